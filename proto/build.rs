@@ -1,0 +1,36 @@
+//! Compiles the contract with protox, so that no `protoc` is needed.
+
+use std::{env, fs, path::PathBuf};
+
+use prost::Message as _;
+
+const FILES: [&str; 7] = [
+    "casebroker/v1/case.proto",
+    "casebroker/v1/filter.proto",
+    "casebroker/v1/statement.proto",
+    "casebroker/v1/intake_service.proto",
+    "casebroker/v1/case_service.proto",
+    "casebroker/v1/log_service.proto",
+    "casebroker/v1/registry_service.proto",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    for folder in ["casebroker", "google", "build.rs"] {
+        println!("cargo:rerun-if-changed={folder}");
+    }
+    let descriptors = protox::compile(FILES, ["."])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(
+        out.join("casebroker_descriptor.bin"),
+        descriptors.encode_to_vec(),
+    )?;
+    tonic_prost_build::configure()
+        // Payloads that pass through are reference-counted slices of the message, not copies.
+        .bytes(".casebroker.v1.SubmitRequest")
+        .bytes(".casebroker.v1.SubmitStreamRequest")
+        .bytes(".casebroker.v1.RecordedStatement")
+        .bytes(".casebroker.v1.Entry")
+        .bytes(".casebroker.v1.GetReceiptResponse")
+        .compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,257 @@
+//! Every reason for which the broker refuses a request: the one list from which `docs/errors.md`, `casectl errors` and the
+//! broker's answers are made. A status carries its reason as `google.rpc.ErrorInfo` with domain [`DOMAIN`] (AIP-193).
+
+use std::fmt;
+
+/// `google.rpc.ErrorInfo.domain` of every reason.
+pub const DOMAIN: &str = "casebroker";
+
+/// gRPC status code of a reason (grpc.io, "Status codes and their use in gRPC"); the value is the number on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
+#[allow(missing_docs, reason = "the names are those of the gRPC documentation")]
+pub enum Code {
+    InvalidArgument = 3,
+    DeadlineExceeded = 4,
+    NotFound = 5,
+    AlreadyExists = 6,
+    PermissionDenied = 7,
+    ResourceExhausted = 8,
+    FailedPrecondition = 9,
+    Aborted = 10,
+    OutOfRange = 11,
+    Unimplemented = 12,
+    Internal = 13,
+    Unavailable = 14,
+}
+
+impl Code {
+    /// The name in upper case, as the documentation writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::NotFound => "NOT_FOUND",
+            Self::AlreadyExists => "ALREADY_EXISTS",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Self::FailedPrecondition => "FAILED_PRECONDITION",
+            Self::Aborted => "ABORTED",
+            Self::OutOfRange => "OUT_OF_RANGE",
+            Self::Unimplemented => "UNIMPLEMENTED",
+            Self::Internal => "INTERNAL",
+            Self::Unavailable => "UNAVAILABLE",
+        }
+    }
+}
+
+/// What is known about one reason.
+#[derive(Debug, Clone, Copy)]
+pub struct Explanation {
+    /// `google.rpc.ErrorInfo.reason`: upper snake case.
+    pub id: &'static str,
+    /// Status code.
+    pub code: Code,
+    /// What it means, one sentence.
+    pub meaning: &'static str,
+    /// Common causes.
+    pub causes: &'static [&'static str],
+    /// What the client should do.
+    pub action: &'static str,
+}
+
+macro_rules! reasons {
+    ($($variant:ident $id:literal $code:ident { $meaning:literal causes: [$($cause:literal),+ $(,)?] action: $action:literal })+) => {
+        /// A reason for a refusal.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $(#[doc = $meaning] $variant,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// All that is known about it.
+            pub const fn explain(self) -> Explanation {
+                match self {
+                    $(Self::$variant => Explanation {
+                        id: $id, code: Code::$code, meaning: $meaning, causes: &[$($cause),+], action: $action,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    InvalidFields "INVALID_FIELDS" InvalidArgument {
+        "One or more fields break their rule; nothing was written."
+        causes: ["A required field is missing.", "A code, date, digest, quantity or name has the wrong form.", "A reference names evidence that the case does not list."]
+        action: "Mend every field that the violations name; they are all listed at once. `casectl validate FILE` finds the same before anything is sent."
+    }
+    InvalidEnvelope "INVALID_ENVELOPE" InvalidArgument {
+        "The signed statement is not a COSE_Sign1 envelope in the form required."
+        causes: ["CBOR tag 18, a header or the payload is missing, or there is one header too many.", "The payload is not a serialized casebroker.v1.Statement.", "The CBOR is not in its shortest encoding."]
+        action: "Sign with `casectl submit` or the SDK, or compare with the form described at `Statement` in the contract."
+    }
+    SignatureInvalid "SIGNATURE_INVALID" InvalidArgument {
+        "The signature does not verify under the signing certificate."
+        causes: ["The payload was changed or encoded again after it was signed.", "The key does not belong to the certificate that x5t names."]
+        action: "Sign the exact bytes that are sent, with the key of the certificate named."
+    }
+    SignerUnknown "SIGNER_UNKNOWN" PermissionDenied {
+        "The signing certificate is not registered for the caller's agency, or is not valid now."
+        causes: ["The certificate was renewed and the new one is not registered yet.", "The certificate has expired or is not valid yet.", "The statement was signed by another agency."]
+        action: "Use a certificate that the operator has registered for your agency, or have yours registered."
+    }
+    AgencyMismatch "AGENCY_MISMATCH" PermissionDenied {
+        "The statement speaks for an agency that the caller does not belong to."
+        causes: ["The case's name begins with another agency.", "The connection was made with another agency's certificate."]
+        action: "Report, amend and retract only cases of your own agency, over your own agency's certificate."
+    }
+    RoleNotAllowed "ROLE_NOT_ALLOWED" PermissionDenied {
+        "The caller's role may not use this method."
+        causes: ["An auditor or operator certificate was used for cases."]
+        action: "Use a certificate with a role that may; `casectl whoami` shows yours."
+    }
+    CaseNotFound "CASE_NOT_FOUND" NotFound {
+        "There is no such case, or it is not for the caller."
+        causes: ["The name is misspelt.", "The case has not been reported yet.", "The caller's agency is not in its audience."]
+        action: "Check the name; ask the owner whether your agency is in the audience. The broker does not tell the two apart."
+    }
+    EntryNotFound "ENTRY_NOT_FOUND" NotFound {
+        "There is no entry at this position, or it is not for the caller."
+        causes: ["The position is at or beyond the log's size.", "The caller's agency is not in the entry's audience."]
+        action: "Check the position against your receipt. The broker does not tell the two apart."
+    }
+    CaseExists "CASE_EXISTS" AlreadyExists {
+        "The case has been reported already."
+        causes: ["The same case was reported under another request id.", "Two systems of the agency use the same numbers."]
+        action: "To change it send an amendment; to report another incident choose another name."
+    }
+    RequestIdReused "REQUEST_ID_REUSED" AlreadyExists {
+        "The request id was used before for another statement of the same agency."
+        causes: ["A file was changed after a part of it had been sent.", "Request ids are not random."]
+        action: "Make a new request id for the new statement. Repeat an id only with exactly the same statement."
+    }
+    RevisionConflict "REVISION_CONFLICT" Aborted {
+        "The case has another revision than the amendment expected."
+        causes: ["Somebody else of the agency amended it meanwhile."]
+        action: "Get the case again, apply the change to the current revision (metadata `current_revision`) and send a new amendment."
+    }
+    CaseRetracted "CASE_RETRACTED" FailedPrecondition {
+        "The case has been retracted and takes no more statements of this kind."
+        causes: ["The owner retracted it earlier."]
+        action: "Report a new case if the incident stands after all."
+    }
+    StatementKindUnsupported "STATEMENT_KIND_UNSUPPORTED" Unimplemented {
+        "This broker does not take statements of this kind yet."
+        causes: ["The kind is in the contract but not built."]
+        action: "Use report, amendment or retraction, or a newer broker."
+    }
+    FilterFieldUnsupported "FILTER_FIELD_UNSUPPORTED" Unimplemented {
+        "This broker does not support a field of the filter yet; it never ignores one."
+        causes: ["The field is in the contract but not built."]
+        action: "Leave out the fields that the violations name, or use a newer broker."
+    }
+    PageTokenInvalid "PAGE_TOKEN_INVALID" InvalidArgument {
+        "The page token is not one of this listing."
+        causes: ["The token was made for another filter, order or caller.", "The token was cut or changed."]
+        action: "Begin the listing again without a token, and pass tokens on unchanged with the same request."
+    }
+    PositionOutOfRange "POSITION_OUT_OF_RANGE" OutOfRange {
+        "A position or tree size lies beyond the log."
+        causes: ["It comes from another broker's log.", "The log was set back; that would be a breach to be looked into."]
+        action: "Compare with `casectl log checkpoint`. If you hold a signed checkpoint that is larger than the log, keep it: it is evidence."
+    }
+    IntakeFull "INTAKE_FULL" ResourceExhausted {
+        "The intake queue stayed full for as long as a request may wait."
+        causes: ["More is submitted than the disk can sync."]
+        action: "Wait as long as RetryInfo says and send the same request again; the SDK does so by itself."
+    }
+    ShuttingDown "SHUTTING_DOWN" Unavailable {
+        "The broker is stopping and takes nothing new."
+        causes: ["It is being restarted."]
+        action: "Send the same request again a moment later; the SDK does so by itself."
+    }
+    InternalError "INTERNAL_ERROR" Internal {
+        "The broker failed in a way that is not the caller's doing."
+        causes: ["A disk error.", "A mistake in the broker."]
+        action: "Send the same request again; if it persists tell the operator the time of the error."
+    }
+}
+
+impl Reason {
+    /// The reason with this id, in any case.
+    pub fn find(id: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|r| r.explain().id.eq_ignore_ascii_case(id))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.explain().id)
+    }
+}
+
+/// The whole list as Markdown: the text of `docs/errors.md`.
+pub fn to_markdown() -> String {
+    let mut out = String::from(
+        "# Errors\n\nEvery refusal carries a `google.rpc.ErrorInfo` with domain `casebroker` and one of these reasons. \
+         `casectl errors REASON` prints the same.\nThis file is made by `casectl errors --markdown`.\n",
+    );
+    for reason in Reason::ALL {
+        let e = reason.explain();
+        out.push_str(&format!(
+            "\n## {}\n\nStatus `{}`. {}\n\n",
+            e.id,
+            e.code.as_str(),
+            e.meaning
+        ));
+        for cause in e.causes {
+            out.push_str(&format!("- {cause}\n"));
+        }
+        out.push_str(&format!("\n{}\n", e.action));
+    }
+    out
+}
+
+/// One broken rule in a message: what `google.rpc.BadRequest.FieldViolation` carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Path of the field from the statement or request, proto names, such as `report.report.items[0].quantity.value`.
+    pub field: String,
+    /// What is wrong with its value and what the rule is.
+    pub description: String,
+}
+
+impl Violation {
+    /// A violation at a path.
+    pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            description: description.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_ids_are_unique_and_upper_snake_case() {
+        let mut ids: Vec<_> = Reason::ALL.iter().map(|r| r.explain().id).collect();
+        assert!(
+            ids.iter()
+                .all(|id| id.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+        );
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), Reason::ALL.len());
+    }
+}
