@@ -14,7 +14,7 @@ const LOCK: &str = "LOCK";
 /// Where the next segment is made before it gets its name.
 const DRAFT: &str = "next.tmp";
 const SUFFIX: &str = ".segment";
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// A journal's directory, held against other processes for as long as this lives.
 #[derive(Debug)]

@@ -30,6 +30,7 @@ mod reader;
 mod recovery;
 #[cfg(test)]
 mod tests;
+mod torn;
 mod window;
 mod writer;
 
@@ -38,7 +39,8 @@ use std::sync::Arc;
 
 use super::{Group, GroupTrailer, Journal, JournalError, JournalReader, MAX_GROUP_BYTES};
 use directory::Directory;
-pub use recovery::{Cut, Recovery, Visit};
+pub use recovery::{Recovery, Visit};
+pub use torn::Cut;
 use writer::Writer;
 
 /// Smallest accepted [`Options::segment_bytes`]; real journals want 64 MiB, tests want rolls.

@@ -1,21 +1,21 @@
 //! Opening: reads every group forward, decides whether the end is whole, torn or damaged, and changes nothing before
 //! all checks have passed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 
-use super::directory::{Directory, Tail, fatal, segment_name, unreadable, write_zeros};
+use super::directory::{Directory, Tail, segment_name, unreadable};
 use super::format::{
-    ENTRY_PREFIX_BYTES, FORMAT_VERSION, GROUP_HEADER_BYTES, GROUP_MAGIC, GroupFault, GroupHeader,
-    HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, decode_group,
+    ENTRY_PREFIX_BYTES, FORMAT_VERSION, GROUP_HEADER_BYTES, GroupFault, GroupHeader, HeaderFault,
+    SEGMENT_HEADER_BYTES, SegmentHeader, decode_group,
 };
 use super::index::Index;
+use super::torn::{self, Cut, End, LastWrite};
 use super::window::Window;
 use super::{Durable, MAX_FILE_BYTES};
 use crate::journal::{GroupTrailer, JournalError};
 
 const CHUNK_BYTES: usize = 1 << 20;
-const ZEROS: [u8; 4096] = [0; 4096];
 
 /// Gets every whole group in order: position of its first entry, its entries, its trailer. An error refuses the start.
 pub type Visit<'a> = dyn FnMut(u64, &[&[u8]], &GroupTrailer) -> Result<(), String> + 'a;
@@ -32,17 +32,6 @@ pub struct Recovery {
     pub cut: Option<Cut>,
     /// Temporary files of an interrupted start of a segment, now removed. They hold no entry.
     pub removed: Vec<PathBuf>,
-}
-
-/// An incomplete write that was cut off: its bytes are zeros now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cut {
-    /// File name of the segment.
-    pub segment: String,
-    /// Where the write began, in bytes from the beginning of the file.
-    pub offset: u64,
-    /// From there to the last byte that was not zero; 0 if only the file was shorter than made.
-    pub bytes: u64,
 }
 
 /// What the writer goes on from.
@@ -98,7 +87,7 @@ pub fn recover(
         mut recovery,
         ..
     } = forward;
-    recovery.cut = cut(directory, &tail, torn)?;
+    recovery.cut = torn::cut(directory, &tail, torn)?;
     directory.remove_leftovers(&listing.leftovers)?;
     recovery.removed = listing.leftovers;
     Ok((
@@ -126,7 +115,6 @@ struct Segment {
     name: String,
     path: PathBuf,
     seed: u32,
-    is_last: bool,
     /// The file has the length it was made with.
     full_length: bool,
 }
@@ -157,7 +145,6 @@ impl Forward<'_, '_> {
             name,
             path: path.clone(),
             seed,
-            is_last,
             full_length: len == header.file_bytes,
         };
         self.index.begin_segment(first_position, seed);
@@ -179,7 +166,18 @@ impl Forward<'_, '_> {
                 Some(_) => "the file ends within the group",
                 None => "there is no group, but there are other bytes",
             };
-            break self.end(&segment, &mut window, offset, found, what)?;
+            let last_write = is_last.then_some(LastWrite {
+                header: found,
+                position: self.durable.next_position,
+                seed,
+            });
+            match torn::end(&mut window, offset, last_write).map_err(unreadable)? {
+                End::Whole => break None,
+                End::Torn(bytes) => break Some(bytes),
+                End::Damaged(more) => {
+                    return Err(self.damaged(&segment, offset, format!("{what}{more}")));
+                }
+            }
         };
         if len > header.file_bytes || (!is_last && len < header.file_bytes) {
             let what = format!(
@@ -325,44 +323,6 @@ impl Forward<'_, '_> {
         Ok(Ok(offset + total))
     }
 
-    /// Decides about the place after the last whole group: `None` if only zeros follow, the length of an incomplete
-    /// write if that is what it can be. Whatever one interrupted write cannot have left behind is damage:
-    ///
-    /// - anything but zeros after the groups of a segment that is not the last;
-    /// - a group whose header is right and that is followed by more bytes, because its successor was only written after
-    ///   it had been synced;
-    /// - for the same reason, a header of a later group anywhere behind a place where no group can be read.
-    ///
-    /// A stray byte in the zeros therefore counts as an incomplete write: a disk may have written the pages of one in any
-    /// order, and no entry was ever there.
-    fn end(
-        &self,
-        segment: &Segment,
-        window: &mut Window<'_>,
-        offset: u64,
-        header: Option<GroupHeader>,
-        what: &str,
-    ) -> Result<Option<u64>, JournalError> {
-        let unreadable = |source| unreadable(&segment.path, source);
-        let Some(last) = last_nonzero(window, offset).map_err(unreadable)? else {
-            return Ok(None);
-        };
-        if !segment.is_last {
-            return Err(self.damaged(segment, offset, what.to_owned()));
-        }
-        let followed = match header {
-            Some(header) => last >= offset + header.total_bytes(),
-            None => self
-                .later_group(segment, window, offset)
-                .map_err(unreadable)?,
-        };
-        if followed {
-            let what = format!("{what}, and something was written after it");
-            return Err(self.damaged(segment, offset, what));
-        }
-        Ok(Some(last + 1 - offset))
-    }
-
     /// Compares the group that reaches the expected tree size with what is expected there.
     fn check_expected(&self, trailer: &GroupTrailer) -> Result<(), JournalError> {
         let Some((tree_size, root)) = self.expected else {
@@ -408,29 +368,6 @@ impl Forward<'_, '_> {
         }
     }
 
-    /// Whether a header of a later group lies anywhere after `offset`. The seed keeps the contents of entries from
-    /// looking like one.
-    fn later_group(
-        &self,
-        segment: &Segment,
-        window: &mut Window<'_>,
-        offset: u64,
-    ) -> std::io::Result<bool> {
-        let mut at = offset + 1;
-        loop {
-            let bytes = window.up_to(at, CHUNK_BYTES)?;
-            let found = bytes.windows(GROUP_HEADER_BYTES).any(|candidate| {
-                candidate.starts_with(&GROUP_MAGIC)
-                    && GroupHeader::decode(candidate, segment.seed)
-                        .is_some_and(|header| header.first_position > self.durable.next_position)
-            });
-            if found || bytes.len() < CHUNK_BYTES {
-                return Ok(found);
-            }
-            at += (CHUNK_BYTES - GROUP_HEADER_BYTES) as u64;
-        }
-    }
-
     fn damaged(&self, segment: &Segment, offset: u64, what: String) -> JournalError {
         JournalError::Damaged {
             segment: segment.name.clone(),
@@ -439,46 +376,4 @@ impl Forward<'_, '_> {
             what,
         }
     }
-}
-
-/// Offset of the last byte from `offset` on that is not zero.
-fn last_nonzero(window: &mut Window<'_>, offset: u64) -> std::io::Result<Option<u64>> {
-    let mut at = offset;
-    let mut last = None;
-    loop {
-        let bytes = window.up_to(at, ZEROS.len())?;
-        if bytes.is_empty() {
-            return Ok(last);
-        }
-        // Comparing with zeros is much faster than looking at each byte, and nearly all pages are zeros.
-        if ZEROS.get(..bytes.len()) != Some(bytes)
-            && let Some(i) = bytes.iter().rposition(|byte| *byte != 0)
-        {
-            last = Some(at + i as u64);
-        }
-        at += bytes.len() as u64;
-    }
-}
-
-/// Puts zeros where an incomplete write was, and where the last segment is shorter than it was made.
-fn cut(directory: &Directory, tail: &Tail, torn: Option<u64>) -> Result<Option<Cut>, JournalError> {
-    let path = directory.segment_path(tail.first_position);
-    let len = file_len(&tail.file).map_err(|source| unreadable(&path, source))?;
-    if torn.is_none() && len == tail.file_bytes {
-        return Ok(None);
-    }
-    let bytes = torn.unwrap_or(0);
-    write_zeros(&tail.file, tail.offset, tail.offset + bytes)
-        .and_then(|()| write_zeros(&tail.file, len, tail.file_bytes))
-        .and_then(|()| tail.file.sync_all())
-        .map_err(|source| fatal("cutting the incomplete last write off", &path, source))?;
-    Ok(Some(Cut {
-        segment: segment_name(tail.first_position),
-        offset: tail.offset,
-        bytes,
-    }))
-}
-
-fn file_len(file: &File) -> std::io::Result<u64> {
-    Ok(file.metadata()?.len())
 }

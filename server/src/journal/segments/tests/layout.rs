@@ -155,7 +155,7 @@ fn leftovers_are_removed_and_reported() {
     let draft = place.dir().join("next.tmp");
     fs::write(&draft, [0; 100]).unwrap();
     let (_journal, recovery) = place.open(None).unwrap();
-    assert_eq!(recovery.removed, [draft.clone()]);
+    assert_eq!(recovery.removed.as_slice(), std::slice::from_ref(&draft));
     assert!(!draft.exists());
 }
 
