@@ -1,3 +1,4 @@
 pub mod config;
 pub mod identity;
+pub mod journal;
 pub mod policy;
