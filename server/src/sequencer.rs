@@ -140,7 +140,9 @@ impl Sequencer {
             group_entries: config.group_entries,
             group_bytes: config.group_bytes,
         };
-        let thread = thread::Builder::new().name("sequencer".into()).spawn(move || tail.run(waiting))?;
+        let thread = thread::Builder::new()
+            .name("sequencer".into())
+            .spawn(move || tail.run(waiting))?;
         let bytes = Arc::new(Semaphore::new(config.queue_bytes));
         let wait = Duration::from_millis(config.submit_wait_ms);
         Ok((Self { queue, bytes, wait }, Running(thread)))
@@ -162,13 +164,20 @@ impl Sequencer {
             .map_err(|_| SequencerError::Full { waited: self.wait })?
             .ok_or(SequencerError::Stopping)?;
         let (reply, outcome) = oneshot::channel();
-        place.send(Waiting { submission, reply, _bytes: permit });
+        place.send(Waiting {
+            submission,
+            reply,
+            _bytes: permit,
+        });
         Ok(outcome)
     }
 
     /// Submits and waits for the outcome. If the caller goes away, what is queued is recorded all the same.
     pub async fn submit(&self, submission: Submission) -> Result<Recorded, SequencerError> {
-        self.enqueue(submission).await?.await.unwrap_or(Err(SequencerError::Stopping))
+        self.enqueue(submission)
+            .await?
+            .await
+            .unwrap_or(Err(SequencerError::Stopping))
     }
 }
 
@@ -209,7 +218,11 @@ enum Answer {
     /// The group's entry with this index.
     Entry(usize),
     /// An entry recorded earlier.
-    Earlier { position: u64, entry: Bytes, record_time: Timestamp },
+    Earlier {
+        position: u64,
+        entry: Bytes,
+        record_time: Timestamp,
+    },
     /// Refused.
     Refused(SequencerError),
 }
@@ -233,7 +246,12 @@ impl Tail {
         let first_position = self.frontier.size();
         let record_time = self.now();
         let mut draft = Draft::default();
-        for Waiting { submission, reply, _bytes } in batch {
+        for Waiting {
+            submission,
+            reply,
+            _bytes,
+        } in batch
+        {
             let answer = self
                 .judge(&submission, &draft, first_position)
                 .unwrap_or_else(|e| self.fail("reading the state", &e));
@@ -246,9 +264,16 @@ impl Tail {
         for (reply, answer) in draft.replies {
             let outcome = match answer {
                 Answer::Refused(error) => Err(error),
-                Answer::Earlier { position, entry, record_time } => {
-                    Ok(Recorded { position, record_time, entry, proof: Proof::Replayed })
-                }
+                Answer::Earlier {
+                    position,
+                    entry,
+                    record_time,
+                } => Ok(Recorded {
+                    position,
+                    record_time,
+                    entry,
+                    proof: Proof::Replayed,
+                }),
                 Answer::Entry(index) => match (draft.entries.get(index), &signed) {
                     (Some(entry), Some(signed)) => Ok(Recorded {
                         position: first_position + index as u64,
@@ -274,8 +299,15 @@ impl Tail {
         let request = (submission.agency.clone(), submission.request_id);
         if let Some(position) = draft.requests.get(&request) {
             let index = usize::try_from(position - first_position).unwrap_or(usize::MAX);
-            let same = draft.entries.get(index).is_some_and(|entry| says_the_same(entry, submission));
-            let answer = if same { Answer::Entry(index) } else { reused(submission) };
+            let same = draft
+                .entries
+                .get(index)
+                .is_some_and(|entry| says_the_same(entry, submission));
+            let answer = if same {
+                Answer::Entry(index)
+            } else {
+                reused(submission)
+            };
             return Ok(Ok(answer));
         }
         if let Some(position) = self.state.request(&request.0, &request.1)? {
@@ -293,7 +325,11 @@ impl Tail {
     }
 
     fn replay(&self, position: u64, submission: &Submission) -> Result<Answer, StopReason> {
-        let record = self.reader.read(position, ReadLimit::ONE)?.pop().ok_or(StopReason::Missing(position))?;
+        let record = self
+            .reader
+            .read(position, ReadLimit::ONE)?
+            .pop()
+            .ok_or(StopReason::Missing(position))?;
         if !says_the_same(&record.entry, submission) {
             return Ok(reused(submission));
         }
@@ -301,7 +337,11 @@ impl Tail {
             .ok()
             .and_then(|entry| entry.record_time)
             .unwrap_or_default();
-        Ok(Answer::Earlier { position, entry: record.entry, record_time })
+        Ok(Answer::Earlier {
+            position,
+            entry: record.entry,
+            record_time,
+        })
     }
 
     fn make_durable(&mut self, first_position: u64, draft: &Draft) -> Arc<Signed> {
@@ -317,9 +357,13 @@ impl Tail {
             root: signed.extension.root().into(),
             checkpoint: &signed.checkpoint,
         };
-        self.journal.append(group).unwrap_or_else(|e| self.fail("writing the journal", &e));
+        self.journal
+            .append(group)
+            .unwrap_or_else(|e| self.fail("writing the journal", &e));
         // On disk. What follows can be made again from the journal, but not by a process that missed a step.
-        self.log.publish(&signed).unwrap_or_else(|e| self.fail("writing the tree", &e));
+        self.log
+            .publish(&signed)
+            .unwrap_or_else(|e| self.fail("writing the tree", &e));
         self.state
             .stage(&draft.changes, signed.extension.size())
             .unwrap_or_else(|e| self.fail("writing the state", &e));
@@ -329,7 +373,9 @@ impl Tail {
 
     /// The clock, never before the last entry's time.
     fn now(&mut self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let now = Timestamp {
             seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
             nanos: i32::try_from(since.subsec_nanos()).unwrap_or(0),
@@ -371,7 +417,8 @@ impl Draft {
         };
         self.entries.push(entry.encode_to_vec().into());
         self.cases.insert(submission.case.clone(), record.clone());
-        self.requests.insert((submission.agency.clone(), submission.request_id), position);
+        self.requests
+            .insert((submission.agency.clone(), submission.request_id), position);
         self.changes.push(Change {
             position,
             agency: submission.agency,

@@ -4,10 +4,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use casebroker_proto::{
     errors::Reason,
+    json,
     names::{AgencyName, CaseName},
     v1::{
-        CaseFilter, GetCaseRequest, GetCaseResponse, ListCasesRequest, ListCasesResponse, ListStatementsRequest,
-        ListStatementsResponse, case_service_server::CaseService,
+        CaseFilter, GetCaseRequest, GetCaseResponse, ListCasesRequest, ListCasesResponse,
+        ListStatementsRequest, ListStatementsResponse, case_service_server::CaseService,
     },
 };
 use prost::Message as _;
@@ -28,30 +29,47 @@ const MAX_AGENCIES: usize = 200;
 
 #[tonic::async_trait]
 impl CaseService for Rooms {
-    async fn get_case(&self, request: Request<GetCaseRequest>) -> Result<Response<GetCaseResponse>, Status> {
+    async fn get_case(
+        &self,
+        request: Request<GetCaseRequest>,
+    ) -> Result<Response<GetCaseResponse>, Status> {
         let caller = authorize(&request, Method::GetCase)?;
         let GetCaseRequest { name, min_position } = request.into_inner();
         let name = case_name("name", &name)?;
         self.read(move |rooms| {
             let as_of_position = rooms.cases.as_of(min_position)?;
             let case = rooms.cases.case(&caller.principal.agency, &name)?;
-            Ok(Response::new(GetCaseResponse { case: Some(case), as_of_position }))
+            Ok(Response::new(GetCaseResponse {
+                case: Some(case),
+                as_of_position,
+            }))
         })
         .await
     }
 
-    async fn list_cases(&self, request: Request<ListCasesRequest>) -> Result<Response<ListCasesResponse>, Status> {
+    async fn list_cases(
+        &self,
+        request: Request<ListCasesRequest>,
+    ) -> Result<Response<ListCasesResponse>, Status> {
         let caller = authorize(&request, Method::ListCases)?;
         let request = request.into_inner();
         let page_size = page_size(request.page_size, 50)?;
         let order = match request.order_by.as_str() {
             "" | "position desc" => Order::Descending,
             "position" | "position asc" => Order::Ascending,
-            _ => return Err(status::invalid_field("order_by", "must be `position desc` or `position`")),
+            _ => {
+                return Err(status::invalid_field(
+                    "order_by",
+                    "must be `position desc` or `position`",
+                ));
+            }
         };
         let filter = request.filter.clone().unwrap_or_default();
         let agencies = agencies_only(filter)?;
-        let token = Token::open(&request.page_token, &listing_key(&request, &caller.principal.agency))?;
+        let token = Token::open(
+            &request.page_token,
+            &listing_key(&request, &caller.principal.agency),
+        )?;
         self.read(move |rooms| {
             let newest = rooms.cases.as_of(request.min_position)?;
             let as_of = token.map_or(newest, |token| token.as_of.min(newest));
@@ -63,7 +81,10 @@ impl CaseService for Rooms {
                 page_size,
                 scan_entries: rooms.limits.scan_entries,
             };
-            let mut page = listing.page(&rooms.cases, token.map_or(listing.start(), |token| token.next))?;
+            let mut page = listing.page(
+                &rooms.cases,
+                token.map_or(listing.start(), |token| token.next),
+            )?;
             if let Some(first_left_out) = fit(&mut page.cases) {
                 page.next = Some(match order {
                     Order::Descending => first_left_out + 1,
@@ -71,8 +92,15 @@ impl CaseService for Rooms {
                 });
             }
             let key = listing_key(&request, &caller.principal.agency);
-            let next_page_token = page.next.map(|next| Token { next, as_of }.seal(&key)).unwrap_or_default();
-            Ok(Response::new(ListCasesResponse { cases: page.cases, next_page_token, as_of_position: as_of }))
+            let next_page_token = page
+                .next
+                .map(|next| Token { next, as_of }.seal(&key))
+                .unwrap_or_default();
+            Ok(Response::new(ListCasesResponse {
+                cases: page.cases,
+                next_page_token,
+                as_of_position: as_of,
+            }))
         })
         .await
     }
@@ -85,14 +113,21 @@ impl CaseService for Rooms {
         let request = request.into_inner();
         let name = case_name("case", &request.case)?;
         let page_size = page_size(request.page_size, 100)?;
-        let key = binding(&[b"statements", request.case.as_bytes(), caller.principal.agency.id().as_bytes()]);
+        let key = binding(&[
+            b"statements",
+            request.case.as_bytes(),
+            caller.principal.agency.id().as_bytes(),
+        ]);
         let token = Token::open(&request.page_token, &key)?;
         self.read(move |rooms| {
             let newest = rooms.cases.as_of(request.min_position)?;
             let as_of = token.map_or(newest, |token| token.as_of.min(newest));
             let from = token.map_or(0, |token| token.next);
             let history = rooms.cases.history(&caller.principal.agency, &name)?;
-            let mut rest = history.into_iter().filter(|s| s.position >= from && s.position < as_of).peekable();
+            let mut rest = history
+                .into_iter()
+                .filter(|s| s.position >= from && s.position < as_of)
+                .peekable();
             let mut statements = Vec::new();
             let mut bytes = 0;
             while let Some(statement) = rest.next_if(|s| {
@@ -101,9 +136,19 @@ impl CaseService for Rooms {
             }) {
                 statements.push(Statement::into_record(statement));
             }
-            let next = rest.peek().map(|s| Token { next: s.position, as_of }.seal(&key));
+            let next = rest.peek().map(|s| {
+                Token {
+                    next: s.position,
+                    as_of,
+                }
+                .seal(&key)
+            });
             let next_page_token = next.unwrap_or_default();
-            Ok(Response::new(ListStatementsResponse { statements, next_page_token, as_of_position: as_of }))
+            Ok(Response::new(ListStatementsResponse {
+                statements,
+                next_page_token,
+                as_of_position: as_of,
+            }))
         })
         .await
     }
@@ -133,24 +178,42 @@ fn page_size(asked: i32, default: usize) -> Result<usize, Status> {
     match asked {
         0 => Ok(default),
         1..=MAX_PAGE => Ok(usize::try_from(asked).unwrap_or(default)),
-        _ => Err(status::invalid_field("page_size", format!("is {asked}; must be 0 to {MAX_PAGE}"))),
+        _ => Err(status::invalid_field(
+            "page_size",
+            format!("is {asked}; must be 0 to {MAX_PAGE}"),
+        )),
     }
 }
 
 /// Owners of a filter that sets nothing else; any other field is refused by name, never ignored.
 fn agencies_only(mut filter: CaseFilter) -> Result<Vec<AgencyName>, Status> {
     let agencies = std::mem::take(&mut filter.agencies);
-    if filter != CaseFilter::default() {
-        let message = "filter: only `agencies` is supported yet";
-        return Err(status::refuse(Reason::FilterFieldUnsupported, message));
+    let others =
+        json::set_fields("casebroker.v1.CaseFilter", &filter).map_err(|e| status::internal(&e))?;
+    if !others.is_empty() {
+        let others: Vec<_> = others
+            .iter()
+            .map(|field| format!("`filter.{field}`"))
+            .collect();
+        let message = format!(
+            "{}: not supported yet; `filter.agencies` is",
+            others.join(", ")
+        );
+        return Err(status::refuse(Reason::FilterFieldUnsupported, &message));
     }
     if agencies.len() > MAX_AGENCIES {
-        return Err(status::invalid_field("filter.agencies", format!("has more than {MAX_AGENCIES} names")));
+        return Err(status::invalid_field(
+            "filter.agencies",
+            format!("has more than {MAX_AGENCIES} names"),
+        ));
     }
     agencies
         .iter()
         .enumerate()
-        .map(|(n, name)| name.parse().map_err(|e| status::invalid_field(&format!("filter.agencies[{n}]"), e)))
+        .map(|(n, name)| {
+            name.parse()
+                .map_err(|e| status::invalid_field(&format!("filter.agencies[{n}]"), e))
+        })
         .collect()
 }
 
@@ -177,17 +240,30 @@ impl Token {
         let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
         let (numbers, rest) = bytes.as_chunks::<8>();
         match numbers {
-            [next, as_of, bound] if rest.is_empty() && bound == key => {
-                Ok(Some(Self { next: u64::from_be_bytes(*next), as_of: u64::from_be_bytes(*as_of) }))
-            }
-            _ => Err(status::refuse(Reason::PageTokenInvalid, "page_token: not a token of this listing")),
+            [next, as_of, bound] if rest.is_empty() && bound == key => Ok(Some(Self {
+                next: u64::from_be_bytes(*next),
+                as_of: u64::from_be_bytes(*as_of),
+            })),
+            _ => Err(status::refuse(
+                Reason::PageTokenInvalid,
+                "page_token: not a token of this listing",
+            )),
         }
     }
 }
 
 fn listing_key(request: &ListCasesRequest, caller: &AgencyName) -> [u8; 8] {
-    let filter = request.filter.as_ref().map(prost::Message::encode_to_vec).unwrap_or_default();
-    binding(&[b"cases", &filter, request.order_by.as_bytes(), caller.id().as_bytes()])
+    let filter = request
+        .filter
+        .as_ref()
+        .map(prost::Message::encode_to_vec)
+        .unwrap_or_default();
+    binding(&[
+        b"cases",
+        &filter,
+        request.order_by.as_bytes(),
+        caller.id().as_bytes(),
+    ])
 }
 
 fn binding(parts: &[&[u8]]) -> [u8; 8] {

@@ -24,9 +24,15 @@ type Admission = Pin<Box<dyn Future<Output = Result<Submission, Status>> + Send>
 
 #[tonic::async_trait]
 impl IntakeService for Rooms {
-    async fn submit(&self, request: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
+    async fn submit(
+        &self,
+        request: Request<SubmitRequest>,
+    ) -> Result<Response<SubmitResponse>, Status> {
         let caller = authorize(&request, Method::Submit)?;
-        let SubmitRequest { signed_statement, known_tree_size } = request.into_inner();
+        let SubmitRequest {
+            signed_statement,
+            known_tree_size,
+        } = request.into_inner();
         if self.stopping.is_cancelled() {
             return Err(SequencerError::Stopping.into());
         }
@@ -36,12 +42,19 @@ impl IntakeService for Rooms {
         let consistency_proof = if known_tree_size == 0 {
             None
         } else {
-            self.read(move |rooms| rooms.consistency_proof(known_tree_size, rooms.log.newest().size)).await?
+            self.read(move |rooms| {
+                rooms.consistency_proof(known_tree_size, rooms.log.newest().size)
+            })
+            .await?
         };
-        Ok(Response::new(SubmitResponse { recorded: Some(recorded), consistency_proof }))
+        Ok(Response::new(SubmitResponse {
+            recorded: Some(recorded),
+            consistency_proof,
+        }))
     }
 
-    type SubmitStreamStream = Pin<Box<dyn Stream<Item = Result<SubmitStreamResponse, Status>> + Send>>;
+    type SubmitStreamStream =
+        Pin<Box<dyn Stream<Item = Result<SubmitStreamResponse, Status>> + Send>>;
 
     async fn submit_stream(
         &self,
@@ -49,7 +62,11 @@ impl IntakeService for Rooms {
     ) -> Result<Response<Self::SubmitStreamStream>, Status> {
         let caller = authorize(&request, Method::SubmitStream)?;
         let (answers, stream) = mpsc::channel(self.limits.stream_in_flight);
-        let pump = Pump { rooms: self.clone(), caller, answers };
+        let pump = Pump {
+            rooms: self.clone(),
+            caller,
+            answers,
+        };
         tokio::spawn(pump.run(request.into_inner()));
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
     }
@@ -57,12 +74,27 @@ impl IntakeService for Rooms {
 
 impl Rooms {
     async fn with_receipt(&self, recorded: Recorded) -> Result<RecordedStatement, Status> {
-        let Recorded { position, record_time, entry, proof } = recorded;
+        let Recorded {
+            position,
+            record_time,
+            entry,
+            proof,
+        } = recorded;
         let (receipt, replayed) = match proof {
             Proof::Fresh(signed) => (signed.receipt(position)?, false),
-            Proof::Replayed => (self.read(move |rooms| Ok(rooms.receipts.original(position)?)).await?, true),
+            Proof::Replayed => (
+                self.read(move |rooms| Ok(rooms.receipts.original(position)?))
+                    .await?,
+                true,
+            ),
         };
-        Ok(RecordedStatement { position, record_time: Some(record_time), entry, receipt, replayed })
+        Ok(RecordedStatement {
+            position,
+            record_time: Some(record_time),
+            entry,
+            receipt,
+            replayed,
+        })
     }
 }
 
@@ -127,7 +159,12 @@ impl Pump {
 
     async fn enqueue(&self, admitted: Result<Submission, Status>) -> Answer {
         let queued = match admitted {
-            Ok(submission) => self.rooms.sequencer.enqueue(submission).await.map_err(Status::from),
+            Ok(submission) => self
+                .rooms
+                .sequencer
+                .enqueue(submission)
+                .await
+                .map_err(Status::from),
             Err(refused) => Err(refused),
         };
         let rooms = self.rooms.clone();

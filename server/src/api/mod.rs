@@ -82,7 +82,10 @@ impl Rooms {
         &self,
         work: impl FnOnce(&Self) -> Result<T, Status> + Send + 'static,
     ) -> Result<T, Status> {
-        let place = Arc::clone(&self.readers).acquire_owned().await.map_err(|e| status::internal(&e))?;
+        let place = Arc::clone(&self.readers)
+            .acquire_owned()
+            .await
+            .map_err(|e| status::internal(&e))?;
         let rooms = self.clone();
         let outcome = tokio::task::spawn_blocking(move || {
             let outcome = work(&rooms);
@@ -112,6 +115,10 @@ fn in_band(status: &Status) -> rpc::Status {
     // The details of a status are a serialized google.rpc.Status already.
     match rpc::Status::decode(status.details()) {
         Ok(decoded) if !status.details().is_empty() => decoded,
-        _ => rpc::Status { code: status.code().into(), message: status.message().into(), details: Vec::new() },
+        _ => rpc::Status {
+            code: status.code().into(),
+            message: status.message().into(),
+            details: Vec::new(),
+        },
     }
 }

@@ -1,6 +1,8 @@
 //! `RegistryService`.
 
-use casebroker_proto::v1::{GetCallerRequest, GetCallerResponse, registry_service_server::RegistryService};
+use casebroker_proto::v1::{
+    GetCallerRequest, GetCallerResponse, registry_service_server::RegistryService,
+};
 use tonic::{Request, Response, Status};
 
 use super::{Rooms, authorize};

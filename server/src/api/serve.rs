@@ -17,7 +17,10 @@ use super::Rooms;
 use crate::identity::Connection;
 
 /// Serves until the rooms are told to stop and every call in work has ended.
-pub async fn serve(rooms: Rooms, connections: mpsc::Receiver<io::Result<Connection>>) -> anyhow::Result<()> {
+pub async fn serve(
+    rooms: Rooms,
+    connections: mpsc::Receiver<io::Result<Connection>>,
+) -> anyhow::Result<()> {
     let limits = &rooms.limits;
     let mut server = Server::builder()
         .accept_http1(false)
@@ -32,10 +35,18 @@ pub async fn serve(rooms: Rooms, connections: mpsc::Receiver<io::Result<Connecti
         .http2_keepalive_timeout(Some(Duration::from_secs(limits.keepalive_timeout_s)));
 
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter.set_serving::<IntakeServiceServer<Rooms>>().await;
-    health_reporter.set_serving::<CaseServiceServer<Rooms>>().await;
-    health_reporter.set_serving::<LogServiceServer<Rooms>>().await;
-    health_reporter.set_serving::<RegistryServiceServer<Rooms>>().await;
+    health_reporter
+        .set_serving::<IntakeServiceServer<Rooms>>()
+        .await;
+    health_reporter
+        .set_serving::<CaseServiceServer<Rooms>>()
+        .await;
+    health_reporter
+        .set_serving::<LogServiceServer<Rooms>>()
+        .await;
+    health_reporter
+        .set_serving::<RegistryServiceServer<Rooms>>()
+        .await;
 
     let descriptors = || {
         tonic_reflection::server::Builder::configure()
@@ -48,9 +59,15 @@ pub async fn serve(rooms: Rooms, connections: mpsc::Receiver<io::Result<Connecti
         .add_service(descriptors().build_v1()?)
         // Older clients, grpcurl among them, ask by the older name.
         .add_service(descriptors().build_v1alpha()?)
-        .add_service(IntakeServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(CaseServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(LogServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(
+            IntakeServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
+        )
+        .add_service(
+            CaseServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
+        )
+        .add_service(
+            LogServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
+        )
         .add_service(RegistryServiceServer::new(rooms).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), stopping.cancelled_owned())
         .await?;

@@ -31,7 +31,12 @@ pub(super) fn invalid_fields(violations: &[Violation]) -> Status {
     }
     let message = match violations {
         [only] => format!("{}: {}", only.field, only.description),
-        [first, rest @ ..] => format!("{}: {} (and {} more)", first.field, first.description, rest.len()),
+        [first, rest @ ..] => format!(
+            "{}: {} (and {} more)",
+            first.field,
+            first.description,
+            rest.len()
+        ),
         [] => String::new(),
     };
     build(Reason::InvalidFields, &message, details, &[])
@@ -44,7 +49,10 @@ pub(super) fn invalid_field(field: &str, problem: impl Display) -> Status {
 
 /// A role that may not use a method.
 pub(super) fn role_not_allowed(role: Role, method: Method) -> Status {
-    refuse(Reason::RoleNotAllowed, &format!("role `{role}` may not call {method:?}"))
+    refuse(
+        Reason::RoleNotAllowed,
+        &format!("role `{role}` may not call {method:?}"),
+    )
 }
 
 /// Something that is not the caller's doing. The cause is logged, not told.
@@ -53,10 +61,19 @@ pub(super) fn internal(cause: &dyn Display) -> Status {
     refuse(Reason::InternalError, "the broker could not answer")
 }
 
-fn build(reason: Reason, message: &str, mut details: ErrorDetails, metadata: &[(&str, String)]) -> Status {
+fn build(
+    reason: Reason,
+    message: &str,
+    mut details: ErrorDetails,
+    metadata: &[(&str, String)],
+) -> Status {
     let explanation = reason.explain();
     let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), v.clone()));
-    details.set_error_info(explanation.id, DOMAIN, metadata.collect::<std::collections::HashMap<_, _>>());
+    details.set_error_info(
+        explanation.id,
+        DOMAIN,
+        metadata.collect::<std::collections::HashMap<_, _>>(),
+    );
     let message = format!("{message}. {}", explanation.action);
     Status::with_error_details(code(explanation.code), message, details)
 }
@@ -70,7 +87,9 @@ impl From<IntakeError> for Status {
         let message = error.to_string();
         match error {
             IntakeError::Fields(violations) => invalid_fields(&violations),
-            IntakeError::Statement(StatementError::Signature) => refuse(Reason::SignatureInvalid, &message),
+            IntakeError::Statement(StatementError::Signature) => {
+                refuse(Reason::SignatureInvalid, &message)
+            }
             IntakeError::Statement(_) => refuse(Reason::InvalidEnvelope, &message),
             IntakeError::Signer(_) => refuse(Reason::SignerUnknown, &message),
             IntakeError::Agency { .. } => refuse(Reason::AgencyMismatch, &message),
@@ -110,7 +129,9 @@ impl From<ReadError> for Status {
             ReadError::NoCase(_) => refuse(Reason::CaseNotFound, &message),
             ReadError::NoEntry(_) => refuse(Reason::EntryNotFound, &message),
             ReadError::NotYet { .. } => refuse(Reason::PositionOutOfRange, &message),
-            ReadError::Journal(_) | ReadError::State(_) | ReadError::Entry { .. } => internal(&message),
+            ReadError::Journal(_) | ReadError::State(_) | ReadError::Entry { .. } => {
+                internal(&message)
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use casebroker_proto::names::PrincipalId;
 
+pub(crate) use listener::refuse_world_readable;
 pub use listener::{Connection, Listener};
 pub use registry::{Member, Registry};
 

@@ -99,25 +99,38 @@ impl Intake {
     }
 
     /// Checks an envelope that `caller` sent. Takes about as long as one signature verification.
-    pub fn admit(&self, caller: &Caller, signed_statement: Bytes) -> Result<Submission, IntakeError> {
+    pub fn admit(
+        &self,
+        caller: &Caller,
+        signed_statement: Bytes,
+    ) -> Result<Submission, IntakeError> {
         if signed_statement.is_empty() || signed_statement.len() > MAX_SIGNED_STATEMENT_BYTES {
             let problem = format!(
                 "has {} bytes; must have 1 to {MAX_SIGNED_STATEMENT_BYTES}",
                 signed_statement.len()
             );
-            return Err(IntakeError::Fields(vec![Violation::new("signed_statement", problem)]));
+            return Err(IntakeError::Fields(vec![Violation::new(
+                "signed_statement",
+                problem,
+            )]));
         }
         let now = unix_seconds();
         let agency = &caller.principal.agency;
         let envelope = Envelope::parse(&signed_statement)?;
-        let signer = self.registry.signer(agency, envelope.thumbprint()).ok_or_else(|| {
-            IntakeError::Signer(format!(
-                "the signing certificate with x5t {} is not registered for {agency}",
-                hex::encode(envelope.thumbprint())
-            ))
-        })?;
+        let signer = self
+            .registry
+            .signer(agency, envelope.thumbprint())
+            .ok_or_else(|| {
+                IntakeError::Signer(format!(
+                    "the signing certificate with x5t {} is not registered for {agency}",
+                    hex::encode(envelope.thumbprint())
+                ))
+            })?;
         if !(signer.not_before..=signer.not_after).contains(&now) {
-            return Err(IntakeError::Signer(format!("the signing certificate `{}` is not valid now", signer.id)));
+            return Err(IntakeError::Signer(format!(
+                "the signing certificate `{}` is not valid now",
+                signer.id
+            )));
         }
         let statement = envelope.verify(signer)?;
         let mut violations = check_statement(&statement, Clock { now });
@@ -137,25 +150,49 @@ impl Intake {
         envelope: Envelope,
     ) -> Result<Submission, IntakeError> {
         let field = |field: &str, e: String| IntakeError::Fields(vec![Violation::new(field, e)]);
-        let case: CaseName = statement.case.parse().map_err(|e| field("case", format!("{e}")))?;
+        let case: CaseName = statement
+            .case
+            .parse()
+            .map_err(|e| field("case", format!("{e}")))?;
         let request_id = uuid::Uuid::try_parse(&statement.request_id)
             .map_err(|e| field("request_id", e.to_string()))?
             .into_bytes();
-        let action = action(statement.kind.as_ref().ok_or_else(|| field("kind", "is required".into()))?)?;
+        let action = action(
+            statement
+                .kind
+                .as_ref()
+                .ok_or_else(|| field("kind", "is required".into()))?,
+        )?;
         let agency = caller.principal.agency.clone();
         if *case.agency() != agency {
-            return Err(IntakeError::Agency { owner: case.agency().id().into(), caller: agency.id().into() });
+            return Err(IntakeError::Agency {
+                owner: case.agency().id().into(),
+                caller: agency.id().into(),
+            });
         }
-        Ok(Submission { agency, caller: caller.clone(), request_id, case, action, signed_statement, envelope })
+        Ok(Submission {
+            agency,
+            caller: caller.clone(),
+            request_id,
+            case,
+            action,
+            signed_statement,
+            envelope,
+        })
     }
 
     /// An audience that names somebody who is no member is almost surely misspelt, and would reach nobody.
     fn check_audience(&self, statement: &Statement, violations: &mut Vec<Violation>) {
-        let Some((path, handling)) = handling_with_path(statement) else { return };
+        let Some((path, handling)) = handling_with_path(statement) else {
+            return;
+        };
         for (index, name) in handling.audience.iter().enumerate() {
-            let Ok(agency) = name.parse::<AgencyName>() else { continue };
+            let Ok(agency) = name.parse::<AgencyName>() else {
+                continue;
+            };
             if self.registry.member(&agency).is_none() {
-                let problem = format!("`{agency}` is not a member of this broker; check the spelling");
+                let problem =
+                    format!("`{agency}` is not a member of this broker; check the spelling");
                 violations.push(Violation::new(format!("{path}.audience[{index}]"), problem));
             }
         }
@@ -175,7 +212,9 @@ fn handling_with_path(statement: &Statement) -> Option<(&'static str, &Handling)
 fn action(kind: &Kind) -> Result<Action, IntakeError> {
     match kind {
         Kind::Report(_) => Ok(Action::Report),
-        Kind::Amendment(amendment) => Ok(Action::Amend { expected_revision: amendment.expected_revision }),
+        Kind::Amendment(amendment) => Ok(Action::Amend {
+            expected_revision: amendment.expected_revision,
+        }),
         Kind::Retraction(_) => Ok(Action::Retract),
         Kind::Corroboration(_) => Err(IntakeError::Kind("corroboration")),
         Kind::EvidenceRequest(_) => Err(IntakeError::Kind("evidence_request")),
@@ -187,7 +226,9 @@ fn action(kind: &Kind) -> Result<Action, IntakeError> {
 }
 
 fn unix_seconds() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 

@@ -10,11 +10,17 @@ use crate::{
 };
 
 /// Whether the state of a case allows an action: the rules of the life of a case, as far as they are built.
-pub fn decide(action: Action, case: &CaseName, record: Option<&CaseRecord>) -> Result<(), SequencerError> {
+pub fn decide(
+    action: Action,
+    case: &CaseName,
+    record: Option<&CaseRecord>,
+) -> Result<(), SequencerError> {
     let Some(record) = record else {
         return match action {
             Action::Report => Ok(()),
-            Action::Amend { .. } | Action::Retract => Err(SequencerError::CaseNotFound(case.clone())),
+            Action::Amend { .. } | Action::Retract => {
+                Err(SequencerError::CaseNotFound(case.clone()))
+            }
         };
     };
     if action == Action::Report {
@@ -27,9 +33,16 @@ pub fn decide(action: Action, case: &CaseName, record: Option<&CaseRecord>) -> R
         return Err(SequencerError::CaseFull(case.clone()));
     }
     match (action, record.revision()) {
-        (Action::Amend { expected_revision: expected }, current) if expected != current => {
-            Err(SequencerError::RevisionConflict { case: case.clone(), current, expected })
-        }
+        (
+            Action::Amend {
+                expected_revision: expected,
+            },
+            current,
+        ) if expected != current => Err(SequencerError::RevisionConflict {
+            case: case.clone(),
+            current,
+            expected,
+        }),
         _ => Ok(()),
     }
 }
@@ -40,7 +53,13 @@ mod tests {
     use crate::state::Effect;
 
     fn record(effects: &[Effect]) -> CaseRecord {
-        CaseRecord { statements: effects.iter().enumerate().map(|(n, e)| (n as u64, *e)).collect() }
+        CaseRecord {
+            statements: effects
+                .iter()
+                .enumerate()
+                .map(|(n, e)| (n as u64, *e))
+                .collect(),
+        }
     }
 
     #[test]
@@ -49,15 +68,32 @@ mod tests {
         let case = CaseName::from_ids("us-dea", "1").unwrap();
         let amend = |expected_revision| Action::Amend { expected_revision };
         let verdict = |action, effects: &[Effect]| {
-            decide(action, &case, (!effects.is_empty()).then(|| record(effects)).as_ref())
+            decide(
+                action,
+                &case,
+                (!effects.is_empty()).then(|| record(effects)).as_ref(),
+            )
         };
         assert_eq!(verdict(Action::Report, &[]), Ok(()));
-        assert_eq!(verdict(amend(1), &[]), Err(SequencerError::CaseNotFound(case.clone())));
-        assert_eq!(verdict(Action::Retract, &[]), Err(SequencerError::CaseNotFound(case.clone())));
-        assert_eq!(verdict(Action::Report, &[Reported]), Err(SequencerError::CaseExists(case.clone())));
+        assert_eq!(
+            verdict(amend(1), &[]),
+            Err(SequencerError::CaseNotFound(case.clone()))
+        );
+        assert_eq!(
+            verdict(Action::Retract, &[]),
+            Err(SequencerError::CaseNotFound(case.clone()))
+        );
+        assert_eq!(
+            verdict(Action::Report, &[Reported]),
+            Err(SequencerError::CaseExists(case.clone()))
+        );
         assert_eq!(verdict(amend(1), &[Reported]), Ok(()));
         assert_eq!(verdict(amend(2), &[Reported, Amended]), Ok(()));
-        let conflict = SequencerError::RevisionConflict { case: case.clone(), current: 2, expected: 1 };
+        let conflict = SequencerError::RevisionConflict {
+            case: case.clone(),
+            current: 2,
+            expected: 1,
+        };
         assert_eq!(verdict(amend(1), &[Reported, Amended]), Err(conflict));
         assert_eq!(verdict(Action::Retract, &[Reported, Amended]), Ok(()));
         for action in [amend(1), Action::Retract] {

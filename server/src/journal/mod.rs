@@ -118,11 +118,23 @@ pub trait JournalReader: Send + Sync + fmt::Debug {
     /// [`JournalError::Unreadable`] or [`JournalError::Damaged`] when the disk does not give back what was written.
     fn read(&self, from: u64, limit: ReadLimit) -> Result<Vec<Record>, JournalError>;
 
+    /// The trailer of the group that holds `position`; `None` if no durable group does.
+    ///
+    /// # Errors
+    /// As for [`JournalReader::read`].
+    fn group_trailer_over(&self, position: u64) -> Result<Option<GroupTrailer>, JournalError>;
+
     /// The trailer of the group that ends at `tree_size`; `None` if no durable group ends exactly there.
     ///
     /// # Errors
     /// As for [`JournalReader::read`].
-    fn group_trailer_at(&self, tree_size: u64) -> Result<Option<GroupTrailer>, JournalError>;
+    fn group_trailer_at(&self, tree_size: u64) -> Result<Option<GroupTrailer>, JournalError> {
+        let Some(last_position) = tree_size.checked_sub(1) else {
+            return Ok(None);
+        };
+        let trailer = self.group_trailer_over(last_position)?;
+        Ok(trailer.filter(|trailer| trailer.tree_size == tree_size))
+    }
 
     /// Follows [`JournalReader::next_position`]; changes once a group, after it became durable. Closed when the writing
     /// end is gone.

@@ -126,7 +126,11 @@ fn apply(case: &mut v1::Case, statement: &Statement) {
 
 /// Shows each quantity in integers beside what was reported.
 fn add_normalized(report: &mut CaseReport) {
-    for quantity in report.items.iter_mut().filter_map(|item| item.quantity.as_mut()) {
+    for quantity in report
+        .items
+        .iter_mut()
+        .filter_map(|item| item.quantity.as_mut())
+    {
         quantity.normalized = normalize(quantity).ok();
     }
 }

@@ -90,7 +90,10 @@ impl Listing<'_> {
                 break;
             }
         }
-        Ok(Page { cases, next: (!self.is_end(cursor)).then_some(cursor) })
+        Ok(Page {
+            cases,
+            next: (!self.is_end(cursor)).then_some(cursor),
+        })
     }
 
     fn is_end(&self, cursor: u64) -> bool {

@@ -64,7 +64,10 @@ impl CaseReader {
     pub fn as_of(&self, min_position: u64) -> Result<u64, ReadError> {
         let size = self.journal.next_position();
         if min_position > size {
-            return Err(ReadError::NotYet { asked: min_position, size });
+            return Err(ReadError::NotYet {
+                asked: min_position,
+                size,
+            });
         }
         Ok(size)
     }
@@ -75,7 +78,11 @@ impl CaseReader {
     }
 
     /// The statements of a case that an agency may see, oldest first; never empty.
-    pub fn history(&self, caller: &AgencyName, name: &CaseName) -> Result<Vec<Statement>, ReadError> {
+    pub fn history(
+        &self,
+        caller: &AgencyName,
+        name: &CaseName,
+    ) -> Result<Vec<Statement>, ReadError> {
         let statements = visible(caller, self.statements(name)?);
         if statements.is_empty() {
             return Err(ReadError::NoCase(name.clone()));
@@ -85,14 +92,22 @@ impl CaseReader {
 
     /// The recorded entry at a position, if an agency may see it.
     pub fn entry(&self, caller: &AgencyName, position: u64) -> Result<bytes::Bytes, ReadError> {
-        let record = self.journal.read(position, ReadLimit::ONE)?.pop().ok_or(ReadError::NoEntry(position))?;
+        let record = self
+            .journal
+            .read(position, ReadLimit::ONE)?
+            .pop()
+            .ok_or(ReadError::NoEntry(position))?;
         let statement = decode(position, &record.entry)?;
         let seen = match self.history(caller, &statement.case) {
             Ok(statements) => statements.iter().any(|s| s.position == position),
             Err(ReadError::NoCase(_)) => false,
             Err(error) => return Err(error),
         };
-        if seen { Ok(record.entry) } else { Err(ReadError::NoEntry(position)) }
+        if seen {
+            Ok(record.entry)
+        } else {
+            Err(ReadError::NoEntry(position))
+        }
     }
 
     /// Decoded entries from `from` up to `to`, not including it, oldest first.
@@ -101,7 +116,13 @@ impl CaseReader {
         let mut next = from;
         while next < to {
             let entries = usize::try_from(to - next).unwrap_or(usize::MAX);
-            let records = self.journal.read(next, ReadLimit { entries, bytes: 8 << 20 })?;
+            let records = self.journal.read(
+                next,
+                ReadLimit {
+                    entries,
+                    bytes: 8 << 20,
+                },
+            )?;
             let Some(last) = records.last() else { break };
             next = last.position + 1;
             for record in records {
@@ -115,7 +136,11 @@ impl CaseReader {
         let record = self.state.case(name)?.unwrap_or_default();
         let mut statements = Vec::with_capacity(record.statements.len());
         for (position, _) in record.statements {
-            let entry = self.journal.read(position, ReadLimit::ONE)?.pop().ok_or(ReadError::NoEntry(position))?;
+            let entry = self
+                .journal
+                .read(position, ReadLimit::ONE)?
+                .pop()
+                .ok_or(ReadError::NoEntry(position))?;
             statements.push(decode(position, &entry.entry)?);
         }
         Ok(statements)

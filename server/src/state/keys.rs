@@ -60,11 +60,16 @@ pub(super) fn decode_record(key: &[u8], value: &[u8]) -> Result<CaseRecord, Stat
 }
 
 pub(super) fn decode_position(key: &[u8], value: &[u8]) -> Result<u64, StateError> {
-    value.try_into().map(u64::from_be_bytes).map_err(|_| unknown(key))
+    value
+        .try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| unknown(key))
 }
 
 fn unknown(key: &[u8]) -> StateError {
-    StateError::Value { key: String::from_utf8_lossy(key).into_owned() }
+    StateError::Value {
+        key: String::from_utf8_lossy(key).into_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -73,7 +78,13 @@ mod tests {
 
     #[test]
     fn a_record_round_trips_and_anything_else_is_refused() {
-        let record = CaseRecord { statements: vec![(7, Effect::Reported), (9, Effect::Amended), (u64::MAX, Effect::Retracted)] };
+        let record = CaseRecord {
+            statements: vec![
+                (7, Effect::Reported),
+                (9, Effect::Amended),
+                (u64::MAX, Effect::Retracted),
+            ],
+        };
         let value = encode_record(&record);
         assert_eq!(decode_record(b"k", &value).unwrap(), record);
         assert!(decode_record(b"k", &value[..8]).is_err());
@@ -83,7 +94,10 @@ mod tests {
 
     #[test]
     fn no_two_agencies_share_a_key() {
-        let (a, b) = (AgencyName::from_id("us").unwrap(), AgencyName::from_id("us-dea").unwrap());
+        let (a, b) = (
+            AgencyName::from_id("us").unwrap(),
+            AgencyName::from_id("us-dea").unwrap(),
+        );
         assert_ne!(request(&a, &[0; 16]), request(&b, &[0; 16]));
     }
 }

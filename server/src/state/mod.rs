@@ -72,7 +72,11 @@ pub struct CaseRecord {
 impl CaseRecord {
     /// Revision of the report: 1 after the first; 0 if there is none.
     pub fn revision(&self) -> i32 {
-        let revisions = self.statements.iter().filter(|(_, e)| *e != Effect::Retracted).count();
+        let revisions = self
+            .statements
+            .iter()
+            .filter(|(_, e)| *e != Effect::Retracted)
+            .count();
         i32::try_from(revisions).unwrap_or(i32::MAX)
     }
 

@@ -23,7 +23,9 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(dir: &Path) -> Self {
-        Self { path: dir.join("session") }
+        Self {
+            path: dir.join("session"),
+        }
     }
 
     /// `None` if the store can be trusted, else why not.
@@ -32,7 +34,9 @@ impl Session {
             Ok(text) if text == CLEAN || text == boot_id() => Ok(None),
             Ok(text) if text == REBUILD => Ok(Some("it failed when it was last open")),
             Ok(_) => Ok(Some("the machine went down while it was open")),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Some("its session file is missing")),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                Ok(Some("its session file is missing"))
+            }
             Err(e) => Err(self.failed(e)),
         }
     }
@@ -63,7 +67,10 @@ impl Session {
     }
 
     fn failed(&self, source: io::Error) -> StateError {
-        StateError::File { path: self.path.clone(), source }
+        StateError::File {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 

@@ -21,11 +21,14 @@ pub struct Store {
     path: PathBuf,
 }
 
+/// Key → (position that last changed it, value).
+pub(super) type Overlay = HashMap<Vec<u8>, (u64, Vec<u8>)>;
+
 /// What readers and the writing thread share.
 pub(super) struct Shared {
     pub(super) db: sled::Db,
-    /// Key → (position that last changed it, value). An entry leaves once sled has it.
-    pub(super) overlay: RwLock<HashMap<Vec<u8>, (u64, Vec<u8>)>>,
+    /// An entry leaves once sled has it.
+    pub(super) overlay: RwLock<Overlay>,
 }
 
 /// What opening did.
@@ -40,8 +43,15 @@ pub struct Opened {
 impl Store {
     /// Opens the store in `dir`, or begins an empty one: if there is none, or if that there is cannot be trusted, in which
     /// case it is moved aside. `journal_size` is the number of entries in the journal; a store ahead of it is not its.
-    pub fn open(dir: &Path, cache_bytes: u64, journal_size: u64) -> Result<(Self, Opened), StateError> {
-        let file = |source| StateError::File { path: dir.into(), source };
+    pub fn open(
+        dir: &Path,
+        cache_bytes: u64,
+        journal_size: u64,
+    ) -> Result<(Self, Opened), StateError> {
+        let file = |source| StateError::File {
+            path: dir.into(),
+            source,
+        };
         fs::create_dir_all(dir).map_err(file)?;
         let session = Session::new(dir);
         let path = dir.join("sled");
@@ -51,7 +61,9 @@ impl Store {
             match session.distrust()? {
                 None => match open_sled(&path, cache_bytes) {
                     Ok((_, applied)) if applied > journal_size => {
-                        moved_aside = Some(format!("it is at position {applied}, the journal at {journal_size}"));
+                        moved_aside = Some(format!(
+                            "it is at position {applied}, the journal at {journal_size}"
+                        ));
                     }
                     Ok(opened) => found = Some(opened),
                     Err(why) => moved_aside = Some(why),
@@ -65,13 +77,29 @@ impl Store {
         };
         let (db, applied) = match found {
             Some(opened) => opened,
-            None => open_sled(&path, cache_bytes).map_err(|why| file(std::io::Error::other(why)))?,
+            None => {
+                open_sled(&path, cache_bytes).map_err(|why| file(std::io::Error::other(why)))?
+            }
         };
         session.begin()?;
-        let shared = Arc::new(Shared { db, overlay: RwLock::default() });
+        let shared = Arc::new(Shared {
+            db,
+            overlay: RwLock::default(),
+        });
         let writer = Writer::start(Arc::clone(&shared), &path)?;
-        let store = Self { shared, writer: Mutex::new(Some(writer)), session, path };
-        Ok((store, Opened { applied, moved_aside }))
+        let store = Self {
+            shared,
+            writer: Mutex::new(Some(writer)),
+            session,
+            path,
+        };
+        Ok((
+            store,
+            Opened {
+                applied,
+                moved_aside,
+            },
+        ))
     }
 
     /// The record of a case; `None` if nothing was ever said about it.
@@ -92,16 +120,27 @@ impl Store {
             let record = keys::encode_record(&change.record);
             pairs.push((keys::case(&change.case), change.position, record));
             let request = keys::request(&change.agency, &change.request_id);
-            pairs.push((request, change.position, change.position.to_be_bytes().to_vec()));
+            pairs.push((
+                request,
+                change.position,
+                change.position.to_be_bytes().to_vec(),
+            ));
         }
         {
-            let mut overlay = self.shared.overlay.write().unwrap_or_else(|e| e.into_inner());
+            let mut overlay = self
+                .shared
+                .overlay
+                .write()
+                .unwrap_or_else(|e| e.into_inner());
             for (key, position, value) in &pairs {
                 overlay.insert(key.clone(), (*position, value.clone()));
             }
         }
         let writer = self.writer.lock().unwrap_or_else(|e| e.into_inner());
-        writer.as_ref().ok_or(StateError::Stopped)?.send(pairs, next_position)
+        writer
+            .as_ref()
+            .ok_or(StateError::Stopped)?
+            .send(pairs, next_position)
     }
 
     /// Waits until sled has everything staged.
@@ -131,19 +170,29 @@ impl Store {
         decode: impl Fn(&[u8], &[u8]) -> Result<T, StateError>,
     ) -> Result<Option<T>, StateError> {
         {
-            let overlay = self.shared.overlay.read().unwrap_or_else(|e| e.into_inner());
+            let overlay = self
+                .shared
+                .overlay
+                .read()
+                .unwrap_or_else(|e| e.into_inner());
             if let Some((_, value)) = overlay.get(key) {
                 return decode(key, value).map(Some);
             }
         }
         // An entry leaves the overlay only after sled has it, so it cannot be missed in between.
-        self.shared.db.get(key)?.map(|value| decode(key, &value)).transpose()
+        self.shared
+            .db
+            .get(key)?
+            .map(|value| decode(key, &value))
+            .transpose()
     }
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -158,7 +207,11 @@ fn open_sled(path: &Path, cache_bytes: u64) -> Result<(sled::Db, u64), String> {
         let applied = match db.get(keys::APPLIED)? {
             Some(value) => keys::decode_position(keys::APPLIED, &value)?,
             None if db.is_empty() => 0,
-            None => return Err(StateError::Value { key: "m/applied".into() }),
+            None => {
+                return Err(StateError::Value {
+                    key: "m/applied".into(),
+                });
+            }
         };
         Ok((db, applied))
     };
@@ -170,12 +223,17 @@ fn open_sled(path: &Path, cache_bytes: u64) -> Result<(sled::Db, u64), String> {
 }
 
 fn move_aside(path: &Path) -> Result<PathBuf, StateError> {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
     let aside = (0..1_000)
         .map(|n| path.with_extension(format!("aside-{seconds}-{n}")))
         .find(|candidate| !candidate.exists())
         .unwrap_or_else(|| path.with_extension("aside"));
-    fs::rename(path, &aside).map_err(|source| StateError::File { path: path.into(), source })?;
+    fs::rename(path, &aside).map_err(|source| StateError::File {
+        path: path.into(),
+        source,
+    })?;
     Ok(aside)
 }
 
@@ -190,7 +248,9 @@ mod tests {
             agency: AgencyName::from_id("us-dea").unwrap(),
             request_id: u128::from(position).to_be_bytes(),
             case: CaseName::from_ids("us-dea", case).unwrap(),
-            record: CaseRecord { statements: vec![(position, Effect::Reported)] },
+            record: CaseRecord {
+                statements: vec![(position, Effect::Reported)],
+            },
         }
     }
 
@@ -208,7 +268,10 @@ mod tests {
         for _ in 0..2 {
             for c in &changes {
                 assert_eq!(store.case(&c.case).unwrap().unwrap(), c.record);
-                assert_eq!(store.request(&c.agency, &c.request_id).unwrap(), Some(c.position));
+                assert_eq!(
+                    store.request(&c.agency, &c.request_id).unwrap(),
+                    Some(c.position)
+                );
             }
             store.settle().unwrap();
         }
@@ -217,8 +280,16 @@ mod tests {
         let (store, opened) = open(dir.path(), 500);
         assert_eq!(opened.applied, 500);
         assert!(opened.moved_aside.is_none());
-        assert_eq!(store.case(&changes[499].case).unwrap().unwrap(), changes[499].record);
-        assert_eq!(store.case(&CaseName::from_ids("us-dea", "other").unwrap()).unwrap(), None);
+        assert_eq!(
+            store.case(&changes[499].case).unwrap().unwrap(),
+            changes[499].record
+        );
+        assert_eq!(
+            store
+                .case(&CaseName::from_ids("us-dea", "other").unwrap())
+                .unwrap(),
+            None
+        );
     }
 
     #[test]

@@ -32,18 +32,28 @@ impl Writer {
         let (queue, messages) = mpsc::sync_channel(GROUPS_AHEAD);
         let thread = thread::Builder::new()
             .name("state".into())
-            .spawn(move || run(&shared, &messages))
-            .map_err(|source| StateError::File { path: path.into(), source })?;
+            .spawn(move || {
+                run(&shared, &messages)
+                    .inspect_err(|error| tracing::error!(%error, "the state store failed"))
+            })
+            .map_err(|source| StateError::File {
+                path: path.into(),
+                source,
+            })?;
         Ok(Self { queue, thread })
     }
 
     pub(super) fn send(&self, pairs: Vec<Pair>, next_position: u64) -> Result<(), StateError> {
-        self.queue.send(Message::Group(pairs, next_position)).map_err(|_| StateError::Stopped)
+        self.queue
+            .send(Message::Group(pairs, next_position))
+            .map_err(|_| StateError::Stopped)
     }
 
     pub(super) fn settle(&self) -> Result<(), StateError> {
         let (done, wait) = mpsc::sync_channel(1);
-        self.queue.send(Message::Settle(done)).map_err(|_| StateError::Stopped)?;
+        self.queue
+            .send(Message::Settle(done))
+            .map_err(|_| StateError::Stopped)?;
         wait.recv().map_err(|_| StateError::Stopped)
     }
 
@@ -78,7 +88,7 @@ fn run(shared: &Shared, messages: &mpsc::Receiver<Message>) -> Result<(), StateE
         }
         if let Some(done) = settled {
             // Whoever waited may have gone.
-            drop(done.send(()));
+            let _ = done.send(());
         }
     }
     Ok(())
@@ -94,7 +104,10 @@ fn apply(shared: &Shared, groups: &[Vec<Pair>], next_position: u64) -> Result<()
     shared.db.apply_batch(batch)?;
     let mut overlay = shared.overlay.write().unwrap_or_else(|e| e.into_inner());
     for (key, position, _) in groups.iter().flatten() {
-        if overlay.get(key).is_some_and(|(newest, _)| newest <= position) {
+        if overlay
+            .get(key)
+            .is_some_and(|(newest, _)| newest <= position)
+        {
             overlay.remove(key);
         }
     }

@@ -50,7 +50,10 @@ impl Keeper {
             move || {
                 let mut written = 0;
                 loop {
-                    let last = !matches!(stopped.recv_timeout(EVERY), Err(mpsc::RecvTimeoutError::Timeout));
+                    let last = !matches!(
+                        stopped.recv_timeout(EVERY),
+                        Err(mpsc::RecvTimeoutError::Timeout)
+                    );
                     let newest = log.newest();
                     if newest.size > written {
                         if let Err(source) = replace(&path, &newest.checkpoint) {
@@ -75,7 +78,7 @@ impl Keeper {
     /// Writes the newest checkpoint and ends the thread.
     pub fn stop(self) {
         // The thread may have ended after a failure; then there is nothing to tell it.
-        drop(self.stop.send(()));
+        let _ = self.stop.send(());
         drop(self.thread.join());
     }
 }

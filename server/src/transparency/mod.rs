@@ -6,17 +6,19 @@
 //! copy of anything: the tree's file is made anew from the journal at every start, which re-hashes every entry.
 
 mod keeper;
+mod receipts;
 mod tree;
 
 use std::{fmt, fs, path::Path, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 use casebroker_proto::tlog::{
-    Checkpoint, CheckpointError, Extension, Frontier, Hash, NoteError, NoteSigner, NoteVerifier, Receipt, TreeError,
-    consistency_proof, inclusion_proof, leaf_hash,
+    Checkpoint, CheckpointError, Extension, Frontier, Hash, KeyError, NoteSigner, NoteVerifier,
+    Receipt, TreeError, consistency_proof, inclusion_proof, leaf_hash,
 };
 
 pub use keeper::{Keeper, load as load_kept_checkpoint};
+pub use receipts::Receipts;
 pub use tree::TreeFile;
 
 /// Why the log cannot go on or cannot answer.
@@ -36,7 +38,7 @@ pub enum LogError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: NoteError,
+        source: KeyError,
     },
     /// A checkpoint cannot be signed or does not verify.
     #[error("checkpoint: {0}")]
@@ -47,6 +49,9 @@ pub enum LogError {
         /// Size of the log.
         size: u64,
     },
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] crate::journal::JournalError),
     /// The tree cannot be read.
     #[error("the tree of hashes cannot be read: {0}")]
     Tree(#[from] TreeError<std::io::Error>),
@@ -74,19 +79,29 @@ pub struct Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").field("origin", &self.origin).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
     }
 }
 
 impl Identity {
     /// Reads the log's key.
     pub fn load(origin: &str, key: &Path) -> Result<Self, LogError> {
-        let text = fs::read_to_string(key).map_err(|source| LogError::File { path: key.into(), source })?;
-        let signer: NoteSigner = text
-            .trim()
-            .parse()
-            .map_err(|source| LogError::Key { path: key.into(), source })?;
-        Ok(Self { origin: origin.into(), verifier: signer.verifier().clone(), signer })
+        let text = fs::read_to_string(key).map_err(|source| LogError::File {
+            path: key.into(),
+            source,
+        })?;
+        let signer =
+            NoteSigner::from_private_key_text(text.trim()).map_err(|source| LogError::Key {
+                path: key.into(),
+                source,
+            })?;
+        Ok(Self {
+            origin: origin.into(),
+            verifier: signer.verifier().clone(),
+            signer,
+        })
     }
 
     /// Opens a checkpoint that this log must have signed.
@@ -116,7 +131,11 @@ pub struct Signed {
 impl Log {
     /// A log at what recovery found.
     pub fn new(identity: Identity, tree: TreeFile, newest: Newest) -> Arc<Self> {
-        Arc::new(Self { identity, tree, newest: ArcSwap::from_pointee(newest) })
+        Arc::new(Self {
+            identity,
+            tree,
+            newest: ArcSwap::from_pointee(newest),
+        })
     }
 
     /// The newest state on disk.
@@ -133,13 +152,17 @@ impl Log {
         let extension = Extension::new(frontier, entries.map(leaf_hash));
         let checkpoint = Checkpoint::new(&self.identity.origin, extension.size(), extension.root());
         let checkpoint = checkpoint.sign(&self.identity.signer)?.into();
-        Ok(Signed { extension, checkpoint })
+        Ok(Signed {
+            extension,
+            checkpoint,
+        })
     }
 
     /// Takes a group into the tree once the journal has it. After an error the process must stop: the tree lags.
     pub fn publish(&self, signed: &Signed) -> Result<(), LogError> {
         let extension = &signed.extension;
-        self.tree.append(extension.first_stored_index(), extension.nodes())?;
+        self.tree
+            .append(extension.first_stored_index(), extension.nodes())?;
         self.newest.store(Arc::new(Newest {
             size: extension.size(),
             root: extension.root(),
@@ -189,5 +212,11 @@ impl Signed {
 }
 
 fn receipt_text(index: u64, proof: Vec<Hash>, checkpoint: &str) -> String {
-    Receipt { index, extra: None, proof, checkpoint: checkpoint.into() }.to_string()
+    Receipt {
+        index,
+        extra: None,
+        proof,
+        checkpoint: checkpoint.into(),
+    }
+    .to_string()
 }

@@ -28,8 +28,14 @@ impl TreeFile {
             .create(true)
             .truncate(true)
             .open(path)
-            .map_err(|source| LogError::File { path: path.into(), source })?;
-        Ok(Self { file, path: path.into() })
+            .map_err(|source| LogError::File {
+                path: path.into(),
+                source,
+            })?;
+        Ok(Self {
+            file,
+            path: path.into(),
+        })
     }
 
     /// Writes nodes at their place.
@@ -37,7 +43,10 @@ impl TreeFile {
         let bytes: Vec<u8> = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
         self.file
             .write_all_at(&bytes, first_stored_index * HASH_BYTES as u64)
-            .map_err(|source| LogError::File { path: self.path.clone(), source })
+            .map_err(|source| LogError::File {
+                path: self.path.clone(),
+                source,
+            })
     }
 }
 
@@ -46,7 +55,8 @@ impl HashReader for TreeFile {
 
     fn read(&self, level: u8, index: u64) -> Result<Hash, io::Error> {
         let mut hash = [0; HASH_BYTES];
-        self.file.read_exact_at(&mut hash, stored_index(level, index) * HASH_BYTES as u64)?;
+        self.file
+            .read_exact_at(&mut hash, stored_index(level, index) * HASH_BYTES as u64)?;
         Ok(Hash::from_bytes(hash))
     }
 }

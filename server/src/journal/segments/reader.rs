@@ -184,26 +184,24 @@ impl JournalReader for Reader {
         Ok(records)
     }
 
-    fn group_trailer_at(&self, tree_size: u64) -> Result<Option<GroupTrailer>, JournalError> {
+    fn group_trailer_over(&self, position: u64) -> Result<Option<GroupTrailer>, JournalError> {
         let durable = self.shared.durable.load();
-        if tree_size == durable.next_position {
-            return Ok(durable.last_group.clone());
-        }
-        let Some(last_position) = tree_size.checked_sub(1) else {
-            return Ok(None);
-        };
-        if tree_size > durable.next_position {
+        if position >= durable.next_position {
             return Ok(None);
         }
-        self.walk(last_position, CHUNK_BYTES, |walk, _| {
-            walk.skip_to(last_position)?;
-            let len = walk.peek_len()?;
-            if walk.group_left != 1 {
-                return Ok(None);
+        self.walk(position, CHUNK_BYTES, |walk, _| {
+            walk.skip_to(position)?;
+            // Into the group, if the position is its first; then to its end.
+            let mut len = walk.peek_len()?;
+            loop {
+                walk.step(len);
+                if walk.group_left == 0 {
+                    break;
+                }
+                len = walk.peek_len()?;
             }
-            walk.step(len);
             let trailer = walk.trailer()?;
-            if trailer.tree_size != tree_size {
+            if trailer.tree_size != walk.position {
                 return Err(Fault::Damage("the group's tree size is not what it was"));
             }
             Ok(Some(trailer))
