@@ -1,0 +1,4 @@
+pub mod config;
+pub mod identity;
+pub mod journal;
+pub mod policy;
