@@ -54,7 +54,7 @@ pub fn to_value<T: Message>(name: &str, message: &T) -> Result<serde_json::Value
         .map_err(|e| input(&e))
 }
 
-fn descriptor(name: &str) -> Result<MessageDescriptor, JsonError> {
+pub(crate) fn descriptor(name: &str) -> Result<MessageDescriptor, JsonError> {
     static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
     POOL.get_or_init(|| DescriptorPool::decode(crate::FILE_DESCRIPTOR_SET).ok())
         .as_ref()

@@ -4,11 +4,13 @@
 //! the catalogue, the checks that a report must pass, and the list of error reasons. What it promises: the same bytes
 //! mean the same on every side. What it never does: input or output of any kind, and reading a clock.
 
+pub mod catalogue;
 pub mod errors;
 pub mod json;
 pub mod names;
 pub mod statement;
 pub mod tlog;
+pub mod validation;
 
 pub use generated::{casebroker::v1, google};
 
