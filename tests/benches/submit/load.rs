@@ -1,7 +1,7 @@
 //! The load: pre-signed statements sent by unary calls or a stream, with the latency of each.
 
 use std::{
-    path::Path,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,6 +15,7 @@ use casebroker_proto::v1::{
     SubmitRequest, SubmitStreamRequest, intake_service_client::IntakeServiceClient,
     submit_stream_response::Result as StreamResult,
 };
+use casebroker_tests::pki;
 use hdrhistogram::Histogram;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -38,12 +39,16 @@ pub enum Shape {
 }
 
 /// Connections to one server with one identity.
-pub async fn connect(address: &str, ca: &Path, certificate: &Path, key: &Path, count: usize) -> anyhow::Result<Vec<Channel>> {
-    let read = |path: &Path| std::fs::read(path).with_context(|| path.display().to_string());
+pub async fn connect(
+    address: SocketAddr,
+    anchor: &str,
+    identity: &pki::Identity,
+    count: usize,
+) -> anyhow::Result<Vec<Channel>> {
     let tls = ClientTlsConfig::new()
         .domain_name("localhost")
-        .ca_certificate(Certificate::from_pem(read(ca)?))
-        .identity(Identity::from_pem(read(certificate)?, read(key)?));
+        .ca_certificate(Certificate::from_pem(anchor))
+        .identity(Identity::from_pem(&identity.certificate, &identity.key));
     let endpoint = Endpoint::from_shared(format!("https://{address}"))?
         .tls_config(tls)?
         .tcp_nodelay(true)
