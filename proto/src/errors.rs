@@ -145,6 +145,11 @@ reasons! {
         causes: ["The owner retracted it earlier."]
         action: "Report a new case if the incident stands after all."
     }
+    CaseFull "CASE_FULL" FailedPrecondition {
+        "The case has as many statements as a case may have (10,000)."
+        causes: ["A system amends the case in a loop."]
+        action: "Find out what sends the amendments; report further incidents as cases of their own."
+    }
     StatementKindUnsupported "STATEMENT_KIND_UNSUPPORTED" Unimplemented {
         "This broker does not take statements of this kind yet."
         causes: ["The kind is in the contract but not built."]
@@ -153,7 +158,7 @@ reasons! {
     FilterFieldUnsupported "FILTER_FIELD_UNSUPPORTED" Unimplemented {
         "This broker does not support a field of the filter yet; it never ignores one."
         causes: ["The field is in the contract but not built."]
-        action: "Leave out the fields that the violations name, or use a newer broker."
+        action: "Leave out the fields named, or use a newer broker."
     }
     PageTokenInvalid "PAGE_TOKEN_INVALID" InvalidArgument {
         "The page token is not one of this listing."

@@ -54,6 +54,21 @@ pub fn to_value<T: Message>(name: &str, message: &T) -> Result<serde_json::Value
         .map_err(|e| input(&e))
 }
 
+/// Names (as in the proto file) of the fields of a message that are set, in the order of their numbers.
+pub fn set_fields<T: Message>(name: &str, message: &T) -> Result<Vec<String>, JsonError> {
+    let mut dynamic = DynamicMessage::new(descriptor(name)?);
+    dynamic
+        .transcode_from(message)
+        .map_err(|e| JsonError::Input {
+            path: ".".into(),
+            message: e.to_string(),
+        })?;
+    Ok(dynamic
+        .fields()
+        .map(|(field, _)| field.name().to_owned())
+        .collect())
+}
+
 fn descriptor(name: &str) -> Result<MessageDescriptor, JsonError> {
     static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
     POOL.get_or_init(|| DescriptorPool::decode(crate::FILE_DESCRIPTOR_SET).ok())

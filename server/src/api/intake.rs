@@ -1,0 +1,186 @@
+//! `IntakeService`.
+
+use std::{future::Future, pin::Pin};
+
+use casebroker_proto::v1::{
+    RecordedStatement, SubmitRequest, SubmitResponse, SubmitStreamRequest, SubmitStreamResponse,
+    intake_service_server::IntakeService, submit_stream_response::Result as StreamResult,
+};
+use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{Rooms, authorize, in_band, status};
+use crate::{
+    identity::Caller,
+    intake::Submission,
+    policy::Method,
+    sequencer::{Proof, Recorded, SequencerError},
+};
+
+type Answer = Pin<Box<dyn Future<Output = Result<RecordedStatement, Status>> + Send>>;
+type Admission = Pin<Box<dyn Future<Output = Result<Submission, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl IntakeService for Rooms {
+    async fn submit(
+        &self,
+        request: Request<SubmitRequest>,
+    ) -> Result<Response<SubmitResponse>, Status> {
+        let caller = authorize(&request, Method::Submit)?;
+        let SubmitRequest {
+            signed_statement,
+            known_tree_size,
+        } = request.into_inner();
+        if self.stopping.is_cancelled() {
+            return Err(SequencerError::Stopping.into());
+        }
+        let submission = self.intake.admit(&caller, signed_statement)?;
+        let recorded = self.sequencer.submit(submission).await?;
+        let recorded = self.with_receipt(recorded).await?;
+        let consistency_proof = if known_tree_size == 0 {
+            None
+        } else {
+            self.read(move |rooms| {
+                rooms.consistency_proof(known_tree_size, rooms.log.newest().size)
+            })
+            .await?
+        };
+        Ok(Response::new(SubmitResponse {
+            recorded: Some(recorded),
+            consistency_proof,
+        }))
+    }
+
+    type SubmitStreamStream =
+        Pin<Box<dyn Stream<Item = Result<SubmitStreamResponse, Status>> + Send>>;
+
+    async fn submit_stream(
+        &self,
+        request: Request<Streaming<SubmitStreamRequest>>,
+    ) -> Result<Response<Self::SubmitStreamStream>, Status> {
+        let caller = authorize(&request, Method::SubmitStream)?;
+        let (answers, stream) = mpsc::channel(self.limits.stream_in_flight);
+        let pump = Pump {
+            rooms: self.clone(),
+            caller,
+            answers,
+        };
+        tokio::spawn(pump.run(request.into_inner()));
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+}
+
+impl Rooms {
+    async fn with_receipt(&self, recorded: Recorded) -> Result<RecordedStatement, Status> {
+        let Recorded {
+            position,
+            record_time,
+            entry,
+            proof,
+        } = recorded;
+        let (receipt, replayed) = match proof {
+            Proof::Fresh(signed) => (signed.receipt(position)?, false),
+            Proof::Replayed => (
+                self.read(move |rooms| Ok(rooms.receipts.original(position)?))
+                    .await?,
+                true,
+            ),
+        };
+        Ok(RecordedStatement {
+            position,
+            record_time: Some(record_time),
+            entry,
+            receipt,
+            replayed,
+        })
+    }
+}
+
+/// Carries one stream: statements are checked side by side, queued in order and answered in order. What is in work at once
+/// is bounded, and nothing more is read until there is room, which is what HTTP/2 flow control hands on to the client.
+struct Pump {
+    rooms: Rooms,
+    caller: Caller,
+    answers: mpsc::Sender<Result<SubmitStreamResponse, Status>>,
+}
+
+impl Pump {
+    async fn run(self, mut requests: Streaming<SubmitStreamRequest>) {
+        let window = self.rooms.limits.stream_in_flight;
+        let mut admissions: FuturesOrdered<Admission> = FuturesOrdered::new();
+        let mut answers: FuturesOrdered<Answer> = FuturesOrdered::new();
+        let mut end: Option<Result<(), Status>> = None;
+        loop {
+            let room = admissions.len() + answers.len() < window;
+            tokio::select! {
+                // Answers first: they make room.
+                biased;
+                Some(answer) = answers.next(), if !answers.is_empty() => {
+                    let response = SubmitStreamResponse { result: Some(into_result(answer)) };
+                    if self.answers.send(Ok(response)).await.is_err() {
+                        // The client is gone. What is queued is recorded; it can ask again.
+                        return;
+                    }
+                }
+                Some(admitted) = admissions.next(), if !admissions.is_empty() => {
+                    answers.push_back(self.enqueue(admitted).await);
+                }
+                () = self.rooms.stopping.cancelled(), if end.is_none() => {
+                    end = Some(Err(SequencerError::Stopping.into()));
+                }
+                request = requests.next(), if end.is_none() && room => match request {
+                    Some(Ok(request)) => admissions.push_back(self.admit(request)),
+                    Some(Err(error)) => end = Some(Err(error)),
+                    None => end = Some(Ok(())),
+                },
+                else => break,
+            }
+            if end.is_some() && admissions.is_empty() && answers.is_empty() {
+                break;
+            }
+        }
+        if let Some(Err(error)) = end {
+            // The client may be gone already.
+            drop(self.answers.send(Err(error)).await);
+        }
+    }
+
+    /// Checks on any core: signature verification is most of the work of a submission.
+    fn admit(&self, request: SubmitStreamRequest) -> Admission {
+        let (intake, caller) = (self.rooms.intake.clone(), self.caller.clone());
+        let check = tokio::spawn(async move { intake.admit(&caller, request.signed_statement) });
+        Box::pin(check.map(|outcome| match outcome {
+            Ok(admitted) => admitted.map_err(Status::from),
+            Err(error) => Err(status::internal(&error)),
+        }))
+    }
+
+    async fn enqueue(&self, admitted: Result<Submission, Status>) -> Answer {
+        let queued = match admitted {
+            Ok(submission) => self
+                .rooms
+                .sequencer
+                .enqueue(submission)
+                .await
+                .map_err(Status::from),
+            Err(refused) => Err(refused),
+        };
+        let rooms = self.rooms.clone();
+        match queued {
+            Err(refused) => Box::pin(std::future::ready(Err(refused))),
+            Ok(outcome) => Box::pin(async move {
+                let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
+                rooms.with_receipt(recorded).await
+            }),
+        }
+    }
+}
+
+fn into_result(answer: Result<RecordedStatement, Status>) -> StreamResult {
+    match answer {
+        Ok(recorded) => StreamResult::Recorded(recorded),
+        Err(refused) => StreamResult::Error(in_band(&refused)),
+    }
+}

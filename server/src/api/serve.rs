@@ -1,0 +1,75 @@
+//! Puts the services on HTTP/2, every limit set explicitly.
+
+use std::{io, time::Duration};
+
+use casebroker_proto::{
+    FILE_DESCRIPTOR_SET, MAX_MESSAGE_BYTES,
+    v1::{
+        case_service_server::CaseServiceServer, intake_service_server::IntakeServiceServer,
+        log_service_server::LogServiceServer, registry_service_server::RegistryServiceServer,
+    },
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
+
+use super::Rooms;
+use crate::identity::Connection;
+
+/// Serves until the rooms are told to stop and every call in work has ended.
+pub async fn serve(
+    rooms: Rooms,
+    connections: mpsc::Receiver<io::Result<Connection>>,
+) -> anyhow::Result<()> {
+    let limits = &rooms.limits;
+    let mut server = Server::builder()
+        .accept_http1(false)
+        .timeout(Duration::from_secs(limits.call_timeout_s))
+        .max_concurrent_streams(limits.calls_per_connection)
+        .http2_max_header_list_size(limits.header_bytes)
+        .http2_max_pending_accept_reset_streams(Some(limits.pending_resets))
+        .http2_max_local_error_reset_streams(Some(limits.error_resets))
+        .initial_connection_window_size(limits.connection_window_bytes)
+        .initial_stream_window_size(limits.stream_window_bytes)
+        .http2_keepalive_interval(Some(Duration::from_secs(limits.keepalive_interval_s)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(limits.keepalive_timeout_s)));
+
+    let (health_reporter, health) = tonic_health::server::health_reporter();
+    health_reporter
+        .set_serving::<IntakeServiceServer<Rooms>>()
+        .await;
+    health_reporter
+        .set_serving::<CaseServiceServer<Rooms>>()
+        .await;
+    health_reporter
+        .set_serving::<LogServiceServer<Rooms>>()
+        .await;
+    health_reporter
+        .set_serving::<RegistryServiceServer<Rooms>>()
+        .await;
+
+    let descriptors = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let stopping = rooms.stopping.clone();
+    server
+        .add_service(health)
+        .add_service(descriptors().build_v1()?)
+        // Older clients, grpcurl among them, ask by the older name.
+        .add_service(descriptors().build_v1alpha()?)
+        .add_service(
+            IntakeServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
+        )
+        .add_service(
+            CaseServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
+        )
+        .add_service(
+            LogServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
+        )
+        .add_service(RegistryServiceServer::new(rooms).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .serve_with_incoming_shutdown(ReceiverStream::new(connections), stopping.cancelled_owned())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! The one place where errors of rooms become statuses (AIP-193).
+
+use std::{fmt::Display, time::Duration};
+
+use casebroker_proto::{
+    errors::{Code, DOMAIN, Reason, Violation},
+    names::Role,
+    statement::StatementError,
+};
+use tonic::Status;
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::{
+    intake::IntakeError, policy::Method, projections::ReadError, sequencer::SequencerError,
+    transparency::LogError,
+};
+
+/// When to try again after the queue was full.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// A refusal with its reason; what to do next is part of the message.
+pub(super) fn refuse(reason: Reason, message: &str) -> Status {
+    build(reason, message, ErrorDetails::new(), &[])
+}
+
+/// Every broken field rule at once.
+pub(super) fn invalid_fields(violations: &[Violation]) -> Status {
+    let mut details = ErrorDetails::new();
+    for violation in violations {
+        details.add_bad_request_violation(&violation.field, &violation.description);
+    }
+    let message = match violations {
+        [only] => format!("{}: {}", only.field, only.description),
+        [first, rest @ ..] => format!(
+            "{}: {} (and {} more)",
+            first.field,
+            first.description,
+            rest.len()
+        ),
+        [] => String::new(),
+    };
+    build(Reason::InvalidFields, &message, details, &[])
+}
+
+/// One broken field rule of a request.
+pub(super) fn invalid_field(field: &str, problem: impl Display) -> Status {
+    invalid_fields(&[Violation::new(field, problem.to_string())])
+}
+
+/// A role that may not use a method.
+pub(super) fn role_not_allowed(role: Role, method: Method) -> Status {
+    refuse(
+        Reason::RoleNotAllowed,
+        &format!("role `{role}` may not call {method:?}"),
+    )
+}
+
+/// Something that is not the caller's doing. The cause is logged, not told.
+pub(super) fn internal(cause: &dyn Display) -> Status {
+    tracing::error!(%cause, "a call failed");
+    refuse(Reason::InternalError, "the broker could not answer")
+}
+
+fn build(
+    reason: Reason,
+    message: &str,
+    mut details: ErrorDetails,
+    metadata: &[(&str, String)],
+) -> Status {
+    let explanation = reason.explain();
+    let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), v.clone()));
+    details.set_error_info(
+        explanation.id,
+        DOMAIN,
+        metadata.collect::<std::collections::HashMap<_, _>>(),
+    );
+    let message = format!("{message}. {}", explanation.action);
+    Status::with_error_details(code(explanation.code), message, details)
+}
+
+fn code(code: Code) -> tonic::Code {
+    tonic::Code::from_i32(code as i32)
+}
+
+impl From<IntakeError> for Status {
+    fn from(error: IntakeError) -> Self {
+        let message = error.to_string();
+        match error {
+            IntakeError::Fields(violations) => invalid_fields(&violations),
+            IntakeError::Statement(StatementError::Signature) => {
+                refuse(Reason::SignatureInvalid, &message)
+            }
+            IntakeError::Statement(_) => refuse(Reason::InvalidEnvelope, &message),
+            IntakeError::Signer(_) => refuse(Reason::SignerUnknown, &message),
+            IntakeError::Agency { .. } => refuse(Reason::AgencyMismatch, &message),
+            IntakeError::Kind(_) => refuse(Reason::StatementKindUnsupported, &message),
+        }
+    }
+}
+
+impl From<SequencerError> for Status {
+    fn from(error: SequencerError) -> Self {
+        let message = error.to_string();
+        match error {
+            SequencerError::CaseExists(_) => refuse(Reason::CaseExists, &message),
+            SequencerError::CaseNotFound(_) => refuse(Reason::CaseNotFound, &message),
+            SequencerError::CaseRetracted(_) => refuse(Reason::CaseRetracted, &message),
+            SequencerError::CaseFull(_) => refuse(Reason::CaseFull, &message),
+            SequencerError::RequestIdReused(_) => refuse(Reason::RequestIdReused, &message),
+            SequencerError::RevisionConflict { current, .. } => build(
+                Reason::RevisionConflict,
+                &message,
+                ErrorDetails::new(),
+                &[("current_revision", current.to_string())],
+            ),
+            SequencerError::Full { .. } => {
+                let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
+                build(Reason::IntakeFull, &message, details, &[])
+            }
+            SequencerError::Stopping => refuse(Reason::ShuttingDown, &message),
+        }
+    }
+}
+
+impl From<ReadError> for Status {
+    fn from(error: ReadError) -> Self {
+        let message = error.to_string();
+        match error {
+            ReadError::NoCase(_) => refuse(Reason::CaseNotFound, &message),
+            ReadError::NoEntry(_) => refuse(Reason::EntryNotFound, &message),
+            ReadError::NotYet { .. } => refuse(Reason::PositionOutOfRange, &message),
+            ReadError::Journal(_) | ReadError::State(_) | ReadError::Entry { .. } => {
+                internal(&message)
+            }
+        }
+    }
+}
+
+impl From<LogError> for Status {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Range { .. } => refuse(Reason::PositionOutOfRange, &error.to_string()),
+            _ => internal(&error),
+        }
+    }
+}

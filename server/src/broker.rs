@@ -1,0 +1,186 @@
+//! The whole house, wired in the order in which a submission goes through it:
+//! identity, policy, intake, sequencer, journal, transparency, projections, api.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api,
+    config::Config,
+    identity::{Listener, Registry},
+    intake::Intake,
+    journal::Journal as _,
+    projections::CaseReader,
+    sequencer::{Running, Sequencer, stop_process},
+    startup::{self, Recovered},
+    state::Store,
+    transparency::{Keeper, Receipts},
+};
+
+/// A broker that has recovered and listens, but does not serve yet.
+pub struct Broker {
+    listener: Listener,
+    rooms: api::Rooms,
+    stopping: CancellationToken,
+    parts: Parts,
+    config: Config,
+}
+
+/// What has to be ended in order.
+struct Parts {
+    sequencer: Running,
+    state: Arc<Store>,
+    keeper: Keeper,
+}
+
+impl Broker {
+    /// Checks everything on disk, then binds the address. Refuses if anything is not as it was left.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let registry = Arc::new(Registry::load(&config.members_dir, &config.trust_domain)?);
+        let (members, signers) = registry.counts();
+        tracing::info!(members, signers, "members loaded");
+
+        let Recovered {
+            journal,
+            log,
+            state,
+            frontier,
+            last_time,
+        } = startup::recover(&config)?;
+        let reader = journal.reader();
+
+        // The way in.
+        let intake = Intake::new(Arc::clone(&registry));
+        let (sequencer, running) = Sequencer::start(
+            &config.sequencer,
+            Box::new(journal),
+            Arc::clone(&log),
+            Arc::clone(&state),
+            frontier,
+            last_time,
+        )?;
+        let keeper = Keeper::start(config.checkpoint_dir(), Arc::clone(&log), |error| {
+            stop_process("keeping the checkpoint", &error)
+        })?;
+
+        // The way out.
+        let cases = CaseReader::new(Arc::clone(&reader), Arc::clone(&state));
+        let receipts = Receipts::new(reader, Arc::clone(&log));
+
+        let listener = Listener::bind(
+            config.listen,
+            &config.tls,
+            Arc::clone(&registry),
+            &config.limits,
+        )
+        .await?;
+        let stopping = CancellationToken::new();
+        let rooms = api::Rooms {
+            registry,
+            intake,
+            sequencer,
+            cases,
+            receipts,
+            log,
+            limits: Arc::new(config.limits.clone()),
+            stopping: stopping.clone(),
+            readers: Arc::new(Semaphore::new(config.limits.readers)),
+        };
+        let parts = Parts {
+            sequencer: running,
+            state,
+            keeper,
+        };
+        Ok(Self {
+            listener,
+            rooms,
+            stopping,
+            parts,
+            config,
+        })
+    }
+
+    /// Serves until `stop` is done; then finishes what was accepted, within the configured time, and closes the files.
+    pub async fn serve(
+        self,
+        address_file: Option<PathBuf>,
+        stop: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let Self {
+            listener,
+            rooms,
+            stopping,
+            parts,
+            config,
+        } = self;
+        let address = listener.address();
+        if let Some(path) = address_file {
+            write_whole(&path, &format!("{address}\n")).with_context(|| {
+                format!("{}: the address file cannot be written", path.display())
+            })?;
+        }
+        tracing::info!(%address, origin = rooms.log.identity.origin, entries = rooms.log.newest().size, "serving");
+
+        let connections = listener.run(stopping.clone());
+        let mut served = tokio::spawn(api::serve(rooms, connections));
+        let ended_early = tokio::select! {
+            outcome = &mut served => Some(outcome),
+            () = stop => None,
+        };
+        tracing::info!("stopping: finishing what was accepted");
+        stopping.cancel();
+        let outcome = match ended_early {
+            Some(outcome) => outcome,
+            None => match tokio::time::timeout(config.shutdown_timeout(), &mut served).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    tracing::warn!(
+                        "calls still open after {:?} are cut",
+                        config.shutdown_timeout()
+                    );
+                    served.abort();
+                    Ok(Ok(()))
+                }
+            },
+        };
+        // Waits for the queue to run dry; a stuck disk must not keep the process for ever.
+        let closing = tokio::task::spawn_blocking(move || parts.close());
+        tokio::time::timeout(config.shutdown_timeout(), closing)
+            .await
+            .context("the journal could not be closed in time; the next start checks it")???;
+        outcome??;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+impl Parts {
+    fn close(self) -> anyhow::Result<()> {
+        self.sequencer.join();
+        self.keeper.stop();
+        self.state.close()?;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker")
+            .field("listener", &self.listener)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whoever waits for the file never sees half of it.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    fs::write(&draft, text)?;
+    fs::rename(&draft, path)
+}

@@ -1,0 +1,240 @@
+//! The way in: from the bytes of an envelope to a submission that the sequencer may record.
+//!
+//! What it is for: checking everything about a statement that needs no state: its envelope, its signature, who may say it,
+//! every field. What it promises: all broken field rules are reported at once; what passes was signed by a certificate
+//! registered for the caller's own agency. What it never does: look at the journal or the state, or write anything.
+
+mod rules;
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use casebroker_proto::{
+    MAX_SIGNED_STATEMENT_BYTES,
+    errors::Violation,
+    names::{AgencyName, CaseName},
+    statement::{Envelope, StatementError},
+    v1::{Handling, Statement, statement::Kind},
+    validation::{Clock, check_statement, effective_handling},
+};
+
+use crate::{
+    identity::{Caller, Registry},
+    state::RequestId,
+};
+
+pub use rules::decide;
+
+/// Why a statement was refused before it reached the sequencer.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// Field rules are broken.
+    #[error("{} broken", count(.0.len()))]
+    Fields(Vec<Violation>),
+    /// The envelope or its signature.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// The signing certificate is not one of the caller's agency that is valid now.
+    #[error("{0}")]
+    Signer(String),
+    /// The statement speaks for another agency.
+    #[error("the case belongs to agencies/{owner}, the caller to agencies/{caller}")]
+    Agency {
+        /// Agency in the case's name.
+        owner: String,
+        /// Agency of the caller.
+        caller: String,
+    },
+    /// A kind that is not built yet.
+    #[error("statements of kind `{0}` are not taken yet")]
+    Kind(&'static str),
+}
+
+/// A statement that passed, ready to be ordered.
+#[derive(Debug)]
+pub struct Submission {
+    /// Agency that makes it: that of the caller and of the signing certificate.
+    pub agency: AgencyName,
+    /// SPIFFE ID of the caller.
+    pub caller: Caller,
+    /// Request id.
+    pub request_id: RequestId,
+    /// Case that it is about.
+    pub case: CaseName,
+    /// What it would do to the case.
+    pub action: Action,
+    /// The envelope as received.
+    pub signed_statement: Bytes,
+    /// The verified envelope; its payload tells whether a repeated request says the same.
+    pub envelope: Envelope,
+}
+
+/// What a statement would do, as far as the state of the case decides whether it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Reports a new case.
+    Report,
+    /// Replaces a revision.
+    Amend {
+        /// The revision that must be current.
+        expected_revision: i32,
+    },
+    /// Takes the case back.
+    Retract,
+}
+
+/// The checks, with what they need to know.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    registry: Arc<Registry>,
+}
+
+impl Intake {
+    /// Intake for these members.
+    pub fn new(registry: Arc<Registry>) -> Self {
+        Self { registry }
+    }
+
+    /// Checks an envelope that `caller` sent. Takes about as long as one signature verification.
+    pub fn admit(
+        &self,
+        caller: &Caller,
+        signed_statement: Bytes,
+    ) -> Result<Submission, IntakeError> {
+        if signed_statement.is_empty() || signed_statement.len() > MAX_SIGNED_STATEMENT_BYTES {
+            let problem = format!(
+                "has {} bytes; must have 1 to {MAX_SIGNED_STATEMENT_BYTES}",
+                signed_statement.len()
+            );
+            return Err(IntakeError::Fields(vec![Violation::new(
+                "signed_statement",
+                problem,
+            )]));
+        }
+        let now = unix_seconds();
+        let agency = &caller.principal.agency;
+        let envelope = Envelope::parse(&signed_statement)?;
+        let signer = self
+            .registry
+            .signer(agency, envelope.thumbprint())
+            .ok_or_else(|| {
+                IntakeError::Signer(format!(
+                    "the signing certificate with x5t {} is not registered for {agency}",
+                    hex::encode(envelope.thumbprint())
+                ))
+            })?;
+        if !(signer.not_before..=signer.not_after).contains(&now) {
+            return Err(IntakeError::Signer(format!(
+                "the signing certificate `{}` is not valid now",
+                signer.id
+            )));
+        }
+        let statement = envelope.verify(signer)?;
+        let mut violations = check_statement(&statement, Clock { now });
+        self.check_audience(&statement, &mut violations);
+        if !violations.is_empty() {
+            return Err(IntakeError::Fields(violations));
+        }
+        self.submission(caller, statement, signed_statement, envelope)
+    }
+
+    /// What the field checks already guarantee is still an error here, never a panic.
+    fn submission(
+        &self,
+        caller: &Caller,
+        statement: Statement,
+        signed_statement: Bytes,
+        envelope: Envelope,
+    ) -> Result<Submission, IntakeError> {
+        let field = |field: &str, e: String| IntakeError::Fields(vec![Violation::new(field, e)]);
+        let case: CaseName = statement
+            .case
+            .parse()
+            .map_err(|e| field("case", format!("{e}")))?;
+        let request_id = uuid::Uuid::try_parse(&statement.request_id)
+            .map_err(|e| field("request_id", e.to_string()))?
+            .into_bytes();
+        let action = action(
+            statement
+                .kind
+                .as_ref()
+                .ok_or_else(|| field("kind", "is required".into()))?,
+        )?;
+        let agency = caller.principal.agency.clone();
+        if *case.agency() != agency {
+            return Err(IntakeError::Agency {
+                owner: case.agency().id().into(),
+                caller: agency.id().into(),
+            });
+        }
+        Ok(Submission {
+            agency,
+            caller: caller.clone(),
+            request_id,
+            case,
+            action,
+            signed_statement,
+            envelope,
+        })
+    }
+
+    /// An audience that names somebody who is no member is almost surely misspelt, and would reach nobody.
+    fn check_audience(&self, statement: &Statement, violations: &mut Vec<Violation>) {
+        let Some((path, handling)) = handling_with_path(statement) else {
+            return;
+        };
+        for (index, name) in handling.audience.iter().enumerate() {
+            let Ok(agency) = name.parse::<AgencyName>() else {
+                continue;
+            };
+            if self.registry.member(&agency).is_none() {
+                let problem =
+                    format!("`{agency}` is not a member of this broker; check the spelling");
+                violations.push(Violation::new(format!("{path}.audience[{index}]"), problem));
+            }
+        }
+    }
+}
+
+fn handling_with_path(statement: &Statement) -> Option<(&'static str, &Handling)> {
+    let path = match statement.kind {
+        Some(Kind::Report(_)) => "report.report.handling",
+        Some(Kind::Amendment(_)) => "amendment.report.handling",
+        _ => "handling",
+    };
+    effective_handling(statement).map(|handling| (path, handling))
+}
+
+/// The kinds that are built; the others are refused openly.
+fn action(kind: &Kind) -> Result<Action, IntakeError> {
+    match kind {
+        Kind::Report(_) => Ok(Action::Report),
+        Kind::Amendment(amendment) => Ok(Action::Amend {
+            expected_revision: amendment.expected_revision,
+        }),
+        Kind::Retraction(_) => Ok(Action::Retract),
+        Kind::Corroboration(_) => Err(IntakeError::Kind("corroboration")),
+        Kind::EvidenceRequest(_) => Err(IntakeError::Kind("evidence_request")),
+        Kind::EvidenceResponse(_) => Err(IntakeError::Kind("evidence_response")),
+        Kind::Dispute(_) => Err(IntakeError::Kind("dispute")),
+        Kind::Finding(_) => Err(IntakeError::Kind("finding")),
+        Kind::Release(_) => Err(IntakeError::Kind("release")),
+    }
+}
+
+fn unix_seconds() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn count(violations: usize) -> String {
+    match violations {
+        1 => "1 field rule is".into(),
+        n => format!("{n} field rules are"),
+    }
+}

@@ -1,0 +1,278 @@
+//! The directory of a journal: its lock, the names in it, and how a segment file comes into being.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::journal::JournalError;
+
+const LOCK: &str = "LOCK";
+/// Where the next segment is made before it gets its name.
+const DRAFT: &str = "next.tmp";
+const SUFFIX: &str = ".segment";
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// A journal's directory, held against other processes for as long as this lives.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    /// Locked; the lock goes with the descriptor, so also when the process is killed.
+    _lock: File,
+}
+
+/// What is in the directory.
+#[derive(Debug)]
+pub struct Listing {
+    /// First positions of the segments, ascending.
+    pub segments: Vec<u64>,
+    /// What an interrupted start of a segment left behind; never holds an entry.
+    pub leftovers: Vec<PathBuf>,
+}
+
+/// The segment that is being written.
+#[derive(Debug)]
+pub struct Tail {
+    pub file: File,
+    pub first_position: u64,
+    /// Where the next group goes.
+    pub offset: u64,
+    pub file_bytes: u64,
+    pub seed: u32,
+}
+
+/// A file of zeros under a temporary name, on disk, waiting to become a segment.
+#[derive(Debug)]
+pub struct Draft {
+    file: File,
+    bytes: u64,
+}
+
+pub fn segment_name(first_position: u64) -> String {
+    format!("{first_position:020}{SUFFIX}")
+}
+
+/// Whether `dir` holds at least one segment.
+pub fn holds_segments(dir: &Path) -> Result<bool, JournalError> {
+    match names(dir) {
+        Ok(names) => Ok(names.iter().any(|name| parse_segment_name(name).is_some())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(unreadable(dir, source)),
+    }
+}
+
+/// Writes zeros over `from..to`, so that the extents are written and not only reserved.
+pub fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
+    let mut at = from;
+    while at < to {
+        let len = (to - at).min(ZEROS.len() as u64);
+        file.write_all_at(ZEROS.get(..len as usize).unwrap_or(&ZEROS), at)?;
+        at += len;
+    }
+    Ok(())
+}
+
+impl Directory {
+    /// Takes a directory that holds no journal yet, making it if it is not there.
+    pub fn create(path: &Path) -> Result<Self, JournalError> {
+        match fs::create_dir(path) {
+            Ok(()) => sync_directory(path.parent().unwrap_or(path))?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(fatal("creating", path, source)),
+        }
+        // Looked at before the lock file is made, so that a wrong path is left as it was.
+        let known = |name: &String| name == LOCK || name == DRAFT;
+        let names = names(path).map_err(|source| unreadable(path, source))?;
+        if let Some(found) = names.into_iter().find(|name| !known(name)) {
+            return Err(JournalError::AlreadyThere {
+                dir: path.to_owned(),
+                found,
+            });
+        }
+        Self::lock(path)
+    }
+
+    /// Takes the directory of an existing journal.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        if !holds_segments(path)? {
+            return Err(JournalError::NotThere {
+                dir: path.to_owned(),
+            });
+        }
+        Self::lock(path)
+    }
+
+    /// Everything in the directory; an unknown name is an error.
+    pub fn list(&self) -> Result<Listing, JournalError> {
+        let mut listing = Listing {
+            segments: Vec::new(),
+            leftovers: Vec::new(),
+        };
+        for name in names(&self.path).map_err(|source| unreadable(&self.path, source))? {
+            let path = self.path.join(&name);
+            let is_file = fs::symlink_metadata(&path)
+                .map_err(|source| unreadable(&path, source))?
+                .is_file();
+            match parse_segment_name(&name) {
+                Some(first_position) if is_file => listing.segments.push(first_position),
+                _ if name == LOCK => {}
+                _ if name == DRAFT && is_file => listing.leftovers.push(path),
+                _ => return Err(JournalError::UnknownFile { path }),
+            }
+        }
+        listing.segments.sort_unstable();
+        Ok(listing)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn segment_path(&self, first_position: u64) -> PathBuf {
+        self.path.join(segment_name(first_position))
+    }
+
+    /// Makes the segment that begins at `first_position`, of at least `bytes`, out of `draft` if there is one. When it
+    /// returns, file, header, name and directory are on disk.
+    pub fn new_segment(
+        &self,
+        draft: Option<Draft>,
+        first_position: u64,
+        bytes: u64,
+        origin: &str,
+    ) -> Result<Tail, JournalError> {
+        let path = self.segment_path(first_position);
+        let make = || {
+            let draft = match draft {
+                Some(draft) if draft.bytes >= bytes => draft,
+                _ => Draft::make(&self.path, bytes)?,
+            };
+            let header = SegmentHeader {
+                first_position,
+                file_bytes: draft.bytes,
+                id: uuid::Uuid::new_v4().into_bytes(),
+                origin: origin.to_owned(),
+            };
+            let (header, seed) = header.encode();
+            draft.file.write_all_at(&header, 0)?;
+            draft.file.sync_all()?;
+            fs::rename(self.path.join(DRAFT), &path)?;
+            File::open(&self.path)?.sync_all()?;
+            Ok(Tail {
+                file: draft.file,
+                first_position,
+                offset: SEGMENT_HEADER_BYTES as u64,
+                file_bytes: draft.bytes,
+                seed,
+            })
+        };
+        make().map_err(|source| fatal("making the segment", &path, source))
+    }
+
+    /// Removes what an interrupted start of a segment left behind.
+    pub fn remove_leftovers(&self, leftovers: &[PathBuf]) -> Result<(), JournalError> {
+        for path in leftovers {
+            fs::remove_file(path).map_err(|source| fatal("removing", path, source))?;
+        }
+        Ok(())
+    }
+
+    fn lock(path: &Path) -> Result<Self, JournalError> {
+        let lock_path = path.join(LOCK);
+        let mut lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&lock_path)
+            .map_err(|source| unreadable(&lock_path, source))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Only a courtesy to the reader of the message: the lock itself is what counts.
+                let _ = lock.take(64).read_to_string(&mut holder);
+                return Err(JournalError::Locked {
+                    dir: path.to_owned(),
+                    holder: holder.trim().to_owned(),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(unreadable(&lock_path, source)),
+        }
+        let note = format!("process {}\n", std::process::id());
+        lock.set_len(0)
+            .and_then(|()| lock.write_all(note.as_bytes()))
+            .map_err(|source| fatal("writing", &lock_path, source))?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
+    }
+}
+
+impl Draft {
+    /// Makes a file of `bytes` written zeros and syncs it. Replaces an older draft.
+    pub fn make(dir: &Path, bytes: u64) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .read(true)
+            .write(true)
+            .open(dir.join(DRAFT))?;
+        // One extent if the file system can; the zeros are what matters, so that one that cannot is fine as well.
+        match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => {}
+            Err(error) => return Err(error.into()),
+        }
+        write_zeros(&file, 0, bytes)?;
+        file.sync_all()?;
+        Ok(Self { file, bytes })
+    }
+
+    /// Takes the draft away again, at an orderly end; one that stays is removed by the next start.
+    pub fn discard(self, dir: &Path) {
+        let _ = fs::remove_file(dir.join(DRAFT));
+    }
+}
+
+pub fn fatal(during: &'static str, path: &Path, source: io::Error) -> JournalError {
+    JournalError::Fatal {
+        during,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+pub fn unreadable(path: &Path, source: io::Error) -> JournalError {
+    JournalError::Unreadable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn sync_directory(path: &Path) -> Result<(), JournalError> {
+    // The parent of a relative one-part path is the empty path.
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    File::open(path)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|source| fatal("syncing", path, source))
+}
+
+fn names(dir: &Path) -> io::Result<Vec<String>> {
+    fs::read_dir(dir)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect()
+}
+
+fn parse_segment_name(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(SUFFIX)?;
+    let well_formed = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    well_formed.then(|| digits.parse().ok()).flatten()
+}

@@ -1,0 +1,59 @@
+//! Reading a file forward in large pieces while handing out small ones.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// A buffer over part of a file. It never allocates more than the file has bytes.
+#[derive(Debug)]
+pub struct Window<'f> {
+    file: &'f File,
+    /// Bytes of the file that may be looked at.
+    len: u64,
+    chunk: usize,
+    start: u64,
+    buffer: Vec<u8>,
+}
+
+impl<'f> Window<'f> {
+    pub fn new(file: &'f File, len: u64, chunk: usize) -> Self {
+        Self {
+            file,
+            len,
+            chunk,
+            start: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The `len` bytes at `offset`; `None` if the file ends before.
+    pub fn get(&mut self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
+        let available = self.len.saturating_sub(offset);
+        if available < len as u64 {
+            return Ok(None);
+        }
+        if self.held(offset, len).is_none() {
+            let wanted = (self.chunk.max(len) as u64).min(available) as usize;
+            self.buffer.clear();
+            self.buffer.resize(wanted, 0);
+            self.start = offset;
+            self.file.read_exact_at(&mut self.buffer, offset)?;
+        }
+        Ok(self.held(offset, len))
+    }
+
+    /// As many bytes at `offset` as there are, up to `len`.
+    pub fn up_to(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        let len = (len as u64).min(self.len.saturating_sub(offset)) as usize;
+        Ok(self.get(offset, len)?.unwrap_or_default())
+    }
+
+    fn held(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let at = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        self.buffer.get(at..at.checked_add(len)?)
+    }
+}

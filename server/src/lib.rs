@@ -1,0 +1,32 @@
+//! The broker. `ARCHITECTURE.md` shows the rooms; `broker.rs` reads top to bottom in the order in which a submission goes
+//! through them.
+
+pub mod api;
+pub mod broker;
+pub mod config;
+pub mod demo {
+    #[derive(clap::Args)]
+    pub struct Args {}
+    pub fn run(_: Args) -> anyhow::Result<()> {
+        Ok(())
+    }
+    pub mod pki {
+        #[derive(clap::Subcommand)]
+        pub enum Command {
+            X,
+        }
+        pub fn run(_: Command) -> anyhow::Result<()> {
+            Ok(())
+        }
+    }
+}
+pub mod identity;
+pub mod intake;
+pub mod journal;
+pub mod policy;
+pub mod projections;
+pub mod sequencer;
+pub mod startup;
+pub mod state;
+pub mod telemetry;
+pub mod transparency;

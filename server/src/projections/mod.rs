@@ -1,0 +1,12 @@
+//! What is computed from the journal alone.
+//!
+//! What it is for: cases as they stand and their history. What it promises: the same journal gives the same answers; every
+//! answer holds only what the caller may see. What it never does: write, or hold anything that cannot be made again.
+
+mod fold;
+mod listing;
+mod reader;
+
+pub use fold::{Statement, fold};
+pub use listing::{Listing, Order, Page};
+pub use reader::{CaseReader, ReadError};

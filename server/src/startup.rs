@@ -1,0 +1,247 @@
+//! From what is on disk to a broker that may serve: every entry is read, checked and hashed again, and the tree's root is
+//! compared with every group's and with the checkpoint kept beside the journal. Whatever differs, the start refuses.
+
+use std::{fs, sync::Arc};
+
+use anyhow::{Context as _, bail};
+use casebroker_proto::{
+    names::{AgencyName, CaseName},
+    tlog::{EMPTY_ROOT, Extension, Frontier, leaf_hash},
+    v1::statement::Kind,
+};
+use prost_types::Timestamp;
+
+use crate::{
+    config::Config,
+    journal::{GroupTrailer, Journal as _, JournalReader, ReadLimit, segments},
+    projections::Statement,
+    state::{Change, Effect, Store},
+    transparency::{Identity, Log, LogError, Newest, TreeFile, load_kept_checkpoint},
+};
+
+/// What recovery found, ready to be wired.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The journal, at its tail.
+    pub journal: segments::Segments,
+    /// The log over it.
+    pub log: Arc<Log>,
+    /// The state store, caught up.
+    pub state: Arc<Store>,
+    /// Frontier of the tree.
+    pub frontier: Frontier,
+    /// When the last entry was recorded.
+    pub last_time: Timestamp,
+}
+
+/// Entries read at a time while the state store catches up.
+const CATCH_UP: ReadLimit = ReadLimit {
+    entries: 1_024,
+    bytes: 8 << 20,
+};
+
+/// Opens journal, tree and state in `config.data_dir`, or begins them if nothing is there at all.
+pub fn recover(config: &Config) -> anyhow::Result<Recovered> {
+    let data = &config.data_dir;
+    fs::create_dir_all(data).with_context(|| format!("{}: cannot be made", data.display()))?;
+    fs::create_dir_all(config.checkpoint_dir())
+        .with_context(|| format!("{}: cannot be made", config.checkpoint_dir().display()))?;
+    crate::identity::refuse_world_readable(&config.log.key)?;
+    let identity = Identity::load(&config.log.origin, &config.log.key)?;
+    let kept = load_kept_checkpoint(config.checkpoint_dir(), &identity)
+        .context("the checkpoint kept beside the journal is not one of this log; was `log.key` or `log.origin` changed?")?;
+
+    let tree = TreeFile::create(&data.join("tree"))?;
+    let (journal, frontier) = open_journal(
+        config,
+        &tree,
+        kept.as_ref().map(|c| (c.size, c.root.into())),
+    )?;
+    let reader = journal.reader();
+    let newest = check_last_group(&*reader, &identity, &frontier)?;
+
+    let (state, opened) = Store::open(&data.join("state"), config.state.cache_bytes, newest.size)?;
+    if let Some((aside, why)) = &opened.moved_aside {
+        tracing::warn!(aside = %aside.display(), why, "the state store was moved aside and is built anew from the journal");
+    }
+    catch_up(&*reader, &state, opened.applied, newest.size)?;
+    let last_time = last_time(&*reader)?;
+    let log = Log::new(identity, tree, newest);
+    Ok(Recovered {
+        journal,
+        log,
+        state: Arc::new(state),
+        frontier,
+        last_time,
+    })
+}
+
+fn open_journal(
+    config: &Config,
+    tree: &TreeFile,
+    kept: Option<(u64, [u8; 32])>,
+) -> anyhow::Result<(segments::Segments, Frontier)> {
+    let dir = config.data_dir.join("journal");
+    let mut options = segments::Options::new(&config.log.origin);
+    options.segment_bytes = config.journal.segment_bytes;
+    let mut frontier = Frontier::default();
+    if !segments::Segments::exists(&dir)? {
+        if let Some((size, _)) = kept {
+            bail!(
+                "{}: there is no journal, but a checkpoint of {size} entries is kept in {}. Bring the journal back, or \
+                 point `data_dir` at it; it is never made anew over a checkpoint.",
+                dir.display(),
+                config.checkpoint_dir().display()
+            );
+        }
+        tracing::info!(dir = %dir.display(), "a new journal begins");
+        return Ok((segments::Segments::create(&dir, options)?, frontier));
+    }
+    let mut rehash = |_: u64, entries: &[&[u8]], trailer: &GroupTrailer| {
+        let extension = Extension::new(&frontier, entries.iter().map(|entry| leaf_hash(entry)));
+        if extension.size() != trailer.tree_size || *extension.root().as_bytes() != trailer.root {
+            return Err(format!(
+                "the entries hash to root {} at size {}, the group says another; an entry was changed together with \
+                 its checksum",
+                extension.root(),
+                extension.size()
+            ));
+        }
+        tree.append(extension.first_stored_index(), extension.nodes())
+            .map_err(|e| e.to_string())?;
+        frontier = extension.into_frontier();
+        Ok(())
+    };
+    let (journal, recovery) = segments::Segments::open(&dir, options, kept, &mut rehash)?;
+    let (entries, groups, segments) = (recovery.entries, recovery.groups, recovery.segments);
+    tracing::info!(
+        entries,
+        groups,
+        segments,
+        bytes = recovery.bytes,
+        "journal read and hashed"
+    );
+    if let Some(cut) = recovery.cut {
+        tracing::warn!(
+            ?cut,
+            "an incomplete last write was cut off; it was never acknowledged"
+        );
+    }
+    Ok((journal, frontier))
+}
+
+/// The last group's checkpoint must be signed by this log, over what the entries hash to.
+fn check_last_group(
+    reader: &dyn JournalReader,
+    identity: &Identity,
+    frontier: &Frontier,
+) -> anyhow::Result<Newest> {
+    let Some(last) = reader.last_group() else {
+        return Ok(Newest {
+            size: 0,
+            root: EMPTY_ROOT,
+            checkpoint: "".into(),
+        });
+    };
+    let checkpoint = identity
+        .open(&last.checkpoint)
+        .map_err(LogError::Checkpoint)
+        .context(
+            "the journal's last checkpoint is not signed by this log; was `log.key` changed?",
+        )?;
+    if checkpoint.size != frontier.size() || checkpoint.root != frontier.root() {
+        bail!(
+            "the journal's last checkpoint is of {} entries with root {}, the entries are {} with root {}",
+            checkpoint.size,
+            checkpoint.root,
+            frontier.size(),
+            frontier.root()
+        );
+    }
+    Ok(Newest {
+        size: checkpoint.size,
+        root: checkpoint.root,
+        checkpoint: last.checkpoint.into(),
+    })
+}
+
+/// Brings the state store up to the journal.
+fn catch_up(reader: &dyn JournalReader, state: &Store, from: u64, to: u64) -> anyhow::Result<()> {
+    let mut next = from;
+    while next < to {
+        let mut changes: Vec<Change> = Vec::new();
+        for record in reader.read(next, CATCH_UP)? {
+            let statement =
+                Statement::decode(record.position, &record.entry).with_context(|| {
+                    format!(
+                        "the entry at position {} cannot be decoded",
+                        record.position
+                    )
+                })?;
+            next = record.position + 1;
+            changes.push(change(state, &changes, statement)?);
+        }
+        state.stage(&changes, next)?;
+        if to - from > 100_000 {
+            tracing::info!(position = next, of = to, "state store catching up");
+        }
+    }
+    state.settle()?;
+    if to > from {
+        tracing::info!(
+            entries = to - from,
+            "state store caught up with the journal"
+        );
+    }
+    Ok(())
+}
+
+fn change(state: &Store, batch: &[Change], statement: Statement) -> anyhow::Result<Change> {
+    let Statement {
+        position,
+        agency,
+        case,
+        statement,
+        ..
+    } = statement;
+    let (agency, case): (AgencyName, CaseName) = (agency, case);
+    let effect = match statement.kind {
+        Some(Kind::Report(_)) => Effect::Reported,
+        Some(Kind::Amendment(_)) => Effect::Amended,
+        Some(Kind::Retraction(_)) => Effect::Retracted,
+        _ => bail!(
+            "the entry at position {position} is of a kind that this version does not know; use a newer broker"
+        ),
+    };
+    let earlier = batch
+        .iter()
+        .rev()
+        .find(|c| c.case == case)
+        .map(|c| c.record.clone());
+    let mut record = match earlier {
+        Some(record) => record,
+        None => state.case(&case)?.unwrap_or_default(),
+    };
+    record.statements.push((position, effect));
+    let request_id = uuid::Uuid::try_parse(&statement.request_id)
+        .with_context(|| format!("the entry at position {position} has no request id"))?
+        .into_bytes();
+    Ok(Change {
+        position,
+        agency,
+        request_id,
+        case,
+        record,
+    })
+}
+
+fn last_time(reader: &dyn JournalReader) -> anyhow::Result<Timestamp> {
+    let Some(last) = reader.next_position().checked_sub(1) else {
+        return Ok(Timestamp::default());
+    };
+    let records = reader.read(last, ReadLimit::ONE)?;
+    let record = records
+        .first()
+        .context("the journal's last entry cannot be read")?;
+    Ok(Statement::decode(record.position, &record.entry)?.record_time)
+}

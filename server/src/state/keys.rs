@@ -1,0 +1,103 @@
+//! Keys and values of the store, all in one place. A key begins with a letter for its kind; ids hold no `/` and no NUL.
+
+use casebroker_proto::names::{AgencyName, CaseName};
+
+use super::{CaseRecord, Effect, RequestId, StateError};
+
+/// Next position that the store lacks: everything before it is in. Value: u64, big endian.
+pub(super) const APPLIED: &[u8] = b"m/applied";
+
+/// `c/{agency}/{case}` → [`encode_record`].
+pub(super) fn case(name: &CaseName) -> Vec<u8> {
+    let (agency, case) = (name.agency().id(), name.case_id());
+    let mut key = Vec::with_capacity(3 + agency.len() + case.len());
+    key.extend_from_slice(b"c/");
+    key.extend_from_slice(agency.as_bytes());
+    key.push(b'/');
+    key.extend_from_slice(case.as_bytes());
+    key
+}
+
+/// `r/{agency}/{16 bytes}` → position, u64, big endian.
+pub(super) fn request(agency: &AgencyName, id: &RequestId) -> Vec<u8> {
+    let agency = agency.id();
+    let mut key = Vec::with_capacity(3 + agency.len() + id.len());
+    key.extend_from_slice(b"r/");
+    key.extend_from_slice(agency.as_bytes());
+    key.push(b'/');
+    key.extend_from_slice(id);
+    key
+}
+
+/// Nine bytes a statement: position, u64, big endian, and effect.
+pub(super) fn encode_record(record: &CaseRecord) -> Vec<u8> {
+    let mut value = Vec::with_capacity(record.statements.len() * 9);
+    for (position, effect) in &record.statements {
+        value.extend_from_slice(&position.to_be_bytes());
+        value.push(*effect as u8);
+    }
+    value
+}
+
+pub(super) fn decode_record(key: &[u8], value: &[u8]) -> Result<CaseRecord, StateError> {
+    let (chunks, rest) = value.as_chunks::<9>();
+    let statements = chunks
+        .iter()
+        .map(|[a, b, c, d, e, f, g, h, effect]| {
+            let effect = match effect {
+                1 => Effect::Reported,
+                2 => Effect::Amended,
+                3 => Effect::Retracted,
+                _ => return Err(unknown(key)),
+            };
+            Ok((u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), effect))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    if statements.is_empty() || !rest.is_empty() {
+        return Err(unknown(key));
+    }
+    Ok(CaseRecord { statements })
+}
+
+pub(super) fn decode_position(key: &[u8], value: &[u8]) -> Result<u64, StateError> {
+    value
+        .try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| unknown(key))
+}
+
+fn unknown(key: &[u8]) -> StateError {
+    StateError::Value {
+        key: String::from_utf8_lossy(key).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_round_trips_and_anything_else_is_refused() {
+        let record = CaseRecord {
+            statements: vec![
+                (7, Effect::Reported),
+                (9, Effect::Amended),
+                (u64::MAX, Effect::Retracted),
+            ],
+        };
+        let value = encode_record(&record);
+        assert_eq!(decode_record(b"k", &value).unwrap(), record);
+        assert!(decode_record(b"k", &value[..8]).is_err());
+        assert!(decode_record(b"k", b"").is_err());
+        assert!(decode_record(b"k", &[0; 9]).is_err());
+    }
+
+    #[test]
+    fn no_two_agencies_share_a_key() {
+        let (a, b) = (
+            AgencyName::from_id("us").unwrap(),
+            AgencyName::from_id("us-dea").unwrap(),
+        );
+        assert_ne!(request(&a, &[0; 16]), request(&b, &[0; 16]));
+    }
+}

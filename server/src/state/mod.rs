@@ -1,0 +1,102 @@
+//! The state store: what is small and mutable, keyed by name. Now the case directory (case name to the positions of its
+//! statements) and request ids.
+//!
+//! What it is for: finding a case's statements and an earlier request without reading the journal. What it promises: what
+//! the sequencer staged is found at once, by everybody; after any start it says exactly what the journal says. What it never
+//! does: hold anything that the journal lacks. On any error at open, or if the machine went down while it was open, it is
+//! moved aside and built anew: sled 0.34.7 does not sync what it flushes (spacejam/sled#1452).
+//!
+//! Only this room names sled.
+
+mod keys;
+mod session;
+mod store;
+mod writer;
+
+use std::path::PathBuf;
+
+use casebroker_proto::names::{AgencyName, CaseName};
+
+pub use store::{Opened, Store};
+
+/// A request id (UUID) as bytes.
+pub type RequestId = [u8; 16];
+
+/// Most statements one case may have. Its record is read and written whole.
+pub const MAX_STATEMENTS: usize = 10_000;
+
+/// Why the store failed. The process stops after one of these while it runs; the next start builds the store anew.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The store itself.
+    #[error("state store: {0}")]
+    Store(#[from] sled::Error),
+    /// A value has another form than was written.
+    #[error("state store: the value of `{key}` has an unknown form")]
+    Value {
+        /// The key as text.
+        key: String,
+    },
+    /// A file beside the store.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The thread that writes has ended.
+    #[error("the state store's writer has stopped")]
+    Stopped,
+}
+
+/// What a statement did to its case, as far as the rules for the next one need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Effect {
+    /// First report.
+    Reported = 1,
+    /// New revision.
+    Amended = 2,
+    /// Taken back.
+    Retracted = 3,
+}
+
+/// Positions of a case's statements, oldest first, with what each did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CaseRecord {
+    /// Position and effect.
+    pub statements: Vec<(u64, Effect)>,
+}
+
+impl CaseRecord {
+    /// Revision of the report: 1 after the first; 0 if there is none.
+    pub fn revision(&self) -> i32 {
+        let revisions = self
+            .statements
+            .iter()
+            .filter(|(_, e)| *e != Effect::Retracted)
+            .count();
+        i32::try_from(revisions).unwrap_or(i32::MAX)
+    }
+
+    /// Whether the case was taken back.
+    pub fn retracted(&self) -> bool {
+        self.statements.iter().any(|(_, e)| *e == Effect::Retracted)
+    }
+}
+
+/// One recorded statement, as the store must know it.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Its position.
+    pub position: u64,
+    /// Agency that made it.
+    pub agency: AgencyName,
+    /// Its request id, unique within that agency.
+    pub request_id: RequestId,
+    /// Its case.
+    pub case: CaseName,
+    /// The case's record with it.
+    pub record: CaseRecord,
+}
