@@ -67,7 +67,7 @@ pub use profile::{Profile, ProfileError, Timing};
 pub use proof_file::{ProofFile, ProofFileError};
 pub use stream::{Answers, Outcome, Submissions, Window};
 pub use submit::{Prepared, Recorded, check, prepare};
-pub use trust::{LogBreach, LogTrust, ProofFailure, VerifiedCheckpoint};
+pub use trust::{LogBreach, LogTrust, ProofFailure, VerifiedCheckpoint, is_consistent};
 
 /// A connection to one broker as one principal. Cheap to clone; clones share the connection and what is known of the log.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use crate::{
     Client,
     connection::MAX_ANSWER_BYTES,
     error::ClientError,
-    trust::{Fit, LogTrust, ProofFailure, VerifiedCheckpoint, is_consistent},
+    trust::{Fit, LogTrust, ProofFailure, VerifiedCheckpoint},
 };
 
 /// A checkpoint as the broker gave it.
@@ -44,7 +44,7 @@ pub struct SeenConsistency {
     /// The answer as it came.
     pub response: GetConsistencyProofResponse,
     /// The newest checkpoint's signature is verified. Whether the proof holds takes the roots of both trees: see
-    /// [`Client::check_consistency`].
+    /// [`crate::is_consistent`].
     pub verified: bool,
 }
 
@@ -121,25 +121,6 @@ impl Client {
             None => false,
         };
         Ok(SeenConsistency { response, verified })
-    }
-
-    /// Checks that two checkpoints held, both verified before, are of one log that only grew: fetches the proof and verifies
-    /// it. Gives whether it holds.
-    pub async fn check_consistency(
-        &self,
-        old: &VerifiedCheckpoint,
-        new: &VerifiedCheckpoint,
-    ) -> Result<bool, ClientError> {
-        if old.checkpoint.size == 0 {
-            return Ok(true);
-        }
-        let answer = self
-            .get_consistency(old.checkpoint.size, new.checkpoint.size)
-            .await?;
-        let proof = answer
-            .consistency_proof
-            .ok_or(ClientError::Answer("no consistency proof"))?;
-        Ok(is_consistent(old, new, &proof))
     }
 
     /// Fits a verified checkpoint to the newest one known, fetching the proof between them if the answer brought none.

@@ -1,12 +1,13 @@
 //! Making, signing and sending one statement.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use casebroker_proto::{
     MAX_SIGNED_STATEMENT_BYTES,
     errors::Violation,
     statement::{Envelope, Signer},
+    validation::{Clock, check_statement},
     v1::{
         RecordedStatement, Statement, SubmitRequest, intake_service_client::IntakeServiceClient,
     },
@@ -53,8 +54,12 @@ pub struct Recorded {
 
 /// Every rule that a statement breaks, as the broker would find them at this time; empty if none.
 pub fn check(statement: &Statement, now: SystemTime) -> Vec<Violation> {
-    let _ = (statement, now);
-    Vec::new()
+    // A clock before 1970 is wrong, and then every date is in the future.
+    let now = now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let clock = Clock {
+        now: i64::try_from(now).unwrap_or(i64::MAX),
+    };
+    check_statement(statement, clock)
 }
 
 /// Fills in a missing request id (random) and time (now), checks and signs.

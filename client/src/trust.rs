@@ -296,7 +296,7 @@ pub(crate) fn holds_payload(entry: &[u8], position: u64, sent: &[u8]) -> Result<
 }
 
 /// Whether a proof shows that `new`'s tree begins with `old`'s.
-pub(crate) fn is_consistent(
+pub fn is_consistent(
     old: &VerifiedCheckpoint,
     new: &VerifiedCheckpoint,
     proof: &ConsistencyProof,

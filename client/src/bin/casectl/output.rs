@@ -10,7 +10,10 @@ use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    progress::Progress,
+};
 
 /// Form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -53,6 +56,7 @@ pub struct Output {
     /// Columns of the terminal; none when there is none and lines may be as long as they are.
     pub width: Option<usize>,
     stdout: BufWriter<Stdout>,
+    bar: Option<Progress>,
     colored: bool,
     colored_errors: bool,
 }
@@ -69,6 +73,7 @@ impl Output {
             format,
             width: width(),
             stdout: BufWriter::new(io::stdout()),
+            bar: None,
             colored: colored(io::stdout().is_terminal()),
             colored_errors: colored(io::stderr().is_terminal()),
         }
@@ -115,7 +120,18 @@ impl Output {
 
     /// A line on standard error, for people: progress, warnings. Nobody reading it is no failure.
     pub fn note(&self, text: impl Display) {
-        let _ = writeln!(io::stderr(), "{text}");
+        let print = || {
+            let _ = writeln!(io::stderr(), "{text}");
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// A progress bar that notes must not tear, or no more.
+    pub fn attach(&mut self, bar: Option<Progress>) {
+        self.bar = bar;
     }
 
     /// A failure on standard error: one line what, one line what to do next; as an object with JSON.
