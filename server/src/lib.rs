@@ -4,22 +4,7 @@
 pub mod api;
 pub mod broker;
 pub mod config;
-pub mod demo {
-    #[derive(clap::Args)]
-    pub struct Args {}
-    pub fn run(_: Args) -> anyhow::Result<()> {
-        Ok(())
-    }
-    pub mod pki {
-        #[derive(clap::Subcommand)]
-        pub enum Command {
-            X,
-        }
-        pub fn run(_: Command) -> anyhow::Result<()> {
-            Ok(())
-        }
-    }
-}
+pub mod demo;
 pub mod identity;
 pub mod intake;
 pub mod journal;
