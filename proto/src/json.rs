@@ -69,7 +69,7 @@ pub fn set_fields<T: Message>(name: &str, message: &T) -> Result<Vec<String>, Js
         .collect())
 }
 
-fn descriptor(name: &str) -> Result<MessageDescriptor, JsonError> {
+pub(crate) fn descriptor(name: &str) -> Result<MessageDescriptor, JsonError> {
     static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
     POOL.get_or_init(|| DescriptorPool::decode(crate::FILE_DESCRIPTOR_SET).ok())
         .as_ref()

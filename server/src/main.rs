@@ -32,11 +32,9 @@ struct Cli {
 enum Command {
     /// Run the broker until SIGTERM or Ctrl-C.
     Serve(ServeArgs),
-    /// Tell the whole story on real public cases.
-    Demo(demo::Args),
     /// Make a development PKI: anchors, certificates, keys. Never for production.
     #[command(subcommand)]
-    Pki(demo::pki::Command),
+    Pki(PkiCommand),
     /// Work with configurations.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -58,6 +56,14 @@ struct ServeArgs {
     /// Log one JSON object a line.
     #[arg(long)]
     log_json: bool,
+}
+
+#[derive(Subcommand)]
+enum PkiCommand {
+    /// Make a PKI for a set of agencies, with configuration for broker and casectl.
+    Init(demo::pki::InitArgs),
+    /// Issue one more certificate, or register one more signer.
+    Issue(demo::pki::IssueArgs),
 }
 
 #[derive(Subcommand)]
@@ -84,8 +90,8 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(args) => serve(args),
-        Command::Demo(args) => demo::run(args),
-        Command::Pki(command) => demo::pki::run(command),
+        Command::Pki(PkiCommand::Init(args)) => demo::pki::init(&args),
+        Command::Pki(PkiCommand::Issue(args)) => demo::pki::issue(&args),
         Command::Config(ConfigCommand::Example) => print(config::EXAMPLE),
         Command::Config(ConfigCommand::Check { file }) => {
             Config::load(&file)?;

@@ -1,7 +1,7 @@
 //! From what is on disk to a broker that may serve: every entry is read, checked and hashed again, and the tree's root is
 //! compared with every group's and with the checkpoint kept beside the journal. Whatever differs, the start refuses.
 
-use std::{fs, sync::Arc};
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt as _, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use casebroker_proto::{
@@ -43,9 +43,11 @@ const CATCH_UP: ReadLimit = ReadLimit {
 /// Opens journal, tree and state in `config.data_dir`, or begins them if nothing is there at all.
 pub fn recover(config: &Config) -> anyhow::Result<Recovered> {
     let data = &config.data_dir;
-    fs::create_dir_all(data).with_context(|| format!("{}: cannot be made", data.display()))?;
-    fs::create_dir_all(config.checkpoint_dir())
-        .with_context(|| format!("{}: cannot be made", config.checkpoint_dir().display()))?;
+    for dir in [data.as_path(), config.checkpoint_dir()] {
+        // Entries are signed, not encrypted: nobody else on the machine has to read them.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.with_context(|| format!("{}: cannot be made", dir.display()))?;
+    }
     crate::identity::refuse_world_readable(&config.log.key)?;
     let identity = Identity::load(&config.log.origin, &config.log.key)?;
     let kept = load_kept_checkpoint(config.checkpoint_dir(), &identity)

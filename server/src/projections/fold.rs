@@ -1,7 +1,7 @@
 //! From statements to a case: a pure function.
 
 use casebroker_proto::{
-    catalogue::normalize,
+    catalogue::units::normalize,
     names::{AgencyName, CaseName, PrincipalId},
     statement::{StatementError, decode_entry},
     v1::{self, CaseReport, Handling, StatementRecord, statement::Kind},
