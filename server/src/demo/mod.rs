@@ -47,13 +47,16 @@ async fn tell(args: Args) -> anyhow::Result<()> {
     let mut stage = Stage::new(place.dir(), Screen::new());
     let told = tokio::select! {
         told = stage.tell(args.once) => told,
-        () = interrupted() => Err(anyhow::anyhow!("interrupted")),
+        () = interrupted() => Err(anyhow::anyhow!("it was interrupted")),
     };
     if let Err(error) = told {
-        // The broker's own words are in there, and they may say more.
         stage.give_up();
+        // Kept, because the broker's own words are in there, and they may say more.
         let dir = place.keep();
-        return Err(error.context(format!("the demonstration failed; see {}", dir.display())));
+        let dir = dir.display();
+        return Err(error.context(format!(
+            "the demonstration did not end well (all of it is in {dir})"
+        )));
     }
     if args.once {
         stage.end().await?;
@@ -92,9 +95,10 @@ impl Place {
             let dir = story::quoted(&dir);
             bail!(
                 "{} exists: an earlier demonstration was here, and nothing of it is overwritten\n  \
-                 start its broker again:  casebroker serve --config {dir}/broker.toml\n  \
+                 start its broker again:  {} serve --config {dir}/broker.toml\n  \
                  or begin anew:           rm -r {dir}",
-                found.display()
+                found.display(),
+                story::casebroker()
             );
         }
         Ok(Self::Given(dir))
@@ -152,7 +156,7 @@ mod tests {
         std::fs::create_dir(dir.path().join("data")).unwrap();
         let error = Place::choose(Some(dir.path())).err().unwrap().to_string();
         assert!(
-            error.contains("casebroker serve --config") && error.contains("rm -r"),
+            error.contains(" serve --config") && error.contains("rm -r"),
             "{error}"
         );
     }

@@ -6,7 +6,9 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use casebroker_client::{Answers, Client, Prepared, Recorded, VerifiedCheckpoint, Window};
+use casebroker_client::{
+    Answers, Client, Prepared, Recorded, VerifiedCheckpoint, Window, is_consistent,
+};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{Broker, Stage};
@@ -198,10 +200,12 @@ async fn still_verify(client: &Client, acknowledged: &[Recorded]) -> anyhow::Res
         old.insert(seen.checkpoint.size, seen);
     }
     for checkpoint in old.values() {
+        let (old_size, new_size) = (checkpoint.checkpoint.size, newest.checkpoint.size);
+        let answer = client.consistency(old_size, new_size).await?.response;
+        let proof = answer.consistency_proof.context("no consistency proof")?;
         ensure!(
-            client.check_consistency(checkpoint, &newest).await?,
-            "the log of now does not begin with the one of tree size {}",
-            checkpoint.checkpoint.size
+            is_consistent(checkpoint, &newest, &proof),
+            "the log of now does not begin with the one of tree size {old_size}"
         );
     }
     Ok(old.len())

@@ -68,6 +68,11 @@ impl Stage {
     }
 }
 
+/// How to run this program again.
+pub(in crate::demo) fn casebroker() -> String {
+    std::env::current_exe().map_or_else(|_| "casebroker".into(), |path| quoted(&path))
+}
+
 /// How to run `casectl` from here: the one beside this program if there is one.
 fn casectl() -> String {
     std::env::current_exe()

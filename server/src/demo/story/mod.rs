@@ -16,7 +16,7 @@ use casebroker_proto::{
     v1::{Case, CaseReport},
 };
 
-pub(super) use self::invite::quoted;
+pub(super) use self::invite::{casebroker, quoted};
 use super::{broker::Broker, cases::public_cases, pki::Layout, screen::Screen, site::Site};
 
 /// Everything that a step may need.
