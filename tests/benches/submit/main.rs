@@ -32,10 +32,16 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let runtime = tokio::runtime::Runtime::new()?;
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["--noop", config, address_file] => {
-            runtime.block_on(noop::serve(PathBuf::from(config), PathBuf::from(address_file)))
-        }
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["--noop", config, address_file] => runtime.block_on(noop::serve(
+            PathBuf::from(config),
+            PathBuf::from(address_file),
+        )),
         rest if rest.contains(&"--million") => runtime.block_on(million(1_000_000)),
         rest => runtime.block_on(compare(if rest.contains(&"--quick") { 20 } else { 1 })),
     }
@@ -43,16 +49,76 @@ fn main() -> anyhow::Result<()> {
 
 /// Shapes of the table with the number of statements of a full run.
 const SHAPES: [(Shape, usize); 10] = [
-    (Shape::Unary { in_flight: 1, connections: 1 }, 2_000),
-    (Shape::Unary { in_flight: 16, connections: 1 }, 20_000),
-    (Shape::Unary { in_flight: 64, connections: 1 }, 40_000),
-    (Shape::Unary { in_flight: 256, connections: 1 }, 40_000),
-    (Shape::Unary { in_flight: 16, connections: 4 }, 20_000),
-    (Shape::Unary { in_flight: 64, connections: 4 }, 40_000),
-    (Shape::Unary { in_flight: 256, connections: 4 }, 40_000),
-    (Shape::Stream { in_flight: 64, connections: 1 }, 40_000),
-    (Shape::Stream { in_flight: 256, connections: 1 }, 60_000),
-    (Shape::Stream { in_flight: 256, connections: 4 }, 60_000),
+    (
+        Shape::Unary {
+            in_flight: 1,
+            connections: 1,
+        },
+        2_000,
+    ),
+    (
+        Shape::Unary {
+            in_flight: 16,
+            connections: 1,
+        },
+        20_000,
+    ),
+    (
+        Shape::Unary {
+            in_flight: 64,
+            connections: 1,
+        },
+        40_000,
+    ),
+    (
+        Shape::Unary {
+            in_flight: 256,
+            connections: 1,
+        },
+        40_000,
+    ),
+    (
+        Shape::Unary {
+            in_flight: 16,
+            connections: 4,
+        },
+        20_000,
+    ),
+    (
+        Shape::Unary {
+            in_flight: 64,
+            connections: 4,
+        },
+        40_000,
+    ),
+    (
+        Shape::Unary {
+            in_flight: 256,
+            connections: 4,
+        },
+        40_000,
+    ),
+    (
+        Shape::Stream {
+            in_flight: 64,
+            connections: 1,
+        },
+        40_000,
+    ),
+    (
+        Shape::Stream {
+            in_flight: 256,
+            connections: 1,
+        },
+        60_000,
+    ),
+    (
+        Shape::Stream {
+            in_flight: 256,
+            connections: 4,
+        },
+        60_000,
+    ),
 ];
 
 async fn compare(divisor: usize) -> anyhow::Result<()> {
@@ -68,8 +134,20 @@ async fn compare(divisor: usize) -> anyhow::Result<()> {
         let statements = sign(&principal, first_case, count)?;
         first_case += count;
         let connections = shape.connections();
-        let to_noop = load::connect(noop.address, broker.anchor(), &principal.identity, connections).await?;
-        let to_broker = load::connect(broker.address, broker.anchor(), &principal.identity, connections).await?;
+        let to_noop = load::connect(
+            noop.address,
+            broker.anchor(),
+            &principal.identity,
+            connections,
+        )
+        .await?;
+        let to_broker = load::connect(
+            broker.address,
+            broker.anchor(),
+            &principal.identity,
+            connections,
+        )
+        .await?;
         // A little first, so that neither pays for what only happens once.
         let warm_up = sign(&principal, 50_000_000 + first_case, 200)?;
         load::run(&to_noop, shape, &warm_up).await?;
@@ -90,20 +168,32 @@ async fn million(total: usize) -> anyhow::Result<()> {
     let principal = site.principal(DEA, "system");
     let broker = site.start();
     let channels = load::connect(broker.address, broker.anchor(), &principal.identity, 2).await?;
-    println!("{:>10} {:>12} {:>12} {:>12}", "cases", "rate /s", "RSS MiB", "anon MiB");
-    let shape = Shape::Stream { in_flight: 256, connections: 2 };
+    println!(
+        "{:>10} {:>12} {:>12} {:>12}",
+        "cases", "rate /s", "RSS MiB", "anon MiB"
+    );
+    let shape = Shape::Stream {
+        in_flight: 256,
+        connections: 2,
+    };
     for first in (0..total).step_by(STEP) {
         let statements = sign(&principal, first, STEP)?;
         let Outcome { rate, .. } = load::run(&channels, shape, &statements).await?;
         let (resident, anonymous) = memory(broker.pid())?;
-        println!("{:>10} {rate:>12.0} {resident:>12} {anonymous:>12}", first + STEP);
+        println!(
+            "{:>10} {rate:>12.0} {resident:>12} {anonymous:>12}",
+            first + STEP
+        );
     }
     let began = Instant::now();
     broker.stop();
     println!("stopped in {:.1} s", began.elapsed().as_secs_f64());
     let began = Instant::now();
     let broker = site.start();
-    println!("started again, everything checked, in {:.1} s", began.elapsed().as_secs_f64());
+    println!(
+        "started again, everything checked, in {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
     broker.stop();
     Ok(())
 }
@@ -113,8 +203,15 @@ async fn million(total: usize) -> anyhow::Result<()> {
 fn memory(pid: u32) -> anyhow::Result<(u64, u64)> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = |name: &str| -> anyhow::Result<u64> {
-        let line = status.lines().find(|line| line.starts_with(name)).context("no such field")?;
-        let kib: u64 = line.split_whitespace().nth(1).context("no value")?.parse()?;
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(name))
+            .context("no such field")?;
+        let kib: u64 = line
+            .split_whitespace()
+            .nth(1)
+            .context("no value")?
+            .parse()?;
         Ok(kib / 1024)
     };
     Ok((field("VmRSS:")?, field("RssAnon:")?))
@@ -132,8 +229,14 @@ fn sign(principal: &Principal, first: usize, count: usize) -> anyhow::Result<Vec
 
 fn sizes(principal: &Principal) -> String {
     let statement = statement(0);
-    let signed = principal.signer.sign(&statement).map_or(0, |bytes| bytes.len());
-    format!("{} bytes a statement, {signed} signed", statement.encoded_len())
+    let signed = principal
+        .signer
+        .sign(&statement)
+        .map_or(0, |bytes| bytes.len());
+    format!(
+        "{} bytes a statement, {signed} signed",
+        statement.encoded_len()
+    )
 }
 
 /// What checking one statement takes on one core: envelope, signature, decoding, field rules. That work is the broker's alone;
@@ -141,15 +244,22 @@ fn sizes(principal: &Principal) -> String {
 fn check_cost(site: &Site, principal: &Principal) -> anyhow::Result<Duration> {
     const ROUNDS: u32 = 2_000;
     let signed = principal.signer.sign(&statement(0))?;
-    let registered = site.path().join(format!("pki/members/{DEA}/signers/2026a.pem"));
+    let registered = site
+        .path()
+        .join(format!("pki/members/{DEA}/signers/2026a.pem"));
     let certificate = SignerCertificate::from_der(&CertificateDer::from_pem_file(registered)?)?;
-    let clock = Clock { now: i64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_secs())? };
+    let clock = Clock {
+        now: i64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_secs())?,
+    };
     let mut took = Vec::new();
     for _ in 0..5 {
         let began = Instant::now();
         for _ in 0..ROUNDS {
             let statement = Envelope::parse(&signed)?.verify(&certificate)?;
-            anyhow::ensure!(check_statement(&statement, clock).is_empty(), "the benchmark's case breaks a rule");
+            anyhow::ensure!(
+                check_statement(&statement, clock).is_empty(),
+                "the benchmark's case breaks a rule"
+            );
         }
         took.push(began.elapsed() / ROUNDS);
     }
@@ -171,8 +281,13 @@ impl Noop {
             .arg(site.config())
             .arg(&address_file)
             .spawn()?;
-        let address = wait::until("the do-nothing service serves", || fs::read_to_string(&address_file).ok());
-        Ok(Self { child, address: address.trim().parse()? })
+        let address = wait::until("the do-nothing service serves", || {
+            fs::read_to_string(&address_file).ok()
+        });
+        Ok(Self {
+            child,
+            address: address.trim().parse()?,
+        })
     }
 }
 
@@ -191,4 +306,3 @@ impl Shape {
         }
     }
 }
-

@@ -8,10 +8,20 @@ use crate::load::{Outcome, Shape};
 pub fn head(sizes: &str, check: Duration) {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     println!("{cores} cores for clients, do-nothing service and broker together; {sizes}");
-    println!("checking a statement (envelope, signature, fields): {} us on one core\n", check.as_micros());
+    println!(
+        "checking a statement (envelope, signature, fields): {} us on one core\n",
+        check.as_micros()
+    );
     println!(
         "{:<22} {:>10} {:>10} {:>10} {:>8} {:>8} {:>17} {:>17}",
-        "", "nothing/s", "less check", "broker/s", "ratio", "of less", "nothing p50/p99", "broker p50/p99 ms"
+        "",
+        "nothing/s",
+        "less check",
+        "broker/s",
+        "ratio",
+        "of less",
+        "nothing p50/p99",
+        "broker p50/p99 ms"
     );
 }
 
@@ -20,8 +30,14 @@ pub fn row(shape: Shape, nothing: &Outcome, broker: &Outcome, check: Duration) {
     let cores = thread::available_parallelism().map_or(1.0, |n| usize::from(n) as f64);
     let less_check = 1.0 / (1.0 / nothing.rate + check.as_secs_f64() / cores);
     let name = match shape {
-        Shape::Unary { in_flight, connections } => format!("unary {in_flight:>3} over {connections}"),
-        Shape::Stream { in_flight, connections } => format!("stream {in_flight:>3} over {connections}"),
+        Shape::Unary {
+            in_flight,
+            connections,
+        } => format!("unary {in_flight:>3} over {connections}"),
+        Shape::Stream {
+            in_flight,
+            connections,
+        } => format!("stream {in_flight:>3} over {connections}"),
     };
     println!(
         "{name:<22} {:>10.0} {less_check:>10.0} {:>10.0} {:>8.2} {:>8.2} {:>17} {:>17}",
