@@ -1,1 +1,229 @@
-fn main() {}
+//! `casectl`: the liaison officer's command line. The command line only; each command has a file of its own.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+mod case;
+mod case_page;
+mod change;
+mod cheat;
+mod completions;
+mod config;
+mod context;
+mod errors;
+mod evidence;
+mod failure;
+mod input;
+mod list;
+mod log;
+mod output;
+mod progress;
+mod submit;
+mod table;
+mod template;
+mod validate;
+mod verify;
+mod whoami;
+mod words;
+
+use failure::{Exit, Failure, Result};
+use output::{Color, Format, Output};
+
+/// Share confirmed narcotics cases with other agencies, and prove what was shared.
+#[derive(Debug, Parser)]
+#[command(name = "casectl", version, after_help = AFTER_HELP, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Which broker, as whom, and how to show it")]
+pub struct Global {
+    /// Context of the configuration file [default: its `current`]
+    #[arg(long, global = true, env = "CASECTL_CONTEXT", value_name = "NAME")]
+    context: Option<String>,
+    /// Configuration file [default: $XDG_CONFIG_HOME/casectl/config.toml]
+    #[arg(long, global = true, env = "CASECTL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address of the broker, https://host:port
+    #[arg(long, global = true, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Certificates that the broker's must chain to, PEM
+    #[arg(long, global = true, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Client certificate chain, PEM
+    #[arg(long, global = true, value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, global = true, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Most attempts of a call when the broker cannot be reached or is full [default: 6]
+    #[arg(long, global = true, env = "CASECTL_ATTEMPTS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    attempts: Option<u32>,
+    /// Form of the output [default: table]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FORMAT",
+        hide_possible_values = true,
+        help = "Form of the output: table, json, jsonl, csv [default: table]"
+    )]
+    output: Option<Format>,
+    /// When to use colour: auto, always, never [default: auto]
+    #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true)]
+    color: Option<Color>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(subcommand)]
+    Context(context::Context),
+    Whoami(whoami::Whoami),
+    #[command(subcommand)]
+    Evidence(evidence::Evidence),
+    Template(template::Template),
+    Validate(validate::Validate),
+    Submit(submit::Submit),
+    Get(case::Get),
+    List(list::List),
+    History(case::History),
+    Amend(change::Amend),
+    Retract(change::Retract),
+    #[command(subcommand)]
+    Log(log::Log),
+    Verify(verify::Verify),
+    Errors(errors::Errors),
+    Cheat(cheat::Cheat),
+    Completions(completions::Completions),
+}
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0 done                       5 permission denied or not authenticated
+  1 failed                     6 broker unreachable (after retries)
+  2 wrong command line         7 a proof or signature does not verify
+  3 invalid input              8 in conflict with what is recorded
+  4 not found, or not for you
+
+Examples:
+  casectl whoami
+  casectl template > case.json         then fill it in
+  casectl validate case.json
+  casectl submit case.json
+  casectl get agencies/us-cbp/cases/2016-0042
+  casectl list --agency us-cbp
+  casectl verify case.json.receipts.jsonl
+
+`casectl cheat` shows more; `casectl COMMAND --help` shows a command's options and examples.";
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Printing may fail when nobody reads; help that was asked for is no failure.
+            let _ = error.print();
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+            return ExitCode::from(exit as u8);
+        }
+    };
+    let format = cli.global.output.unwrap_or(Format::Table);
+    let mut out = Output::new(format, cli.global.color.unwrap_or(Color::Auto));
+    let end = run(cli, &mut out).and_then(|()| out.flush());
+    match end {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out.failure(&failure);
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn run(cli: Cli, out: &mut Output) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::file("runtime", &e))?;
+    let end = runtime.block_on(async {
+        tokio::select! {
+            end = command(cli, out) => end,
+            _ = tokio::signal::ctrl_c() => Err(Failure::new(
+                Exit::Interrupted,
+                "interrupted",
+                "Run the same command again to go on; nothing is recorded twice.",
+            )),
+        }
+    });
+    // A thread that waits for input must not hold up the end.
+    runtime.shutdown_background();
+    end
+}
+
+async fn command(cli: Cli, out: &mut Output) -> Result<()> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Context(args) => context::run(args, global, out),
+        Command::Whoami(args) => whoami::run(args, global, out).await,
+        Command::Evidence(args) => evidence::run(args, out),
+        Command::Template(args) => template::run(args, out),
+        Command::Validate(args) => validate::run(args, out),
+        Command::Submit(args) => submit::run(args, global, out).await,
+        Command::Get(args) => case::get(args, global, out).await,
+        Command::List(args) => list::run(args, global, out).await,
+        Command::History(args) => case::history(args, global, out).await,
+        Command::Amend(args) => change::amend(args, global, out).await,
+        Command::Retract(args) => change::retract(args, global, out).await,
+        Command::Log(args) => log::run(args, global, out).await,
+        Command::Verify(args) => verify::run(args, global, out),
+        Command::Errors(args) => errors::run(args, out),
+        Command::Cheat(args) => cheat::run(args, out),
+        Command::Completions(args) => completions::run(args, Cli::command(), out),
+    }
+}
+
+impl Global {
+    /// A client for the chosen context; says what is unwise about its files.
+    fn connect(&self, out: &Output) -> Result<casebroker_client::Client> {
+        let profile = self.profile()?;
+        for warning in profile.warnings() {
+            out.note(format_args!("casectl: {warning}"));
+        }
+        Ok(casebroker_client::Client::connect(&profile)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        fn check(command: &clap::Command) {
+            for sub in command.get_subcommands() {
+                let help = sub.get_after_help().map(ToString::to_string);
+                assert!(
+                    sub.has_subcommands() || help.is_some_and(|h| h.contains("casectl")),
+                    "{} has no examples",
+                    sub.get_name()
+                );
+                check(sub);
+            }
+        }
+        check(&Cli::command());
+    }
+}

@@ -1,0 +1,166 @@
+//! `casectl amend` and `casectl retract`: changing one's own case, never by overwriting it.
+
+use std::path::PathBuf;
+
+use casebroker_client::{Client, ClientError, Recorded};
+use casebroker_proto::{
+    names::CaseName,
+    v1::{Amendment, Case, CaseReport, Retraction, Statement, statement::Kind},
+};
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    Global,
+    case::parse_case,
+    failure::{Exit, Failure, Result},
+    input::{Source, decode},
+    output::{GOOD, Output},
+    words,
+};
+
+/// Replace the report of one of my agency's cases by a new revision.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The file holds the whole new revision, not only what changes. If somebody amended the case meanwhile, nothing is recorded and
+the exit status is 8.
+
+Examples:
+  casectl -o json get us-cbp/2016-0042 | jq .case.report > new.json     then edit it
+  casectl amend us-cbp/2016-0042 new.json --reason 'laboratory result: carfentanil'
+  casectl amend us-cbp/2016-0042 new.json --revision 1 --reason 'weight corrected'")]
+pub struct Amend {
+    /// Name of the case: agencies/AGENCY/cases/CASE, or AGENCY/CASE
+    #[arg(value_parser = parse_case, value_name = "CASE")]
+    case: CaseName,
+    /// The new revision: a case in proto JSON. `-` is standard input
+    file: PathBuf,
+    /// Why
+    #[arg(long)]
+    reason: String,
+    /// Revision that the file was made from [default: the current one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    revision: Option<i32>,
+}
+
+/// Take one of my agency's cases back. It stays visible as retracted and counts nowhere.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  casectl retract us-cbp/2016-0042 --reason 'reported twice; see us-cbp/2016-0043'")]
+pub struct Retract {
+    /// Name of the case: agencies/AGENCY/cases/CASE, or AGENCY/CASE
+    #[arg(value_parser = parse_case, value_name = "CASE")]
+    case: CaseName,
+    /// Why
+    #[arg(long)]
+    reason: String,
+}
+
+/// Runs `amend`.
+pub async fn amend(args: Amend, global: &Global, out: &mut Output) -> Result<()> {
+    out.no_csv()?;
+    let report = read_report(&Source::new(&args.file), &args.case)?;
+    let client = global.connect(out)?;
+    let expected_revision = match args.revision {
+        Some(revision) => revision,
+        None => current(&client, &args.case).await?.revision,
+    };
+    let kind = Kind::Amendment(Amendment {
+        report: Some(report),
+        expected_revision,
+        reason: args.reason,
+    });
+    let statement = Statement {
+        case: args.case.to_string(),
+        kind: Some(kind),
+        ..Default::default()
+    };
+    let recorded = client.submit(statement).await?;
+    let what = format!(
+        "amended, revision {} now",
+        expected_revision.saturating_add(1)
+    );
+    tell(&args.case, &what, &recorded, out)
+}
+
+/// Runs `retract`.
+pub async fn retract(args: Retract, global: &Global, out: &mut Output) -> Result<()> {
+    out.no_csv()?;
+    let client = global.connect(out)?;
+    // Whoever may see the case may see that it was taken back.
+    let handling = current(&client, &args.case)
+        .await?
+        .report
+        .and_then(|r| r.handling);
+    let statement = Statement {
+        case: args.case.to_string(),
+        handling,
+        kind: Some(Kind::Retraction(Retraction {
+            reason: args.reason,
+        })),
+        ..Default::default()
+    };
+    let recorded = client.submit(statement).await?;
+    tell(&args.case, "retracted", &recorded, out)
+}
+
+async fn current(client: &Client, name: &CaseName) -> Result<Case> {
+    let answer = client.get_case(&name.to_string()).await?;
+    answer
+        .case
+        .ok_or_else(|| ClientError::Answer("no case").into())
+}
+
+/// The one case in a file, bare or as the report of a statement.
+fn read_report(source: &Source, name: &CaseName) -> Result<CaseReport> {
+    let invalid = |line: u64, what: &str| {
+        Failure::new(
+            Exit::Invalid,
+            format!("{}:{line}: {what}", source.name()),
+            "The file must hold one whole case in proto JSON; `casectl -o json get CASE | jq .case.report` gives the current one.",
+        )
+    };
+    let mut values = source.values()?;
+    let mut next = || match values.next() {
+        Some(Ok(Ok(raw))) => Ok(Some(raw)),
+        Some(Ok(Err(problem))) => Err(invalid(problem.line, &problem.what)),
+        Some(Err(e)) => Err(Failure::file(source.name(), &e)),
+        None => Ok(None),
+    };
+    let raw = next()?.ok_or_else(|| invalid(1, "the file holds no case"))?;
+    if let Some(second) = next()? {
+        return Err(invalid(second.line, "a second case begins here"));
+    }
+    let parsed = decode(&raw).map_err(|problem| invalid(problem.line, &problem.what))?;
+    let report = match parsed.statement.kind {
+        Some(Kind::Report(report)) => report.report,
+        Some(Kind::Amendment(amendment)) => amendment.report,
+        _ => None,
+    };
+    let report = report.ok_or_else(|| invalid(raw.line, "this is a statement without a case"))?;
+    if report.name != name.to_string() {
+        let what = format!("this is case {}, not {name}", report.name);
+        return Err(invalid(raw.line, &what));
+    }
+    Ok(report)
+}
+
+fn tell(case: &CaseName, what: &str, recorded: &Recorded, out: &mut Output) -> Result<()> {
+    if out.is_json() {
+        return out.document(&json!({
+            "case": case.to_string(),
+            "position": recorded.position.to_string(),
+            "recordTime": recorded.record_time.as_ref().map(words::rfc3339),
+            "replayed": recorded.replayed,
+            "verified": recorded.verified,
+            "receipt": recorded.receipt,
+        }));
+    }
+    let what = out.paint(GOOD, what);
+    let case = words::short_case(&case.to_string());
+    out.line(format_args!(
+        "{case} {what} (position {})",
+        recorded.position
+    ))
+}

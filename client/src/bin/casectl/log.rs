@@ -1,0 +1,252 @@
+//! `casectl log`: checkpoints, receipts and consistency proofs, verified as they arrive.
+
+use std::{fs, path::PathBuf};
+
+use casebroker_client::{Client, ClientError, ProofFile, VerifiedCheckpoint};
+use casebroker_proto::json;
+use clap::Subcommand;
+
+use crate::{
+    Global,
+    failure::{Exit, Failure, Result},
+    output::{BAD, FAINT, GOOD, Output},
+    submit::write_private,
+};
+
+/// Look at the tamper-evident log: checkpoints, receipts, consistency.
+#[derive(Debug, Subcommand)]
+pub enum Log {
+    /// Print the newest signed checkpoint, after comparing it with the newest one seen before
+    #[command(after_help = "\
+With log_vkey in the context the signature is verified, and the log is proved to have only grown since the newest checkpoint
+seen before. If it shrank or forked, both checkpoints are printed and the exit status is 7.
+
+Examples:
+  casectl log checkpoint
+  casectl log checkpoint > monday.checkpoint
+  casectl -o json log checkpoint")]
+    Checkpoint,
+    /// Get the receipt of an entry, with the entry in it
+    #[command(after_help = "\
+The receipt is a C2SP tlog-proof; its `extra` line is the entry, so `casectl verify` needs nothing else.
+
+Examples:
+  casectl log receipt 42 -O 42.tlog-proof
+  casectl log receipt 42 | casectl verify -")]
+    Receipt {
+        /// Position of the entry, from 0
+        position: u64,
+        /// Write the receipt into this file [default: standard output]
+        #[arg(short = 'O', long = "out", value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Prove that one tree of the log is the beginning of another
+    #[command(after_help = "\
+Given as a size, a tree is the broker's word; given as a file with a signed checkpoint, the proof is verified against it.
+
+Examples:
+  casectl log consistency 1000
+  casectl log consistency monday.checkpoint
+  casectl log consistency monday.checkpoint tuesday.checkpoint")]
+    Consistency {
+        /// The smaller tree: its size, or a file with its checkpoint
+        old: String,
+        /// The larger tree: its size, or a file with its checkpoint [default: the newest]
+        new: Option<String>,
+    },
+}
+
+/// Runs the command.
+pub async fn run(args: Log, global: &Global, out: &mut Output) -> Result<()> {
+    out.no_csv()?;
+    let client = global.connect(out)?;
+    match args {
+        Log::Checkpoint => checkpoint(&client, out).await,
+        Log::Receipt {
+            position,
+            out: file,
+        } => receipt(&client, position, file, out).await,
+        Log::Consistency { old, new } => consistency(&client, &old, new.as_deref(), out).await,
+    }
+}
+
+async fn checkpoint(client: &Client, out: &mut Output) -> Result<()> {
+    let before = client.trust().map_or(0, |trust| trust.known_size());
+    let seen = client.checkpoint().await?;
+    if out.is_json() {
+        let mut value = to_json("casebroker.v1.GetCheckpointResponse", &seen.response)?;
+        if let Some(map) = value.as_object_mut() {
+            map.insert("treeSize".into(), seen.checkpoint.size.to_string().into());
+            map.insert("rootHash".into(), seen.checkpoint.root.to_string().into());
+            map.insert("verified".into(), seen.verified.into());
+        }
+        return out.document(&value);
+    }
+    out.raw(&seen.response.checkpoint)?;
+    out.flush()?;
+    match (seen.verified, before) {
+        (false, _) => out.note("not verified: the context has no log_vkey"),
+        (true, 0) => out.note("signature verified; this is the first checkpoint seen of this log"),
+        (true, size) => out.note(format_args!(
+            "signature verified; the log only grew since size {size}"
+        )),
+    }
+    Ok(())
+}
+
+async fn receipt(
+    client: &Client,
+    position: u64,
+    file: Option<PathBuf>,
+    out: &mut Output,
+) -> Result<()> {
+    let seen = client.receipt(position).await?;
+    let proof = ProofFile::new(&seen.response.receipt, seen.response.entry.to_vec())
+        .map_err(|e| Failure::new(Exit::Unproven, e.to_string(), "Do not rely on this answer."))?;
+    if let Some(path) = &file {
+        write_private(path, &proof.to_string())?;
+    }
+    if out.is_json() {
+        let mut value = to_json("casebroker.v1.GetReceiptResponse", &seen.response)?;
+        if let Some(map) = value.as_object_mut() {
+            map.insert("verified".into(), seen.verified.into());
+        }
+        return out.document(&value);
+    }
+    match file {
+        Some(path) => out.line(format_args!(
+            "receipt for position {position}: {}",
+            path.display()
+        ))?,
+        None => out.raw(&proof.to_string())?,
+    }
+    if !seen.verified {
+        out.note("not verified: the context has no log_vkey");
+    }
+    Ok(())
+}
+
+/// A tree as the command line names it.
+enum Tree {
+    Size(u64),
+    Held(VerifiedCheckpoint),
+}
+
+impl Tree {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Size(size) => *size,
+            Self::Held(held) => held.checkpoint.size,
+        }
+    }
+}
+
+async fn consistency(
+    client: &Client,
+    old: &str,
+    new: Option<&str>,
+    out: &mut Output,
+) -> Result<()> {
+    let old = tree(client, old)?;
+    let new = new.map(|new| tree(client, new)).transpose()?;
+    let new_size = new.as_ref().map_or(0, Tree::size);
+    let answer = client.consistency(old.size(), new_size).await?;
+    let proof = answer
+        .response
+        .consistency_proof
+        .clone()
+        .ok_or(ClientError::Answer("no consistency proof"))?;
+    // The roots come from signed checkpoints only: those held, and the newest for the newest size.
+    let newest = client
+        .trust()
+        .map(|trust| {
+            trust
+                .open(&answer.response.checkpoint)
+                .map(|checkpoint| VerifiedCheckpoint {
+                    note: answer.response.checkpoint.clone(),
+                    checkpoint,
+                })
+        })
+        .transpose()
+        .map_err(ClientError::from)?;
+    let known = client.trust().and_then(|trust| trust.known());
+    let signed = |tree: Option<&Tree>, size: u64| match tree {
+        Some(Tree::Held(held)) => Some(held.clone()),
+        _ => [newest.clone(), known.clone()]
+            .into_iter()
+            .flatten()
+            .find(|c| c.checkpoint.size == size),
+    };
+    let ends =
+        signed(Some(&old), proof.old_tree_size).zip(signed(new.as_ref(), proof.new_tree_size));
+    let verdict = ends.map(|(old, new)| {
+        (
+            casebroker_client::is_consistent(&old, &new, &proof),
+            old,
+            new,
+        )
+    });
+    if let Some((false, old, new)) = &verdict {
+        return Err(Failure {
+            detail: format!("--- smaller\n{}--- larger\n{}", old.note, new.note),
+            ..Failure::new(
+                Exit::Unproven,
+                "the larger tree does not begin with the smaller one",
+                "Keep both checkpoints below: together they prove it. Tell the operator and the other members.",
+            )
+        });
+    }
+    let verified = verdict.is_some();
+    if out.is_json() {
+        let mut value = to_json(
+            "casebroker.v1.GetConsistencyProofResponse",
+            &answer.response,
+        )?;
+        if let Some(map) = value.as_object_mut() {
+            map.insert("verified".into(), verified.into());
+        }
+        return out.document(&value);
+    }
+    let sizes = format!("{} to {}", proof.old_tree_size, proof.new_tree_size);
+    match verified {
+        true => {
+            let verdict = out.paint(
+                GOOD,
+                "verified: the larger tree begins with the smaller one",
+            );
+            out.line(format_args!("{sizes}: {verdict}"))?;
+        }
+        false => {
+            let verdict = out.paint(BAD, "not verified");
+            out.line(format_args!(
+                "{sizes}: {verdict}; give signed checkpoints as files, and log_vkey in the context"
+            ))?;
+        }
+    }
+    for hash in &proof.hashes {
+        let hash = out.paint(FAINT, hex::encode(hash));
+        out.line(hash)?;
+    }
+    Ok(())
+}
+
+fn tree(client: &Client, text: &str) -> Result<Tree> {
+    if let Ok(size) = text.parse() {
+        return Ok(Tree::Size(size));
+    }
+    let note = fs::read_to_string(text).map_err(|e| Failure::file(text, &e))?;
+    let Some(trust) = client.trust() else {
+        return Err(Failure::usage(
+            format!("the checkpoint in {text} cannot be verified: the context has no log_vkey"),
+            "Add log_vkey to the context, or give the tree's size.",
+        ));
+    };
+    let checkpoint = trust
+        .open(&note)
+        .map_err(|e| Failure::from(ClientError::from(e)))?;
+    Ok(Tree::Held(VerifiedCheckpoint { note, checkpoint }))
+}
+
+fn to_json<T: prost::Message>(name: &str, message: &T) -> Result<serde_json::Value> {
+    json::to_value(name, message).map_err(|e| ClientError::from(e).into())
+}

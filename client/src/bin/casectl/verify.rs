@@ -1,0 +1,387 @@
+//! `casectl verify`: what a receipt claims, checked without a network.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use casebroker_client::{LogTrust, Members, ProofFile, ProofFileError};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{
+    Global,
+    case::kind_word,
+    failure::{Exit, Failure, Result},
+    input::Source,
+    output::{BAD, FAINT, Format, GOOD, Output},
+    submit::receipts::Line,
+    table::clean,
+    words,
+};
+
+mod files;
+
+use files::Files;
+
+/// Check receipts without a network: log, signature, evidence files.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Checked are, for each receipt: that the entry is in the log (inclusion proof and the checkpoint's signature, by log_vkey or
+--log-key); that an agency signed the statement (its certificate in the members folder, and that certificate's chain to the
+agency's anchor, at the time it was recorded); and, with --evidence, that each file has a digest that the statement names.
+
+Exit status: 0 everything holds; 7 something does not, and it is named.
+
+Examples:
+  casectl verify case.json.receipts.jsonl
+  casectl verify us-cbp.2016-0042.17.tlog-proof --evidence lab-report.pdf waybill.jpg
+  casectl log receipt 17 | casectl verify -
+  casectl verify receipt.tlog-proof --log-key \"$(cat log.vkey)\" --members pki/members")]
+pub struct Verify {
+    /// Receipts: .tlog-proof files with their entry, or the JSONL that `submit` keeps. `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Public key of the log, a C2SP vkey, or a file that holds it [default: log_vkey of the context]
+    #[arg(long, value_name = "KEY")]
+    log_key: Option<String>,
+    /// Folder of the members' anchors and signing certificates [default: members of the context]
+    #[arg(long, value_name = "DIR")]
+    members: Option<PathBuf>,
+    /// Evidence files whose digests the statements must name
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    evidence: Vec<PathBuf>,
+}
+
+/// What receipts are checked with.
+struct Checker {
+    trust: LogTrust,
+    members: Option<Members>,
+    files: Files,
+}
+
+/// What was found out about one receipt.
+struct Verdict {
+    position: u64,
+    case: String,
+    value: Value,
+    /// What does not hold, each named.
+    failed: Vec<String>,
+    lines: Vec<String>,
+}
+
+/// Runs the command.
+pub fn run(args: Verify, global: &Global, out: &mut Output) -> Result<()> {
+    out.no_csv()?;
+    let checker = checker(&args, global)?;
+    if checker.members.is_none() {
+        out.note("casectl: signatures are not checked, since there is no members folder; give --members DIR");
+    }
+    let mut tally = Tally::begin(out)?;
+    for file in &args.files {
+        let source = Source::new(file);
+        let end = check_file(&source, &checker, &mut tally, out);
+        if end.is_err() {
+            tally.end(&[], out)?;
+        }
+        end?;
+    }
+    let unmatched = checker.files.unmatched();
+    tally.end(&unmatched, out)?;
+    match tally.failed + unmatched.len() as u64 {
+        0 => Ok(()),
+        _ => Err(Failure::quiet(Exit::Unproven)),
+    }
+}
+
+fn checker(args: &Verify, global: &Global) -> Result<Checker> {
+    // Without a configuration --log-key is enough.
+    let context = match (global.resolve(), &args.log_key) {
+        (Ok(resolved), _) => resolved.context,
+        (Err(_), Some(_)) => Default::default(),
+        (Err(failure), None) => return Err(failure),
+    };
+    let vkey = match &args.log_key {
+        Some(key) if Path::new(key).is_file() => {
+            fs::read_to_string(key).map_err(|e| Failure::file(key, &e))?.trim().to_owned()
+        }
+        Some(key) => key.clone(),
+        None => context.log_vkey.ok_or_else(|| {
+            Failure::usage(
+                "no public key of the log is known",
+                "Give --log-key KEY, or add log_vkey to the context. Get it from the operator, not from who sent the receipt.",
+            )
+        })?,
+    };
+    let members = args.members.as_ref().or(context.members.as_ref());
+    Ok(Checker {
+        trust: LogTrust::new(&vkey, None)?,
+        members: members.map(|folder| Members::load(folder)).transpose()?,
+        files: Files::read(&args.evidence)?,
+    })
+}
+
+/// One receipt a file, or one a line.
+fn check_file(
+    source: &Source,
+    checker: &Checker,
+    tally: &mut Tally,
+    out: &mut Output,
+) -> Result<()> {
+    let name = source.name();
+    let mut reader = BufReader::new(source.open()?);
+    let failed = |e| Failure::file(&name, &e);
+    let is_lines = reader.fill_buf().map_err(failed)?.first() == Some(&b'{');
+    if !is_lines {
+        let mut text = String::new();
+        // Longer than any receipt: then it is none.
+        reader
+            .take(4 << 20)
+            .read_to_string(&mut text)
+            .map_err(failed)?;
+        let verdict = match text.parse::<ProofFile>() {
+            Ok(proof) => checker.check(&proof),
+            Err(error) => unreadable(&error),
+        };
+        return tally.tell(&name, verdict, out);
+    }
+    for (number, line) in reader.split(b'\n').enumerate() {
+        let line = line.map_err(failed)?;
+        // The first line says what was submitted; it proves nothing.
+        if number == 0 || line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let place = format!("{name}:{}", number + 1);
+        let verdict = match read_line(&line) {
+            Ok((said, proof)) => checker.check_line(&said, &proof),
+            Err(what) => broken(what),
+        };
+        tally.tell(&place, verdict, out)?;
+    }
+    Ok(())
+}
+
+fn read_line(line: &[u8]) -> std::result::Result<(Line, ProofFile), String> {
+    let said: Line = serde_json::from_slice(line)
+        .map_err(|e| format!("this is no line of a receipts file: {e}"))?;
+    let entry = STANDARD
+        .decode(&said.entry)
+        .map_err(|_| "the entry is not base64".to_owned())?;
+    let proof = ProofFile::new(&said.receipt, entry).map_err(|e| e.to_string())?;
+    Ok((said, proof))
+}
+
+impl Checker {
+    fn check_line(&self, said: &Line, proof: &ProofFile) -> Verdict {
+        let mut verdict = self.check(proof);
+        // What stands beside the receipt is for convenience, and must not say something else.
+        if said.position != proof.receipt.index.to_string() || said.case != verdict.case {
+            verdict
+                .failed
+                .push("position or case beside the receipt are not those in it".into());
+        }
+        verdict
+    }
+
+    fn check(&self, proof: &ProofFile) -> Verdict {
+        let position = proof.receipt.index;
+        let mut verdict = Verdict {
+            position,
+            case: String::new(),
+            value: json!({"position": position.to_string()}),
+            failed: Vec::new(),
+            lines: Vec::new(),
+        };
+        match self
+            .trust
+            .verify_receipt(&proof.receipt.to_string(), &proof.entry, position)
+        {
+            Ok(seen) => verdict.holds(
+                "log",
+                format!("in the log, tree size {}", seen.checkpoint.size),
+            ),
+            Err(e) => verdict.fails("log", e.to_string()),
+        }
+        let decoded = match casebroker_proto::statement::decode_entry(&proof.entry) {
+            Ok((entry, _, statement)) => (entry, statement),
+            Err(e) => {
+                verdict.fails("entry", e.to_string());
+                return verdict;
+            }
+        };
+        let (entry, statement) = decoded;
+        verdict.case.clone_from(&statement.case);
+        let time = entry.record_time.as_ref().map(words::rfc3339);
+        let kind = kind_word(statement.kind.as_ref());
+        verdict.put("case", json!(statement.case));
+        verdict.put("kind", json!(kind));
+        verdict.put("recordTime", json!(time));
+        verdict.put("principal", json!(entry.principal));
+        verdict.lines.insert(
+            0,
+            format!(
+                "{kind} by {}, recorded {}",
+                clean(&entry.principal),
+                words::minute(entry.record_time.as_ref())
+            ),
+        );
+        match self
+            .members
+            .as_ref()
+            .map(|members| members.verify(&proof.entry))
+        {
+            Some(Ok(signed)) => {
+                verdict.holds("signature", format!("signed by {}", signed.signer));
+                verdict.put("signer", json!(signed.signer.to_string()));
+            }
+            Some(Err(e)) => verdict.fails("signature", e.to_string()),
+            None => verdict.put("signature", json!("not checked")),
+        }
+        for (file, id) in self.files.matches(&statement) {
+            verdict.lines.push(format!("{file} is evidence {id}"));
+        }
+        verdict
+    }
+}
+
+impl Verdict {
+    fn put(&mut self, key: &str, value: Value) {
+        if let Some(map) = self.value.as_object_mut() {
+            map.insert(key.into(), value);
+        }
+    }
+
+    fn holds(&mut self, what: &str, how: String) {
+        self.put(what, json!("verified"));
+        self.lines.push(how);
+    }
+
+    fn fails(&mut self, what: &str, why: String) {
+        self.put(what, json!("failed"));
+        self.failed.push(why);
+    }
+}
+
+fn unreadable(error: &ProofFileError) -> Verdict {
+    broken(match error {
+        ProofFileError::NoEntry => {
+            "the receipt holds no entry; `casectl log receipt POSITION` gets one that does".into()
+        }
+        error => error.to_string(),
+    })
+}
+
+fn broken(what: String) -> Verdict {
+    Verdict {
+        position: 0,
+        case: String::new(),
+        value: json!({}),
+        failed: vec![what],
+        lines: Vec::new(),
+    }
+}
+
+/// Counts, and the JSON document.
+struct Tally {
+    verified: u64,
+    failed: u64,
+    ended: bool,
+}
+
+impl Tally {
+    fn begin(out: &mut Output) -> Result<Self> {
+        if out.format == Format::Json {
+            out.raw("{\n  \"receipts\": [")?;
+        }
+        Ok(Self {
+            verified: 0,
+            failed: 0,
+            ended: false,
+        })
+    }
+
+    fn tell(&mut self, place: &str, mut verdict: Verdict, out: &mut Output) -> Result<()> {
+        let first = self.verified + self.failed == 0;
+        if verdict.failed.is_empty() {
+            self.verified += 1;
+        } else {
+            self.failed += 1;
+        }
+        if out.is_json() {
+            verdict.put("file", json!(place));
+            verdict.put("verified", json!(verdict.failed.is_empty()));
+            verdict.put("failures", json!(verdict.failed));
+            return match out.format {
+                Format::Json => out.raw(&format!(
+                    "{}\n    {}",
+                    if first { "" } else { "," },
+                    verdict.value
+                )),
+                _ => out.line(verdict.value),
+            };
+        }
+        let word = match verdict.failed.is_empty() {
+            true => out.paint(GOOD, "verified"),
+            false => out.paint(BAD, "NOT VERIFIED"),
+        };
+        let case = match verdict.case.as_str() {
+            "" => "entry that cannot be read".into(),
+            case => format!(
+                "{} at position {}",
+                clean(&words::short_case(case)),
+                verdict.position
+            ),
+        };
+        out.line(format_args!("{word}  {place}: {case}"))?;
+        for failed in &verdict.failed {
+            let failed = out.paint(BAD, failed);
+            out.line(format_args!("  {failed}"))?;
+        }
+        for line in &verdict.lines {
+            let line = out.paint(FAINT, line);
+            out.line(format_args!("  {line}"))?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, unmatched: &[String], out: &mut Output) -> Result<()> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(());
+        }
+        match out.format {
+            Format::Json => {
+                let counts = json!({"verified": self.verified, "failed": self.failed, "evidenceNotNamed": unmatched});
+                let text = format!("{counts:#}");
+                out.raw(if self.verified + self.failed > 0 {
+                    "\n  ],\n"
+                } else {
+                    "],\n"
+                })?;
+                out.line(text.strip_prefix("{\n").unwrap_or(&text))
+            }
+            Format::Jsonl => {
+                for file in unmatched {
+                    out.note(format_args!("{file}: no statement names its digest"));
+                }
+                Ok(())
+            }
+            _ => {
+                for file in unmatched {
+                    let word = out.paint(BAD, "NOT VERIFIED");
+                    out.line(format_args!(
+                        "{word}  {file}: no statement names its digest"
+                    ))?;
+                }
+                if self.verified + self.failed > 1 {
+                    out.line(format_args!(
+                        "{} verified, {} not",
+                        self.verified, self.failed
+                    ))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

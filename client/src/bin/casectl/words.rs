@@ -1,0 +1,254 @@
+//! Contract values as people write them. What is not known is said to be not known, never guessed.
+
+use casebroker_proto::{
+    google::r#type::Date,
+    v1::{
+        Accreditation, AttributionBasis, Conveyance, Digest, DigestAlgorithm, EquipmentKind,
+        EvidenceKind, FindingResult, Handling, IdentifierKind, IncidentDateKind, ItemForm,
+        OrganizationRole, PlaceKind, Qualifier, Quantity, SubstanceIdentity, Technique, Tlp, Unit,
+    },
+};
+use prost_types::Timestamp;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+
+/// What stands where nothing is known.
+pub const NOT_KNOWN: &str = "not known";
+
+/// A date as far as it is known: `2016-06-27`, `2016-06` or `2016`.
+pub fn date(date: Option<&Date>) -> String {
+    match date {
+        Some(Date { year: 0, .. }) | None => NOT_KNOWN.into(),
+        Some(Date { year, month: 0, .. }) => format!("{year:04}"),
+        Some(Date {
+            year,
+            month,
+            day: 0,
+        }) => format!("{year:04}-{month:02}"),
+        Some(Date { year, month, day }) => format!("{year:04}-{month:02}-{day:02}"),
+    }
+}
+
+/// A time in UTC to the minute: `2026-11-24 04:15`.
+pub fn minute(time: Option<&Timestamp>) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
+    time.and_then(moment)
+        .and_then(|t| t.format(&format).ok())
+        .unwrap_or_else(|| NOT_KNOWN.into())
+}
+
+/// A time in UTC as RFC 3339, exactly.
+pub fn rfc3339(time: &Timestamp) -> String {
+    moment(time)
+        .and_then(|t| t.format(&Rfc3339).ok())
+        .unwrap_or_else(|| NOT_KNOWN.into())
+}
+
+/// A point in time from seconds since the Unix epoch.
+pub fn moment(time: &Timestamp) -> Option<OffsetDateTime> {
+    let nanos = i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos);
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()
+}
+
+/// An enum value's name in words: `PLACE_KIND_LAND_BORDER` is `land border`. Empty for the unspecified value and for
+/// numbers that this version does not know.
+macro_rules! in_words {
+    ($($function:ident $kind:ty, $doc:literal;)+) => {$(
+        #[doc = $doc]
+        pub fn $function(value: i32) -> String {
+            <$kind>::try_from(value)
+                .ok()
+                .filter(|_| value != 0)
+                .map(|v| plain(v.as_str_name(), <$kind>::default().as_str_name()))
+                .unwrap_or_default()
+        }
+    )+};
+}
+
+in_words! {
+    place_kind PlaceKind, "Kind of place.";
+    date_kind IncidentDateKind, "What an incident date is the date of.";
+    basis AttributionBasis, "On what an attribution rests.";
+    equipment EquipmentKind, "Kind of equipment.";
+    form ItemForm, "Form of goods.";
+    result FindingResult, "Result of an examination.";
+    technique Technique, "Technique.";
+    evidence EvidenceKind, "Kind of evidence.";
+    identifier IdentifierKind, "Kind of identifier.";
+    role OrganizationRole, "Part of an organisation.";
+    conveyance Conveyance, "By what goods travelled.";
+}
+
+/// A quantity as reported: `about 1.2 kg`.
+pub fn quantity(quantity: Option<&Quantity>) -> String {
+    let Some(quantity) = quantity else {
+        return "quantity not known".into();
+    };
+    let qualifier = match quantity.qualifier() {
+        Qualifier::Unspecified => "",
+        Qualifier::About => "about ",
+        Qualifier::MoreThan => "more than ",
+        Qualifier::Nearly => "nearly ",
+        Qualifier::AtLeast => "at least ",
+    };
+    let many = quantity.value != "1";
+    let unit = match quantity.unit() {
+        Unit::Unspecified => "(unit not known)",
+        Unit::Gram => "g",
+        Unit::Kilogram => "kg",
+        Unit::Milligram => "mg",
+        Unit::MetricTon => "t",
+        Unit::Pound => "lb",
+        Unit::Ounce => "oz",
+        Unit::Litre => "L",
+        Unit::Millilitre => "mL",
+        Unit::Tablet if many => "tablets",
+        Unit::Tablet => "tablet",
+        Unit::Piece if many => "pieces",
+        Unit::Piece => "piece",
+    };
+    format!("{qualifier}{} {unit}", quantity.value)
+}
+
+/// A substance by the best name it has.
+pub fn substance(identity: &SubstanceIdentity) -> String {
+    let names = [
+        &identity.name,
+        &identity.catalogue_id,
+        &identity.cas_number,
+        &identity.inchikey,
+    ];
+    let name = names.into_iter().find(|name| !name.is_empty());
+    let name = name
+        .map_or("substance not named", String::as_str)
+        .to_owned();
+    match identity.catalogue_id.as_str() {
+        "" => name,
+        id if id.eq_ignore_ascii_case(&name) => name,
+        id => format!("{name} ({id})"),
+    }
+}
+
+/// A digest cut short: `sha256:9f86d081884c`.
+pub fn short_digest(digest: Option<&Digest>) -> String {
+    let Some(digest) = digest else {
+        return "digest not known".into();
+    };
+    let value = hex::encode(&digest.value);
+    let algorithm = algorithm(digest.algorithm());
+    format!("{algorithm}:{}", value.get(..12).unwrap_or(&value))
+}
+
+/// Name of a digest algorithm.
+pub fn algorithm(algorithm: DigestAlgorithm) -> &'static str {
+    match algorithm {
+        DigestAlgorithm::Unspecified => "unknown",
+        DigestAlgorithm::Sha256 => "sha256",
+        DigestAlgorithm::Sha384 => "sha384",
+        DigestAlgorithm::Sha512 => "sha512",
+    }
+}
+
+/// A marking as FIRST writes it.
+pub fn tlp(value: Tlp) -> &'static str {
+    match value {
+        Tlp::Unspecified => "no marking",
+        Tlp::Clear => "TLP:CLEAR",
+        Tlp::Green => "TLP:GREEN",
+        Tlp::Amber => "TLP:AMBER",
+        Tlp::AmberStrict => "TLP:AMBER+STRICT",
+        Tlp::Red => "TLP:RED",
+    }
+}
+
+/// Marking and audience: `TLP:AMBER for ca-rcmp, us-dea`.
+pub fn handling(handling: Option<&Handling>) -> String {
+    let Some(handling) = handling else {
+        return NOT_KNOWN.into();
+    };
+    let audience: Vec<_> = handling.audience.iter().map(|name| id(name)).collect();
+    match audience.as_slice() {
+        [] => format!("{}, every member", tlp(handling.tlp())),
+        some => format!("{}, for {}", tlp(handling.tlp()), some.join(", ")),
+    }
+}
+
+/// Accreditation of a laboratory.
+pub fn accreditation(value: i32) -> &'static str {
+    match Accreditation::try_from(value) {
+        Ok(Accreditation::IsoIec17025) => "ISO/IEC 17025",
+        Ok(Accreditation::None) => "no accreditation",
+        _ => "accreditation not known",
+    }
+}
+
+/// The last segment of a resource name: `us-dea` of `agencies/us-dea`.
+pub fn id(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// A case's name without the words: `us-dea/2016-0042`.
+pub fn short_case(name: &str) -> String {
+    name.parse::<casebroker_proto::names::CaseName>()
+        .map_or_else(
+            |_| name.to_owned(),
+            |n| format!("{}/{}", n.agency().id(), n.case_id()),
+        )
+}
+
+/// The name without the prefix that it shares with the unspecified value.
+fn plain(name: &str, unspecified: &str) -> String {
+    let prefix = unspecified.strip_suffix("UNSPECIFIED").unwrap_or_default();
+    name.strip_prefix(prefix)
+        .unwrap_or(name)
+        .to_ascii_lowercase()
+        .replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_say_no_more_than_is_known() {
+        let d = |year, month, day| date(Some(&Date { year, month, day }));
+        assert_eq!(d(2016, 6, 27), "2016-06-27");
+        assert_eq!(d(2016, 6, 0), "2016-06");
+        assert_eq!(d(2016, 0, 0), "2016");
+        assert_eq!(date(None), NOT_KNOWN);
+    }
+
+    #[test]
+    fn enum_values_read_as_words_and_unknown_ones_as_nothing() {
+        assert_eq!(place_kind(PlaceKind::LandBorder as i32), "land border");
+        assert_eq!(
+            basis(AttributionBasis::ShippingDocument as i32),
+            "shipping document"
+        );
+        assert_eq!(
+            (place_kind(0), place_kind(999)),
+            (String::new(), String::new())
+        );
+    }
+
+    #[test]
+    fn quantities_stay_as_reported() {
+        let q = Quantity {
+            value: "1.20".into(),
+            unit: Unit::Kilogram as i32,
+            qualifier: Qualifier::About as i32,
+            normalized: Some(1),
+        };
+        assert_eq!(quantity(Some(&q)), "about 1.20 kg");
+        assert_eq!(quantity(None), "quantity not known");
+    }
+
+    #[test]
+    fn times_are_utc() {
+        let t = Timestamp {
+            seconds: 1_467_000_000,
+            nanos: 0,
+        };
+        assert_eq!(minute(Some(&t)), "2016-06-27 04:00");
+        assert_eq!(rfc3339(&t), "2016-06-27T04:00:00Z");
+    }
+}
