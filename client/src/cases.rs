@@ -3,7 +3,7 @@
 use std::cmp::max;
 
 use casebroker_proto::v1::{
-    CaseFilter, GetCaseRequest, GetCaseResponse, GetCallerRequest, GetCallerResponse,
+    CaseFilter, GetCallerRequest, GetCallerResponse, GetCaseRequest, GetCaseResponse,
     ListCasesRequest, ListCasesResponse, ListStatementsRequest, ListStatementsResponse,
     case_service_client::CaseServiceClient, registry_service_client::RegistryServiceClient,
 };

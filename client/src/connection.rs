@@ -216,7 +216,9 @@ mod tests {
     async fn a_closed_port_is_unreachable_after_the_attempts_allowed() {
         let dir = tempfile::tempdir().unwrap();
         let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let certificate = rcgen::CertificateParams::default()
+            .self_signed(&key)
+            .unwrap();
         let (pem, key_pem) = (dir.path().join("c.pem"), dir.path().join("k.pem"));
         std::fs::write(&pem, certificate.pem()).unwrap();
         std::fs::write(&key_pem, key.serialize_pem()).unwrap();
@@ -237,7 +239,9 @@ mod tests {
             })
             .await;
         match answer.unwrap_err() {
-            ClientError::Unreachable { attempts: 2, cause, .. } => {
+            ClientError::Unreachable {
+                attempts: 2, cause, ..
+            } => {
                 assert!(cause.contains("refused"), "{cause}");
             }
             other => panic!("{other:?}"),

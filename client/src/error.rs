@@ -11,7 +11,11 @@ use casebroker_proto::{
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, RpcStatusExt as _, StatusExt as _};
 
-use crate::{members::MemberError, profile::ProfileError, trust::{LogBreach, ProofFailure}};
+use crate::{
+    members::MemberError,
+    profile::ProfileError,
+    trust::{LogBreach, ProofFailure},
+};
 
 /// Why a call gave no answer, or one that cannot be believed.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +143,9 @@ impl Refusal {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         metadata.sort();
-        let violations = details.bad_request().map_or(&[][..], |bad| &bad.field_violations);
+        let violations = details
+            .bad_request()
+            .map_or(&[][..], |bad| &bad.field_violations);
         Self {
             code,
             reason: info.map(|info| info.reason.clone()),

@@ -145,7 +145,9 @@ impl Client {
             };
             fetched = answer.consistency_proof;
         }
-        Err(ClientError::Answer("the consistency proof is for other tree sizes than asked for"))
+        Err(ClientError::Answer(
+            "the consistency proof is for other tree sizes than asked for",
+        ))
     }
 
     /// A position or size that we hold proof of is beyond the log: then the log shrank, and the checkpoint shows it.
@@ -186,9 +188,9 @@ impl Client {
             new_tree_size,
         };
         self.connection
-            .call(|channel| async move {
-                log_service(channel).get_consistency_proof(request).await
-            })
+            .call(
+                |channel| async move { log_service(channel).get_consistency_proof(request).await },
+            )
             .await
     }
 }

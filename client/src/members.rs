@@ -107,7 +107,9 @@ impl Members {
             .get(envelope.thumbprint())
             .and_then(|chain| chain.split_first());
         let Some((certificate, intermediates)) = chain else {
-            return Err(MemberError::UnknownSigner(hex::encode(envelope.thumbprint())));
+            return Err(MemberError::UnknownSigner(hex::encode(
+                envelope.thumbprint(),
+            )));
         };
         let certificate = SignerCertificate::from_der(certificate)?;
         let statement = envelope.verify(&certificate)?;
@@ -241,7 +243,9 @@ mod tests {
         let key = KeyPair::generate().unwrap();
         let uri = format!("spiffe://casebroker.example/agency/{id}/signer/2026a");
         let mut params = CertificateParams::default();
-        params.subject_alt_names.push(SanType::URI(uri.as_str().try_into().unwrap()));
+        params
+            .subject_alt_names
+            .push(SanType::URI(uri.as_str().try_into().unwrap()));
         let certificate = params.signed_by(&key, &agency.issuer).unwrap();
         let signer = Signer::new(key.serialized_der(), certificate.der()).unwrap();
         (signer, certificate.pem())

@@ -262,7 +262,10 @@ mod tests {
         let file = dir.path().join("x.pem");
         let mut profile = Profile::new("https://localhost:1", &file, &file, &file);
         let error = profile.tls_files().unwrap_err().to_string();
-        assert!(error.starts_with("CA certificate") && error.contains("x.pem"), "{error}");
+        assert!(
+            error.starts_with("CA certificate") && error.contains("x.pem"),
+            "{error}"
+        );
         fs::write(&file, "hello").unwrap();
         let error = profile.tls_files().unwrap_err().to_string();
         assert!(error.contains("no PEM certificate"), "{error}");

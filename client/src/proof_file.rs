@@ -52,7 +52,11 @@ impl fmt::Display for ProofFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let receipt = self.receipt.to_string();
         let rest = receipt.strip_prefix(FIRST_LINE).unwrap_or(&receipt);
-        write!(f, "{FIRST_LINE}{EXTRA}{}\n{rest}", STANDARD.encode(&self.entry))
+        write!(
+            f,
+            "{FIRST_LINE}{EXTRA}{}\n{rest}",
+            STANDARD.encode(&self.entry)
+        )
     }
 }
 
@@ -119,6 +123,9 @@ mod tests {
     fn a_receipt_without_its_entry_and_a_text_that_is_none_are_told_apart() {
         let plain = receipt(b"entry").to_string();
         assert_eq!(plain.parse::<ProofFile>(), Err(ProofFileError::NoEntry));
-        assert!(matches!("hello".parse::<ProofFile>(), Err(ProofFileError::Receipt(_))));
+        assert!(matches!(
+            "hello".parse::<ProofFile>(),
+            Err(ProofFileError::Receipt(_))
+        ));
     }
 }

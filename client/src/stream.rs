@@ -82,7 +82,10 @@ impl Client {
 impl Submissions {
     /// Puts one in; waits while the window is full. Fails once the pipeline has ended; [`Answers::next`] says why.
     pub async fn push(&self, prepared: Prepared) -> Result<(), ClientError> {
-        self.0.send(prepared).await.map_err(|_| ClientError::StreamEnded)
+        self.0
+            .send(prepared)
+            .await
+            .map_err(|_| ClientError::StreamEnded)
     }
 }
 
@@ -221,7 +224,10 @@ impl Worker {
             if full.is_none() && !self.deliver().await {
                 return End::Fatal(None);
             }
-            let due = self.slots.iter().any(|slot| matches!(slot.state, State::Sent));
+            let due = self
+                .slots
+                .iter()
+                .any(|slot| matches!(slot.state, State::Sent));
             if !due {
                 if let Some(failure) = full {
                     self.redo();
@@ -259,7 +265,10 @@ impl Worker {
 
     /// Marks the first waiting statement as sent.
     fn next_request(&mut self) -> Option<SubmitStreamRequest> {
-        let slot = self.slots.iter_mut().find(|s| matches!(s.state, State::Waiting))?;
+        let slot = self
+            .slots
+            .iter_mut()
+            .find(|s| matches!(s.state, State::Waiting))?;
         slot.state = State::Sent;
         Some(SubmitStreamRequest {
             signed_statement: slot.prepared.signed.clone(),
@@ -277,9 +286,15 @@ impl Worker {
         &mut self,
         answer: SubmitStreamResponse,
     ) -> Result<Option<Refusal>, ClientError> {
-        let slot = self.slots.iter_mut().find(|s| matches!(s.state, State::Sent));
+        let slot = self
+            .slots
+            .iter_mut()
+            .find(|s| matches!(s.state, State::Sent));
         let slot = slot.ok_or(ClientError::Answer("an answer to nothing"))?;
-        let result = match answer.result.ok_or(ClientError::Answer("an empty result"))? {
+        let result = match answer
+            .result
+            .ok_or(ClientError::Answer("an empty result"))?
+        {
             Answer::Recorded(recorded) => {
                 let (recorded, seen) = self.client.accept(&slot.prepared, recorded)?;
                 self.newest = seen.or(self.newest.take());
@@ -300,12 +315,25 @@ impl Worker {
 
     /// Hands out what is answered for good, in order. False when nobody takes it any more.
     async fn deliver(&mut self) -> bool {
-        while let Some(Slot { state: State::Done(_), .. }) = self.slots.front() {
-            let Some(Slot { prepared, state: State::Done(result) }) = self.slots.pop_front() else {
+        while let Some(Slot {
+            state: State::Done(_),
+            ..
+        }) = self.slots.front()
+        {
+            let Some(Slot {
+                prepared,
+                state: State::Done(result),
+            }) = self.slots.pop_front()
+            else {
                 break;
             };
             self.bytes -= prepared.signed.len();
-            if self.output.send(Ok(Outcome { prepared, result })).await.is_err() {
+            if self
+                .output
+                .send(Ok(Outcome { prepared, result }))
+                .await
+                .is_err()
+            {
                 return false;
             }
         }
@@ -314,7 +342,8 @@ impl Worker {
 
     /// Puts back the first statement there was no room for, and all after it that were refused.
     fn redo(&mut self) {
-        let temporary = |slot: &Slot| matches!(&slot.state, State::Done(Err(r)) if r.is_temporary());
+        let temporary =
+            |slot: &Slot| matches!(&slot.state, State::Done(Err(r)) if r.is_temporary());
         let Some(first) = self.slots.iter().position(temporary) else {
             return;
         };

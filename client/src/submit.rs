@@ -7,10 +7,8 @@ use casebroker_proto::{
     MAX_SIGNED_STATEMENT_BYTES,
     errors::Violation,
     statement::{Envelope, Signer},
+    v1::{RecordedStatement, Statement, SubmitRequest, intake_service_client::IntakeServiceClient},
     validation::{Clock, check_statement},
-    v1::{
-        RecordedStatement, Statement, SubmitRequest, intake_service_client::IntakeServiceClient,
-    },
 };
 use prost::Message as _;
 use prost_types::Timestamp;
@@ -79,7 +77,10 @@ pub fn prepare(mut statement: Statement, signer: &Signer) -> Result<Prepared, Cl
             "the signed statement has {} bytes, more than {MAX_SIGNED_STATEMENT_BYTES}",
             signed.len()
         );
-        return Err(ClientError::Invalid(vec![Violation::new("signed_statement", description)]));
+        return Err(ClientError::Invalid(vec![Violation::new(
+            "signed_statement",
+            description,
+        )]));
     }
     Ok(Prepared {
         case: statement.case,
@@ -91,7 +92,10 @@ pub fn prepare(mut statement: Statement, signer: &Signer) -> Result<Prepared, Cl
 impl Client {
     /// Fills in what is missing, checks and signs, with the profile's key.
     pub fn prepare(&self, statement: Statement) -> Result<Prepared, ClientError> {
-        prepare(statement, self.signer.as_deref().ok_or(ClientError::NoSigner)?)
+        prepare(
+            statement,
+            self.signer.as_deref().ok_or(ClientError::NoSigner)?,
+        )
     }
 
     /// Prepares and sends one statement. When it returns, the statement is on disk under a signed checkpoint, and the

@@ -69,7 +69,10 @@ pub struct LogBreach {
 impl fmt::Display for LogBreach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, known, seen } = self;
-        write!(f, "{what}\n--- verified earlier\n{known}--- seen now\n{seen}")
+        write!(
+            f,
+            "{what}\n--- verified earlier\n{known}--- seen now\n{seen}"
+        )
     }
 }
 
@@ -143,7 +146,9 @@ impl LogTrust {
 
     /// Its tree size; 0 for none.
     pub fn known_size(&self) -> u64 {
-        lock(&self.known).as_ref().map_or(0, |known| known.checkpoint.size)
+        lock(&self.known)
+            .as_ref()
+            .map_or(0, |known| known.checkpoint.size)
     }
 
     /// Verifies a checkpoint's signature and origin. Does not compare it with others.
@@ -210,7 +215,8 @@ impl LogTrust {
         };
         let (old_size, new_size) = (old.checkpoint.size, new.checkpoint.size);
         if old_size > 0 {
-            let fitting = proof.filter(|p| p.old_tree_size == old_size && p.new_tree_size == new_size);
+            let fitting =
+                proof.filter(|p| p.old_tree_size == old_size && p.new_tree_size == new_size);
             let Some(proof) = fitting else {
                 return Ok(Fit::NeedsProof {
                     old: old_size,
@@ -250,7 +256,10 @@ impl LogTrust {
 
     fn remember(&self, seen: &VerifiedCheckpoint) -> Result<(), ClientError> {
         let mut known = lock(&self.known);
-        if known.as_ref().is_some_and(|known| known.checkpoint.size >= seen.checkpoint.size) {
+        if known
+            .as_ref()
+            .is_some_and(|known| known.checkpoint.size >= seen.checkpoint.size)
+        {
             return Ok(());
         }
         if let Some(file) = &self.file {
@@ -286,8 +295,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Whether `entry` holds the envelope payload that was sent. The signature is not compared: a repeated submission may have
 /// been signed anew, and the first one is what was recorded.
 pub(crate) fn holds_payload(entry: &[u8], position: u64, sent: &[u8]) -> Result<(), ProofFailure> {
-    let (_, envelope, _) =
-        decode_entry(entry).map_err(|e| ProofFailure::Entry(e.to_string()))?;
+    let (_, envelope, _) = decode_entry(entry).map_err(|e| ProofFailure::Entry(e.to_string()))?;
     if envelope.payload() == sent {
         Ok(())
     } else {
@@ -323,7 +331,13 @@ fn folder_name(verifier: &NoteVerifier) -> String {
     let name: String = verifier
         .name()
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || ".-".contains(c) { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || ".-".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
         .take(80)
         .collect();
     let key = hex::encode(verifier.public_key());
@@ -387,7 +401,9 @@ mod tests {
             first.compare(&seen(&["a", "b"]), None).unwrap(),
             Fit::NeedsProof { old: 1, new: 2 }
         );
-        first.compare(&seen(&["a", "b"]), Some(&one_to_two())).unwrap();
+        first
+            .compare(&seen(&["a", "b"]), Some(&one_to_two()))
+            .unwrap();
         let second = trust(Some(dir.path()));
         assert_eq!(second.known(), Some(seen(&["a", "b"])));
         // An older receipt is fine if the newer tree begins with its tree.
@@ -405,7 +421,10 @@ mod tests {
         ] {
             match trust.compare(&forked, proof.as_ref()).unwrap_err() {
                 ClientError::Breach(breach) => {
-                    assert_eq!((breach.known, breach.seen), (seen(&["a"]).note, forked.note));
+                    assert_eq!(
+                        (breach.known, breach.seen),
+                        (seen(&["a"]).note, forked.note)
+                    );
                 }
                 other => panic!("{other:?}"),
             }
@@ -417,6 +436,9 @@ mod tests {
     fn a_checkpoint_of_another_key_is_refused() {
         let other = NoteSigner::generate(ORIGIN).unwrap();
         let note = seen(&["a"]).checkpoint.sign(&other).unwrap();
-        assert!(matches!(trust(None).open(&note), Err(ProofFailure::Checkpoint(_))));
+        assert!(matches!(
+            trust(None).open(&note),
+            Err(ProofFailure::Checkpoint(_))
+        ));
     }
 }

@@ -32,7 +32,7 @@ struct Cli {
 enum Command {
     /// Run the broker until SIGTERM or Ctrl-C.
     Serve(ServeArgs),
-    /// Tell the whole story on real public cases, then serve on.
+    /// Tell the whole story on real public cases.
     Demo(demo::Args),
     /// Make a development PKI: anchors, certificates, keys. Never for production.
     #[command(subcommand)]

@@ -47,9 +47,13 @@ pub struct History {
 /// Runs `get`.
 pub async fn get(args: Get, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
-    let answer = global.connect(out)?.get_case(&args.case.to_string()).await?;
+    let answer = global
+        .connect(out)?
+        .get_case(&args.case.to_string())
+        .await?;
     if out.is_json() {
-        let value = json::to_value("casebroker.v1.GetCaseResponse", &answer).map_err(ClientError::from)?;
+        let value =
+            json::to_value("casebroker.v1.GetCaseResponse", &answer).map_err(ClientError::from)?;
         return out.document(&value);
     }
     let case = answer.case.ok_or(ClientError::Answer("no case"))?;
@@ -77,7 +81,9 @@ pub async fn history(args: History, global: &Global, out: &mut Output) -> Result
         }
         Format::Json => {
             let statements = records.iter().map(to_json).collect::<Result<Vec<_>>>()?;
-            out.document(&serde_json::json!({"statements": statements, "asOfPosition": as_of.to_string()}))
+            out.document(
+                &serde_json::json!({"statements": statements, "asOfPosition": as_of.to_string()}),
+            )
         }
         _ => table(&records, out),
     }
@@ -89,9 +95,11 @@ pub fn parse_case(text: &str) -> std::result::Result<CaseName, String> {
         Some((agency, case)) if !case.contains('/') => {
             CaseName::from_ids(agency, case).map_err(|e| e.to_string())
         }
-        _ => text.parse().map_err(|e: casebroker_proto::names::NameError| {
-            format!("{e}, or `{{agency}}/{{case}}`")
-        }),
+        _ => text
+            .parse()
+            .map_err(|e: casebroker_proto::names::NameError| {
+                format!("{e}, or `{{agency}}/{{case}}`")
+            }),
     }
 }
 
@@ -137,8 +145,14 @@ fn table(records: &[StatementRecord], out: &mut Output) -> Result<()> {
 fn row(record: &StatementRecord) -> Vec<String> {
     let kind = record.statement.as_ref().and_then(|s| s.kind.as_ref());
     let what = match kind {
-        Some(Kind::Report(r)) => r.report.as_ref().map(|r| r.title.clone()).unwrap_or_default(),
-        Some(Kind::Amendment(a)) => format!("replaces revision {}: {}", a.expected_revision, a.reason),
+        Some(Kind::Report(r)) => r
+            .report
+            .as_ref()
+            .map(|r| r.title.clone())
+            .unwrap_or_default(),
+        Some(Kind::Amendment(a)) => {
+            format!("replaces revision {}: {}", a.expected_revision, a.reason)
+        }
         Some(Kind::Corroboration(c)) => c.note.clone(),
         Some(Kind::EvidenceRequest(e)) => e.question.clone(),
         Some(Kind::EvidenceResponse(e)) => e.note.clone(),
@@ -165,8 +179,17 @@ mod tests {
     fn a_case_is_named_in_full_or_in_short() {
         let full = parse_case("agencies/us-dea/cases/1").unwrap();
         assert_eq!(parse_case("us-dea/1").unwrap(), full);
-        for bad in ["us-dea", "us-dea/", "us-dea/1/2", "US-DEA/1", "agencies/us-dea"] {
-            assert!(parse_case(bad).is_err() || bad == "agencies/us-dea", "{bad}");
+        for bad in [
+            "us-dea",
+            "us-dea/",
+            "us-dea/1/2",
+            "US-DEA/1",
+            "agencies/us-dea",
+        ] {
+            assert!(
+                parse_case(bad).is_err() || bad == "agencies/us-dea",
+                "{bad}"
+            );
         }
     }
 }

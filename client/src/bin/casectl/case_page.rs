@@ -51,7 +51,10 @@ impl Page<'_> {
         self.field("Date", with(&date, &kind))?;
         self.field("Place", place(report.place.as_ref()))?;
         self.field("Reported by", or_not_known(&report.reporting_unit))?;
-        self.field("Travelled by", or_not_known(&words::conveyance(report.conveyance)))?;
+        self.field(
+            "Travelled by",
+            or_not_known(&words::conveyance(report.conveyance)),
+        )?;
         self.field("Hidden", or_not_known(&report.concealment))
     }
 
@@ -75,7 +78,11 @@ impl Page<'_> {
             return self.field(label, NOT_KNOWN);
         };
         let parts = [&location.locality, &location.subdivision, &location.country];
-        let parts: Vec<_> = parts.into_iter().filter(|p| !p.is_empty()).cloned().collect();
+        let parts: Vec<_> = parts
+            .into_iter()
+            .filter(|p| !p.is_empty())
+            .cloned()
+            .collect();
         self.field(label, parts.join(", "))?;
         for attribution in &location.attributions {
             let mut text = format!("rests on {}", words::basis(attribution.basis));
@@ -138,7 +145,10 @@ impl Page<'_> {
             let kind = words::evidence(reference.kind);
             let digest = words::short_digest(reference.digest.as_ref());
             let custodian = or_not_known(&reference.custodian);
-            let text = format!("{kind}, {digest}, {} bytes, held by {custodian}", reference.size_bytes);
+            let text = format!(
+                "{kind}, {digest}, {} bytes, held by {custodian}",
+                reference.size_bytes
+            );
             self.field(&reference.id, text)?;
             if !reference.description.is_empty() {
                 self.field("", &reference.description)?;
@@ -197,10 +207,17 @@ impl Page<'_> {
         }
         self.field("Owner", words::id(&case.owner))?;
         self.field("Revision", case.revision.to_string())?;
-        let recorded = |time, position: u64| format!("{} UTC, position {position}", words::minute(time));
-        self.field("First recorded", recorded(case.create_time.as_ref(), case.first_position))?;
+        let recorded =
+            |time, position: u64| format!("{} UTC, position {position}", words::minute(time));
+        self.field(
+            "First recorded",
+            recorded(case.create_time.as_ref(), case.first_position),
+        )?;
         if case.last_position != case.first_position {
-            self.field("Last changed", recorded(case.update_time.as_ref(), case.last_position))?;
+            self.field(
+                "Last changed",
+                recorded(case.update_time.as_ref(), case.last_position),
+            )?;
         }
         Ok(())
     }
@@ -242,13 +259,25 @@ fn place(place: Option<&Place>) -> String {
         return NOT_KNOWN.into();
     };
     let parts = [&place.locality, &place.subdivision, &place.country];
-    let parts: Vec<_> = parts.into_iter().filter(|p| !p.is_empty()).cloned().collect();
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter(|p| !p.is_empty())
+        .cloned()
+        .collect();
     with(&parts.join(", "), &words::place_kind(place.kind))
 }
 
 fn finding_text(finding: &LaboratoryFinding) -> String {
-    let techniques: Vec<_> = finding.techniques.iter().map(|t| words::technique(*t)).collect();
-    let substance = finding.substance.as_ref().map(words::substance).unwrap_or_default();
+    let techniques: Vec<_> = finding
+        .techniques
+        .iter()
+        .map(|t| words::technique(*t))
+        .collect();
+    let substance = finding
+        .substance
+        .as_ref()
+        .map(words::substance)
+        .unwrap_or_default();
     let mut text = format!("{} {substance}", words::result(finding.result));
     if !finding.purity_percent.is_empty() {
         text.push_str(&format!(", {}", percent(&finding.purity_percent)));

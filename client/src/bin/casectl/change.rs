@@ -77,7 +77,10 @@ pub async fn amend(args: Amend, global: &Global, out: &mut Output) -> Result<()>
         ..Default::default()
     };
     let recorded = client.submit(statement).await?;
-    let what = format!("amended, revision {} now", expected_revision.saturating_add(1));
+    let what = format!(
+        "amended, revision {} now",
+        expected_revision.saturating_add(1)
+    );
     tell(&args.case, &what, &recorded, out)
 }
 
@@ -86,7 +89,10 @@ pub async fn retract(args: Retract, global: &Global, out: &mut Output) -> Result
     out.no_csv()?;
     let client = global.connect(out)?;
     // Whoever may see the case may see that it was taken back.
-    let handling = current(&client, &args.case).await?.report.and_then(|r| r.handling);
+    let handling = current(&client, &args.case)
+        .await?
+        .report
+        .and_then(|r| r.handling);
     let statement = Statement {
         case: args.case.to_string(),
         handling,
@@ -101,7 +107,9 @@ pub async fn retract(args: Retract, global: &Global, out: &mut Output) -> Result
 
 async fn current(client: &Client, name: &CaseName) -> Result<Case> {
     let answer = client.get_case(&name.to_string()).await?;
-    answer.case.ok_or_else(|| ClientError::Answer("no case").into())
+    answer
+        .case
+        .ok_or_else(|| ClientError::Answer("no case").into())
 }
 
 /// The one case in a file, bare or as the report of a statement.
@@ -151,5 +159,8 @@ fn tell(case: &CaseName, what: &str, recorded: &Recorded, out: &mut Output) -> R
     }
     let what = out.paint(GOOD, what);
     let case = words::short_case(&case.to_string());
-    out.line(format_args!("{case} {what} (position {})", recorded.position))
+    out.line(format_args!(
+        "{case} {what} (position {})",
+        recorded.position
+    ))
 }

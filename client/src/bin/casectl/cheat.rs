@@ -19,12 +19,36 @@ pub struct Cheat {
 }
 
 const PAGES: [(&str, &str, &str); 6] = [
-    ("start", "who am I, first case, first proof", include_str!("cheat/start.txt")),
-    ("contexts", "the configuration file", include_str!("cheat/contexts.txt")),
-    ("submit", "files, resuming, what goes wrong", include_str!("cheat/submit.txt")),
-    ("read", "get, list, history, other formats", include_str!("cheat/read.txt")),
-    ("prove", "receipts, checkpoints, verifying offline", include_str!("cheat/prove.txt")),
-    ("scripts", "JSON, exit statuses, environment", include_str!("cheat/scripts.txt")),
+    (
+        "start",
+        "who am I, first case, first proof",
+        include_str!("cheat/start.txt"),
+    ),
+    (
+        "contexts",
+        "the configuration file",
+        include_str!("cheat/contexts.txt"),
+    ),
+    (
+        "submit",
+        "files, resuming, what goes wrong",
+        include_str!("cheat/submit.txt"),
+    ),
+    (
+        "read",
+        "get, list, history, other formats",
+        include_str!("cheat/read.txt"),
+    ),
+    (
+        "prove",
+        "receipts, checkpoints, verifying offline",
+        include_str!("cheat/prove.txt"),
+    ),
+    (
+        "scripts",
+        "JSON, exit statuses, environment",
+        include_str!("cheat/scripts.txt"),
+    ),
 ];
 
 /// Runs the command.

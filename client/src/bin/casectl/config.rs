@@ -96,7 +96,10 @@ impl Global {
             })?,
             None => Context::default(),
         };
-        let folder = self.config_path().0.and_then(|path| path.parent().map(Path::to_owned));
+        let folder = self
+            .config_path()
+            .0
+            .and_then(|path| path.parent().map(Path::to_owned));
         if let Some(folder) = folder {
             context.relative_to(&folder);
         }
@@ -119,7 +122,9 @@ impl Global {
         let Resolved { name, context } = self.resolve()?;
         let missing = |what: &str| {
             let next = match &name {
-                Some(name) => format!("Add it to [contexts.{name}], or give it on the command line."),
+                Some(name) => {
+                    format!("Add it to [contexts.{name}], or give it on the command line.")
+                }
                 None => self.how_to_begin(),
             };
             Failure::usage(format!("no {what} is known"), next)
@@ -191,7 +196,11 @@ fn default_state() -> Option<PathBuf> {
 
 /// A folder of the XDG Base Directory Specification; relative values are to be ignored, it says.
 fn folder(variable: &str, below_home: &str) -> Option<PathBuf> {
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let absolute = |name: &str| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|p| p.is_absolute())
+    };
     absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
 }
 

@@ -21,13 +21,18 @@ pub enum Context {
     #[command(after_help = "Examples:\n  casectl context list\n  casectl -o json context list")]
     List,
     /// Make a context the one in use, in the configuration file
-    #[command(name = "use", after_help = "Examples:\n  casectl context use us-cbp-system\n  casectl --config demo/casectl.toml context use cn-nncc-officer")]
+    #[command(
+        name = "use",
+        after_help = "Examples:\n  casectl context use us-cbp-system\n  casectl --config demo/casectl.toml context use cn-nncc-officer"
+    )]
     Use {
         /// Name of the context
         name: String,
     },
     /// Show a context with the command line's values over it
-    #[command(after_help = "Examples:\n  casectl context show\n  casectl context show cn-nncc-officer")]
+    #[command(
+        after_help = "Examples:\n  casectl context show\n  casectl context show cn-nncc-officer"
+    )]
     Show {
         /// Name of the context [default: the one in use]
         name: Option<String>,
@@ -61,7 +66,11 @@ fn list(global: &Global, out: &mut Output) -> Result<()> {
         .map(|(name, values)| {
             let mark = if Some(name) == current { "*" } else { "" };
             let endpoint = values.endpoint.clone().unwrap_or_default();
-            let signs = if values.signing_key.is_some() { "yes" } else { "no" };
+            let signs = if values.signing_key.is_some() {
+                "yes"
+            } else {
+                "no"
+            };
             vec![mark.into(), name.clone(), endpoint, signs.into()]
         })
         .collect();
@@ -83,7 +92,10 @@ fn list(global: &Global, out: &mut Output) -> Result<()> {
 fn choose(name: &str, global: &Global, out: &mut Output) -> Result<()> {
     let file = global.config_file()?;
     let (Some(path), _) = global.config_path() else {
-        return Err(Failure::usage("no configuration file is known", "Give --config FILE."));
+        return Err(Failure::usage(
+            "no configuration file is known",
+            "Give --config FILE.",
+        ));
     };
     if !file.contexts.contains_key(name) {
         let known: Vec<_> = file.contexts.keys().map(String::as_str).collect();
@@ -98,15 +110,26 @@ fn choose(name: &str, global: &Global, out: &mut Output) -> Result<()> {
     if out.is_json() {
         return out.document(&json!({ "current": name }));
     }
-    out.line(format_args!("context {name} is in use now ({})", path.display()))
+    out.line(format_args!(
+        "context {name} is in use now ({})",
+        path.display()
+    ))
 }
 
 /// The file's text with another current context; comments and order stay.
 fn with_current(path: &Path, text: &str, name: &str) -> Result<String> {
-    let mut document: toml_edit::DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
-        Failure::new(Exit::Invalid, format!("{}: {}", path.display(), e.message()), "Mend the file.")
-    })?;
-    match document.get_mut("current").and_then(|item| item.as_value_mut()) {
+    let mut document: toml_edit::DocumentMut =
+        text.parse().map_err(|e: toml_edit::TomlError| {
+            Failure::new(
+                Exit::Invalid,
+                format!("{}: {}", path.display(), e.message()),
+                "Mend the file.",
+            )
+        })?;
+    match document
+        .get_mut("current")
+        .and_then(|item| item.as_value_mut())
+    {
         Some(value) => {
             let decor = value.decor().clone();
             *value = name.into();
@@ -155,12 +178,18 @@ fn show(name: Option<String>, global: &Global, out: &mut Output) -> Result<()> {
         ("state", path(state)),
     ];
     if out.is_json() {
-        let map: serde_json::Map<_, _> = values.into_iter().map(|(k, v)| (k.into(), json!(v))).collect();
+        let map: serde_json::Map<_, _> = values
+            .into_iter()
+            .map(|(k, v)| (k.into(), json!(v)))
+            .collect();
         return out.document(&map.into());
     }
     for (key, value) in values {
         let label = out.paint(FAINT, format_args!("{key:20}"));
-        out.line(format_args!("{label}{}", value.unwrap_or_else(|| "-".into())))?;
+        out.line(format_args!(
+            "{label}{}",
+            value.unwrap_or_else(|| "-".into())
+        ))?;
     }
     Ok(())
 }
@@ -184,7 +213,8 @@ mod tests {
 
     impl FromStrLike for toml_edit::DocumentMut {
         fn from_str_like(text: &str) -> bool {
-            text.parse::<Self>().is_ok_and(|d| d["current"].as_str() == Some("a"))
+            text.parse::<Self>()
+                .is_ok_and(|d| d["current"].as_str() == Some("a"))
         }
     }
 }

@@ -71,7 +71,11 @@ fn list(out: &mut Output) -> Result<()> {
         .iter()
         .map(|reason| {
             let e = reason.explain();
-            vec![e.id.to_owned(), e.code.as_str().to_owned(), e.meaning.to_owned()]
+            vec![
+                e.id.to_owned(),
+                e.code.as_str().to_owned(),
+                e.meaning.to_owned(),
+            ]
         })
         .collect();
     let columns = [

@@ -129,7 +129,11 @@ fn reference(path: &Path, algorithm: DigestAlgorithm, value: &[u8], size: u64) -
 
 /// An evidence id from a file's name: what an id may not contain becomes one hyphen.
 fn id(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    let stem = path
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
     let words: Vec<_> = stem
         .split(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit())
         .filter(|word| !word.is_empty())
@@ -143,19 +147,21 @@ fn id(path: &Path) -> String {
 
 /// Media types of the files that evidence usually is; none for others, since it is optional and must not be guessed.
 fn media_type(path: &Path) -> Option<&'static str> {
-    Some(match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-        "pdf" => "application/pdf",
-        "jpg" | "jpeg" => "image/jpeg",
-        "png" => "image/png",
-        "tif" | "tiff" => "image/tiff",
-        "mp4" => "video/mp4",
-        "txt" => "text/plain",
-        "csv" => "text/csv",
-        "json" => "application/json",
-        "xml" => "application/xml",
-        "zip" => "application/zip",
-        _ => return None,
-    })
+    Some(
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "pdf" => "application/pdf",
+            "jpg" | "jpeg" => "image/jpeg",
+            "png" => "image/png",
+            "tif" | "tiff" => "image/tiff",
+            "mp4" => "video/mp4",
+            "txt" => "text/plain",
+            "csv" => "text/csv",
+            "json" => "application/json",
+            "xml" => "application/xml",
+            "zip" => "application/zip",
+            _ => return None,
+        },
+    )
 }
 
 #[cfg(test)]

@@ -164,14 +164,21 @@ impl From<ClientError> for Failure {
                 what,
                 "Set signing_certificate and signing_key in the context; see `casectl cheat contexts`.",
             ),
-            ClientError::Signing(_) => Self::new(Exit::Failed, what, "Check signing_certificate and signing_key."),
+            ClientError::Signing(_) => Self::new(
+                Exit::Failed,
+                what,
+                "Check signing_certificate and signing_key.",
+            ),
             ClientError::Proof(_) => Self::new(
                 Exit::Unproven,
                 what,
                 "Do not rely on this answer. Check log_vkey with the operator by another way, and keep what you have.",
             ),
             ClientError::Breach(breach) => Self {
-                detail: format!("--- verified earlier\n{}--- seen now\n{}", breach.known, breach.seen),
+                detail: format!(
+                    "--- verified earlier\n{}--- seen now\n{}",
+                    breach.known, breach.seen
+                ),
                 ..Self::new(
                     Exit::Unproven,
                     breach.what.clone(),
@@ -207,9 +214,10 @@ impl From<ProfileError> for Failure {
 impl From<MemberError> for Failure {
     fn from(error: MemberError) -> Self {
         let (exit, next) = match error {
-            MemberError::Folder { .. } | MemberError::File(_) => {
-                (Exit::Invalid, "Check `members` in the context or give --members DIR.")
-            }
+            MemberError::Folder { .. } | MemberError::File(_) => (
+                Exit::Invalid,
+                "Check `members` in the context or give --members DIR.",
+            ),
             _ => (
                 Exit::Unproven,
                 "Do not rely on the statement. Compare the members folder with one from the operator.",

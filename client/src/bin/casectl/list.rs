@@ -80,7 +80,9 @@ pub async fn run(args: List, global: &Global, out: &mut Output) -> Result<()> {
     let mut as_of = 0;
     while let Some(page) = pages.next_page().await? {
         as_of = page.as_of_position;
-        let take = usize::try_from(left).unwrap_or(usize::MAX).min(page.cases.len());
+        let take = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(page.cases.len());
         let (cases, beyond) = page.cases.split_at(take);
         left -= cases.len() as u64;
         listing.page(cases, out)?;
@@ -98,7 +100,12 @@ fn agency_name(text: &str) -> Result<String> {
     text.parse::<AgencyName>()
         .or_else(|_| AgencyName::from_id(text))
         .map(|name| name.to_string())
-        .map_err(|e| Failure::usage(format!("agency `{text}` {e}"), "Write its id, such as us-dea."))
+        .map_err(|e| {
+            Failure::usage(
+                format!("agency `{text}` {e}"),
+                "Write its id, such as us-dea.",
+            )
+        })
 }
 
 /// Writes pages as they come.
@@ -132,7 +139,11 @@ impl Listing {
             if out.format == Format::Jsonl {
                 out.line(value)?;
             } else {
-                out.raw(if self.written == 0 { "{\n  \"cases\": [\n" } else { ",\n" })?;
+                out.raw(if self.written == 0 {
+                    "{\n  \"cases\": [\n"
+                } else {
+                    ",\n"
+                })?;
                 out.raw(&indented(&format!("{value:#}"), "    "))?;
             }
             self.written += 1;
@@ -172,15 +183,23 @@ impl Listing {
         }
         csv.flush().map_err(|e| Failure::file("CSV", &e))?;
         let written = std::mem::replace(csv, csv::Writer::from_writer(Vec::new()));
-        let bytes = written.into_inner().map_err(|e| Failure::file("CSV", e.error()))?;
+        let bytes = written
+            .into_inner()
+            .map_err(|e| Failure::file("CSV", e.error()))?;
         out.raw(&String::from_utf8_lossy(&bytes))
     }
 
     fn end(self, as_of: u64, more: bool, out: &mut Output) -> Result<()> {
         match out.format {
             Format::Json => {
-                let end = if self.written == 0 { "{\n  \"cases\": [" } else { "\n  " };
-                out.line(format_args!("{end}],\n  \"asOfPosition\": \"{as_of}\",\n  \"more\": {more}\n}}"))
+                let end = if self.written == 0 {
+                    "{\n  \"cases\": ["
+                } else {
+                    "\n  "
+                };
+                out.line(format_args!(
+                    "{end}],\n  \"asOfPosition\": \"{as_of}\",\n  \"more\": {more}\n}}"
+                ))
             }
             Format::Csv if self.written == 0 => out.line(CSV_HEADING.join(",")),
             Format::Jsonl | Format::Csv => Ok(()),
@@ -198,20 +217,36 @@ impl Listing {
 }
 
 const CSV_HEADING: [&str; 12] = [
-    "name", "title", "incident_date", "country", "subdivision", "origin", "departure", "destination", "items", "revision",
-    "retracted", "first_position",
+    "name",
+    "title",
+    "incident_date",
+    "country",
+    "subdivision",
+    "origin",
+    "departure",
+    "destination",
+    "items",
+    "revision",
+    "retracted",
+    "first_position",
 ];
 
 fn record(case: &Case) -> [String; 12] {
     let report = case.report.clone().unwrap_or_default();
     let place = report.place.clone().unwrap_or_default();
     let route = report.route.clone().unwrap_or_default();
-    let country = |l: &Option<casebroker_proto::v1::Location>| l.as_ref().map(|l| l.country.clone()).unwrap_or_default();
+    let country = |l: &Option<casebroker_proto::v1::Location>| {
+        l.as_ref().map(|l| l.country.clone()).unwrap_or_default()
+    };
     [
         case.name.clone(),
         report.title.clone(),
         // In a file an unknown date is an empty field.
-        report.incident_date.as_ref().map(|d| words::date(Some(d))).unwrap_or_default(),
+        report
+            .incident_date
+            .as_ref()
+            .map(|d| words::date(Some(d)))
+            .unwrap_or_default(),
         place.country,
         place.subdivision,
         country(&route.origin),
@@ -227,8 +262,18 @@ fn record(case: &Case) -> [String; 12] {
 fn row(case: &Case) -> Vec<String> {
     let report = case.report.clone().unwrap_or_default();
     let route = report.route.clone().unwrap_or_default();
-    let known = |text: String| if text.is_empty() { "?".to_owned() } else { text };
-    let title = if case.retracted { format!("RETRACTED: {}", report.title) } else { report.title.clone() };
+    let known = |text: String| {
+        if text.is_empty() {
+            "?".to_owned()
+        } else {
+            text
+        }
+    };
+    let title = if case.retracted {
+        format!("RETRACTED: {}", report.title)
+    } else {
+        report.title.clone()
+    };
     vec![
         words::short_case(&case.name),
         words::date(report.incident_date.as_ref()),

@@ -62,7 +62,10 @@ pub async fn run(args: Log, global: &Global, out: &mut Output) -> Result<()> {
     let client = global.connect(out)?;
     match args {
         Log::Checkpoint => checkpoint(&client, out).await,
-        Log::Receipt { position, out: file } => receipt(&client, position, file, out).await,
+        Log::Receipt {
+            position,
+            out: file,
+        } => receipt(&client, position, file, out).await,
         Log::Consistency { old, new } => consistency(&client, &old, new.as_deref(), out).await,
     }
 }
@@ -84,12 +87,19 @@ async fn checkpoint(client: &Client, out: &mut Output) -> Result<()> {
     match (seen.verified, before) {
         (false, _) => out.note("not verified: the context has no log_vkey"),
         (true, 0) => out.note("signature verified; this is the first checkpoint seen of this log"),
-        (true, size) => out.note(format_args!("signature verified; the log only grew since size {size}")),
+        (true, size) => out.note(format_args!(
+            "signature verified; the log only grew since size {size}"
+        )),
     }
     Ok(())
 }
 
-async fn receipt(client: &Client, position: u64, file: Option<PathBuf>, out: &mut Output) -> Result<()> {
+async fn receipt(
+    client: &Client,
+    position: u64,
+    file: Option<PathBuf>,
+    out: &mut Output,
+) -> Result<()> {
     let seen = client.receipt(position).await?;
     let proof = ProofFile::new(&seen.response.receipt, seen.response.entry.to_vec())
         .map_err(|e| Failure::new(Exit::Unproven, e.to_string(), "Do not rely on this answer."))?;
@@ -104,7 +114,10 @@ async fn receipt(client: &Client, position: u64, file: Option<PathBuf>, out: &mu
         return out.document(&value);
     }
     match file {
-        Some(path) => out.line(format_args!("receipt for position {position}: {}", path.display()))?,
+        Some(path) => out.line(format_args!(
+            "receipt for position {position}: {}",
+            path.display()
+        ))?,
         None => out.raw(&proof.to_string())?,
     }
     if !seen.verified {
@@ -128,7 +141,12 @@ impl Tree {
     }
 }
 
-async fn consistency(client: &Client, old: &str, new: Option<&str>, out: &mut Output) -> Result<()> {
+async fn consistency(
+    client: &Client,
+    old: &str,
+    new: Option<&str>,
+    out: &mut Output,
+) -> Result<()> {
     let old = tree(client, old)?;
     let new = new.map(|new| tree(client, new)).transpose()?;
     let new_size = new.as_ref().map_or(0, Tree::size);
@@ -142,10 +160,12 @@ async fn consistency(client: &Client, old: &str, new: Option<&str>, out: &mut Ou
     let newest = client
         .trust()
         .map(|trust| {
-            trust.open(&answer.response.checkpoint).map(|checkpoint| VerifiedCheckpoint {
-                note: answer.response.checkpoint.clone(),
-                checkpoint,
-            })
+            trust
+                .open(&answer.response.checkpoint)
+                .map(|checkpoint| VerifiedCheckpoint {
+                    note: answer.response.checkpoint.clone(),
+                    checkpoint,
+                })
         })
         .transpose()
         .map_err(ClientError::from)?;
@@ -157,8 +177,15 @@ async fn consistency(client: &Client, old: &str, new: Option<&str>, out: &mut Ou
             .flatten()
             .find(|c| c.checkpoint.size == size),
     };
-    let ends = signed(Some(&old), proof.old_tree_size).zip(signed(new.as_ref(), proof.new_tree_size));
-    let verdict = ends.map(|(old, new)| (casebroker_client::is_consistent(&old, &new, &proof), old, new));
+    let ends =
+        signed(Some(&old), proof.old_tree_size).zip(signed(new.as_ref(), proof.new_tree_size));
+    let verdict = ends.map(|(old, new)| {
+        (
+            casebroker_client::is_consistent(&old, &new, &proof),
+            old,
+            new,
+        )
+    });
     if let Some((false, old, new)) = &verdict {
         return Err(Failure {
             detail: format!("--- smaller\n{}--- larger\n{}", old.note, new.note),
@@ -171,7 +198,10 @@ async fn consistency(client: &Client, old: &str, new: Option<&str>, out: &mut Ou
     }
     let verified = verdict.is_some();
     if out.is_json() {
-        let mut value = to_json("casebroker.v1.GetConsistencyProofResponse", &answer.response)?;
+        let mut value = to_json(
+            "casebroker.v1.GetConsistencyProofResponse",
+            &answer.response,
+        )?;
         if let Some(map) = value.as_object_mut() {
             map.insert("verified".into(), verified.into());
         }
@@ -180,7 +210,10 @@ async fn consistency(client: &Client, old: &str, new: Option<&str>, out: &mut Ou
     let sizes = format!("{} to {}", proof.old_tree_size, proof.new_tree_size);
     match verified {
         true => {
-            let verdict = out.paint(GOOD, "verified: the larger tree begins with the smaller one");
+            let verdict = out.paint(
+                GOOD,
+                "verified: the larger tree begins with the smaller one",
+            );
             out.line(format_args!("{sizes}: {verdict}"))?;
         }
         false => {
@@ -208,7 +241,9 @@ fn tree(client: &Client, text: &str) -> Result<Tree> {
             "Add log_vkey to the context, or give the tree's size.",
         ));
     };
-    let checkpoint = trust.open(&note).map_err(|e| Failure::from(ClientError::from(e)))?;
+    let checkpoint = trust
+        .open(&note)
+        .map_err(|e| Failure::from(ClientError::from(e)))?;
     Ok(Tree::Held(VerifiedCheckpoint { note, checkpoint }))
 }
 

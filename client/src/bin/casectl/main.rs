@@ -6,8 +6,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 mod case;
 mod case_page;
-mod cheat;
 mod change;
+mod cheat;
 mod completions;
 mod config;
 mod context;
@@ -66,7 +66,14 @@ pub struct Global {
     #[arg(long, global = true, env = "CASECTL_ATTEMPTS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     attempts: Option<u32>,
     /// Form of the output [default: table]
-    #[arg(short, long, global = true, value_name = "FORMAT", hide_possible_values = true, help = "Form of the output: table, json, jsonl, csv [default: table]")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FORMAT",
+        hide_possible_values = true,
+        help = "Form of the output: table, json, jsonl, csv [default: table]"
+    )]
     output: Option<Format>,
     /// When to use colour: auto, always, never [default: auto]
     #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true)]
@@ -121,7 +128,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // Printing may fail when nobody reads; help that was asked for is no failure.
             let _ = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
             return ExitCode::from(exit as u8);
         }
     };

@@ -150,9 +150,16 @@ impl Output {
         } else {
             "casectl:".into()
         };
-        self.note(format_args!("{name} {}{}", failure.what, reason.unwrap_or_default()));
+        self.note(format_args!(
+            "{name} {}{}",
+            failure.what,
+            reason.unwrap_or_default()
+        ));
         for violation in &failure.violations {
-            self.note(format_args!("  {}: {}", violation.field, violation.description));
+            self.note(format_args!(
+                "  {}: {}",
+                violation.field, violation.description
+            ));
         }
         if !failure.next.is_empty() {
             self.note(&failure.next);

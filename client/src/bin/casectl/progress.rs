@@ -4,7 +4,6 @@ use std::{io::IsTerminal as _, time::Duration};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-
 /// How far the input has been read.
 #[derive(Debug, Clone)]
 pub struct Progress(ProgressBar);
@@ -20,7 +19,10 @@ impl Progress {
                 ProgressBar::new(size),
                 "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
             ),
-            None => (ProgressBar::new_spinner(), "{msg} {spinner} {bytes} {bytes_per_sec}"),
+            None => (
+                ProgressBar::new_spinner(),
+                "{msg} {spinner} {bytes} {bytes_per_sec}",
+            ),
         };
         bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
         if let Ok(style) = ProgressStyle::with_template(template) {

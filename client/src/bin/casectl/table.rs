@@ -81,7 +81,11 @@ impl Layout {
 
     /// The heading line.
     pub fn heading(&self) -> String {
-        let titles: Vec<_> = self.columns.iter().map(|(c, _)| c.title.to_owned()).collect();
+        let titles: Vec<_> = self
+            .columns
+            .iter()
+            .map(|(c, _)| c.title.to_owned())
+            .collect();
         self.row(&titles)
     }
 
@@ -199,7 +203,10 @@ mod tests {
 
     #[test]
     fn wide_characters_count_two_columns() {
-        let rows = [row("cn-nncc/1", "1", "芬太尼类物质"), row("us-dea/22", "2", "x")];
+        let rows = [
+            row("cn-nncc/1", "1", "芬太尼类物质"),
+            row("us-dea/22", "2", "x"),
+        ];
         let layout = Layout::fit(&COLUMNS, &rows, Some(80));
         assert_eq!(layout.heading(), "CASE       POSITION  TITLE");
         assert_eq!(layout.row(&rows[0]).width(), 9 + 2 + 8 + 2 + 12);

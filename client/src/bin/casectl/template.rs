@@ -41,7 +41,10 @@ impl Kind {
             Self::Report => report.to_owned(),
             Self::Amendment => {
                 // The new revision is a whole case, one level deeper.
-                let case: Vec<_> = report.lines().filter(|line| !line.starts_with("//")).collect();
+                let case: Vec<_> = report
+                    .lines()
+                    .filter(|line| !line.starts_with("//"))
+                    .collect();
                 let case = case.join("\n    ");
                 include_str!("templates/amendment.json").replace("\"CASE\"", &case)
             }
@@ -63,8 +66,12 @@ pub fn run(args: Template, out: &mut Output) -> Result<()> {
     if !out.is_json() {
         return out.raw(&text);
     }
-    let plain: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-    let value = serde_json::from_str(&plain.join("\n")).map_err(|e| crate::failure::Failure::file("template", &e.into()))?;
+    let plain: Vec<_> = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    let value = serde_json::from_str(&plain.join("\n"))
+        .map_err(|e| crate::failure::Failure::file("template", &e.into()))?;
     out.document(&value)
 }
 
@@ -91,7 +98,15 @@ mod tests {
             for violation in &found {
                 let field = violation.field.rsplit('.').next().unwrap_or_default();
                 assert!(
-                    ["name", "case", "value", "addressee", "evidence_request", "own_case"].contains(&field)
+                    [
+                        "name",
+                        "case",
+                        "value",
+                        "addressee",
+                        "evidence_request",
+                        "own_case"
+                    ]
+                    .contains(&field)
                         || field.starts_with("audience"),
                     "{kind:?}: {violation:?}"
                 );

@@ -101,12 +101,23 @@ fn violations(raw: &RawValue) -> Vec<(u64, Violation)> {
         .collect()
 }
 
-fn tell(source: &Source, line: u64, violation: &Violation, tally: &mut Tally, out: &mut Output) -> Result<()> {
+fn tell(
+    source: &Source,
+    line: u64,
+    violation: &Violation,
+    tally: &mut Tally,
+    out: &mut Output,
+) -> Result<()> {
     let Violation { field, description } = violation;
-    let value = json!({"file": source.name(), "line": line, "field": field, "description": description});
+    let value =
+        json!({"file": source.name(), "line": line, "field": field, "description": description});
     match out.format {
         Format::Json => {
-            let comma = if std::mem::replace(&mut tally.any, true) { "," } else { "" };
+            let comma = if std::mem::replace(&mut tally.any, true) {
+                ","
+            } else {
+                ""
+            };
             out.raw(&format!("{comma}\n    {value}"))
         }
         Format::Jsonl => out.line(value),
@@ -130,7 +141,10 @@ fn end(tally: &Tally, out: &mut Output) -> Result<()> {
         _ => {
             let mut text = out.paint(GOOD, format_args!("{} valid", tally.valid));
             if tally.invalid > 0 {
-                text = format!("{text}, {}", out.paint(BAD, format_args!("{} not valid", tally.invalid)));
+                text = format!(
+                    "{text}, {}",
+                    out.paint(BAD, format_args!("{} not valid", tally.invalid))
+                );
             }
             out.line(text)
         }

@@ -124,7 +124,12 @@ fn checker(args: &Verify, global: &Global) -> Result<Checker> {
 }
 
 /// One receipt a file, or one a line.
-fn check_file(source: &Source, checker: &Checker, tally: &mut Tally, out: &mut Output) -> Result<()> {
+fn check_file(
+    source: &Source,
+    checker: &Checker,
+    tally: &mut Tally,
+    out: &mut Output,
+) -> Result<()> {
     let name = source.name();
     let mut reader = BufReader::new(source.open()?);
     let failed = |e| Failure::file(&name, &e);
@@ -132,7 +137,10 @@ fn check_file(source: &Source, checker: &Checker, tally: &mut Tally, out: &mut O
     if !is_lines {
         let mut text = String::new();
         // Longer than any receipt: then it is none.
-        reader.take(4 << 20).read_to_string(&mut text).map_err(failed)?;
+        reader
+            .take(4 << 20)
+            .read_to_string(&mut text)
+            .map_err(failed)?;
         let verdict = match text.parse::<ProofFile>() {
             Ok(proof) => checker.check(&proof),
             Err(error) => unreadable(&error),
@@ -156,8 +164,11 @@ fn check_file(source: &Source, checker: &Checker, tally: &mut Tally, out: &mut O
 }
 
 fn read_line(line: &[u8]) -> std::result::Result<(Line, ProofFile), String> {
-    let said: Line = serde_json::from_slice(line).map_err(|e| format!("this is no line of a receipts file: {e}"))?;
-    let entry = STANDARD.decode(&said.entry).map_err(|_| "the entry is not base64".to_owned())?;
+    let said: Line = serde_json::from_slice(line)
+        .map_err(|e| format!("this is no line of a receipts file: {e}"))?;
+    let entry = STANDARD
+        .decode(&said.entry)
+        .map_err(|_| "the entry is not base64".to_owned())?;
     let proof = ProofFile::new(&said.receipt, entry).map_err(|e| e.to_string())?;
     Ok((said, proof))
 }
@@ -167,7 +178,9 @@ impl Checker {
         let mut verdict = self.check(proof);
         // What stands beside the receipt is for convenience, and must not say something else.
         if said.position != proof.receipt.index.to_string() || said.case != verdict.case {
-            verdict.failed.push("position or case beside the receipt are not those in it".into());
+            verdict
+                .failed
+                .push("position or case beside the receipt are not those in it".into());
         }
         verdict
     }
@@ -181,8 +194,14 @@ impl Checker {
             failed: Vec::new(),
             lines: Vec::new(),
         };
-        match self.trust.verify_receipt(&proof.receipt.to_string(), &proof.entry, position) {
-            Ok(seen) => verdict.holds("log", format!("in the log, tree size {}", seen.checkpoint.size)),
+        match self
+            .trust
+            .verify_receipt(&proof.receipt.to_string(), &proof.entry, position)
+        {
+            Ok(seen) => verdict.holds(
+                "log",
+                format!("in the log, tree size {}", seen.checkpoint.size),
+            ),
             Err(e) => verdict.fails("log", e.to_string()),
         }
         let decoded = match casebroker_proto::statement::decode_entry(&proof.entry) {
@@ -200,8 +219,19 @@ impl Checker {
         verdict.put("kind", json!(kind));
         verdict.put("recordTime", json!(time));
         verdict.put("principal", json!(entry.principal));
-        verdict.lines.insert(0, format!("{kind} by {}, recorded {}", clean(&entry.principal), words::minute(entry.record_time.as_ref())));
-        match self.members.as_ref().map(|members| members.verify(&proof.entry)) {
+        verdict.lines.insert(
+            0,
+            format!(
+                "{kind} by {}, recorded {}",
+                clean(&entry.principal),
+                words::minute(entry.record_time.as_ref())
+            ),
+        );
+        match self
+            .members
+            .as_ref()
+            .map(|members| members.verify(&proof.entry))
+        {
             Some(Ok(signed)) => {
                 verdict.holds("signature", format!("signed by {}", signed.signer));
                 verdict.put("signer", json!(signed.signer.to_string()));
@@ -236,7 +266,9 @@ impl Verdict {
 
 fn unreadable(error: &ProofFileError) -> Verdict {
     broken(match error {
-        ProofFileError::NoEntry => "the receipt holds no entry; `casectl log receipt POSITION` gets one that does".into(),
+        ProofFileError::NoEntry => {
+            "the receipt holds no entry; `casectl log receipt POSITION` gets one that does".into()
+        }
         error => error.to_string(),
     })
 }
@@ -282,7 +314,11 @@ impl Tally {
             verdict.put("verified", json!(verdict.failed.is_empty()));
             verdict.put("failures", json!(verdict.failed));
             return match out.format {
-                Format::Json => out.raw(&format!("{}\n    {}", if first { "" } else { "," }, verdict.value)),
+                Format::Json => out.raw(&format!(
+                    "{}\n    {}",
+                    if first { "" } else { "," },
+                    verdict.value
+                )),
                 _ => out.line(verdict.value),
             };
         }
@@ -292,7 +328,11 @@ impl Tally {
         };
         let case = match verdict.case.as_str() {
             "" => "entry that cannot be read".into(),
-            case => format!("{} at position {}", clean(&words::short_case(case)), verdict.position),
+            case => format!(
+                "{} at position {}",
+                clean(&words::short_case(case)),
+                verdict.position
+            ),
         };
         out.line(format_args!("{word}  {place}: {case}"))?;
         for failed in &verdict.failed {
@@ -314,7 +354,11 @@ impl Tally {
             Format::Json => {
                 let counts = json!({"verified": self.verified, "failed": self.failed, "evidenceNotNamed": unmatched});
                 let text = format!("{counts:#}");
-                out.raw(if self.verified + self.failed > 0 { "\n  ],\n" } else { "],\n" })?;
+                out.raw(if self.verified + self.failed > 0 {
+                    "\n  ],\n"
+                } else {
+                    "],\n"
+                })?;
                 out.line(text.strip_prefix("{\n").unwrap_or(&text))
             }
             Format::Jsonl => {
@@ -326,10 +370,15 @@ impl Tally {
             _ => {
                 for file in unmatched {
                     let word = out.paint(BAD, "NOT VERIFIED");
-                    out.line(format_args!("{word}  {file}: no statement names its digest"))?;
+                    out.line(format_args!(
+                        "{word}  {file}: no statement names its digest"
+                    ))?;
                 }
                 if self.verified + self.failed > 1 {
-                    out.line(format_args!("{} verified, {} not", self.verified, self.failed))?;
+                    out.line(format_args!(
+                        "{} verified, {} not",
+                        self.verified, self.failed
+                    ))?;
                 }
                 Ok(())
             }

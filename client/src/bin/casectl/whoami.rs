@@ -70,16 +70,25 @@ fn read(der: &[u8]) -> std::result::Result<Certificate, String> {
     let (_, certificate) = X509Certificate::from_der(der).map_err(|e| e.to_string())?;
     let uri = single_uri(&certificate).map_err(|e| e.to_string())?;
     Ok(Certificate {
-        principal: uri.parse().map_err(|e: casebroker_proto::names::NameError| e.to_string())?,
+        principal: uri
+            .parse()
+            .map_err(|e: casebroker_proto::names::NameError| e.to_string())?,
         serial: hex::encode(certificate.raw_serial()),
         not_after: certificate.validity().not_after.timestamp(),
     })
 }
 
 fn local_part(certificate: &Certificate, endpoint: &str, out: &mut Output) -> Result<()> {
-    let Certificate { principal, serial, not_after } = certificate;
+    let Certificate {
+        principal,
+        serial,
+        not_after,
+    } = certificate;
     let days = (not_after - time::OffsetDateTime::now_utc().unix_timestamp()).div_euclid(86_400);
-    let expiry = words::minute(Some(&Timestamp { seconds: *not_after, nanos: 0 }));
+    let expiry = words::minute(Some(&Timestamp {
+        seconds: *not_after,
+        nanos: 0,
+    }));
     let expiry = match days {
         ..0 => out.paint(BAD, format_args!("{expiry} (expired)")),
         0..14 => out.paint(BAD, format_args!("{expiry} (in {days} days)")),
@@ -95,7 +104,11 @@ fn local_part(certificate: &Certificate, endpoint: &str, out: &mut Output) -> Re
 }
 
 fn broker_part(caller: &GetCallerResponse, vkey: Option<&str>, out: &mut Output) -> Result<()> {
-    field("broker", format_args!("casebroker {}", caller.broker_version), out)?;
+    field(
+        "broker",
+        format_args!("casebroker {}", caller.broker_version),
+        out,
+    )?;
     field("connection", &caller.tls, out)?;
     field("log", &caller.log_origin, out)?;
     let trusted = match vkey {
@@ -103,11 +116,17 @@ fn broker_part(caller: &GetCallerResponse, vkey: Option<&str>, out: &mut Output)
         Some(_) => {
             return Err(Failure::new(
                 Exit::Unproven,
-                format!("the broker's log has the key {}, the context trusts another", caller.log_vkey),
+                format!(
+                    "the broker's log has the key {}, the context trusts another",
+                    caller.log_vkey
+                ),
                 "Check log_vkey with the operator by another way than this connection.",
             ));
         }
-        None => format!("{} (not in the context, so nothing is verified)", caller.log_vkey),
+        None => format!(
+            "{} (not in the context, so nothing is verified)",
+            caller.log_vkey
+        ),
     };
     field("log key", trusted, out)
 }
@@ -117,8 +136,16 @@ fn field(name: &str, value: impl std::fmt::Display, out: &mut Output) -> Result<
     out.line(format_args!("{label}{value}"))
 }
 
-fn as_json(certificate: &Certificate, endpoint: &str, caller: Option<&GetCallerResponse>) -> Result<Value> {
-    let Certificate { principal, serial, not_after } = certificate;
+fn as_json(
+    certificate: &Certificate,
+    endpoint: &str,
+    caller: Option<&GetCallerResponse>,
+) -> Result<Value> {
+    let Certificate {
+        principal,
+        serial,
+        not_after,
+    } = certificate;
     let caller = caller
         .map(|caller| json::to_value("casebroker.v1.GetCallerResponse", caller))
         .transpose()

@@ -19,7 +19,11 @@ pub fn date(date: Option<&Date>) -> String {
     match date {
         Some(Date { year: 0, .. }) | None => NOT_KNOWN.into(),
         Some(Date { year, month: 0, .. }) => format!("{year:04}"),
-        Some(Date { year, month, day: 0 }) => format!("{year:04}-{month:02}"),
+        Some(Date {
+            year,
+            month,
+            day: 0,
+        }) => format!("{year:04}-{month:02}"),
         Some(Date { year, month, day }) => format!("{year:04}-{month:02}-{day:02}"),
     }
 }
@@ -114,7 +118,9 @@ pub fn substance(identity: &SubstanceIdentity) -> String {
         &identity.inchikey,
     ];
     let name = names.into_iter().find(|name| !name.is_empty());
-    let name = name.map_or("substance not named", String::as_str).to_owned();
+    let name = name
+        .map_or("substance not named", String::as_str)
+        .to_owned();
     match identity.catalogue_id.as_str() {
         "" => name,
         id if id.eq_ignore_ascii_case(&name) => name,
@@ -183,7 +189,10 @@ pub fn id(name: &str) -> &str {
 /// A case's name without the words: `us-dea/2016-0042`.
 pub fn short_case(name: &str) -> String {
     name.parse::<casebroker_proto::names::CaseName>()
-        .map_or_else(|_| name.to_owned(), |n| format!("{}/{}", n.agency().id(), n.case_id()))
+        .map_or_else(
+            |_| name.to_owned(),
+            |n| format!("{}/{}", n.agency().id(), n.case_id()),
+        )
 }
 
 /// The name without the prefix that it shares with the unspecified value.
@@ -211,8 +220,14 @@ mod tests {
     #[test]
     fn enum_values_read_as_words_and_unknown_ones_as_nothing() {
         assert_eq!(place_kind(PlaceKind::LandBorder as i32), "land border");
-        assert_eq!(basis(AttributionBasis::ShippingDocument as i32), "shipping document");
-        assert_eq!((place_kind(0), place_kind(999)), (String::new(), String::new()));
+        assert_eq!(
+            basis(AttributionBasis::ShippingDocument as i32),
+            "shipping document"
+        );
+        assert_eq!(
+            (place_kind(0), place_kind(999)),
+            (String::new(), String::new())
+        );
     }
 
     #[test]
@@ -229,7 +244,10 @@ mod tests {
 
     #[test]
     fn times_are_utc() {
-        let t = Timestamp { seconds: 1_467_000_000, nanos: 0 };
+        let t = Timestamp {
+            seconds: 1_467_000_000,
+            nanos: 0,
+        };
         assert_eq!(minute(Some(&t)), "2016-06-27 04:00");
         assert_eq!(rfc3339(&t), "2016-06-27T04:00:00Z");
     }

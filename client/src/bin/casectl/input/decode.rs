@@ -48,12 +48,14 @@ pub fn decode(raw: &RawValue) -> Result<Parsed, Problem> {
     let keys = TopKeys::of(&raw.text);
     let bare = keys.name && !keys.case;
     let decoded = if bare {
-        json::from_str::<CaseReport>("casebroker.v1.CaseReport", &raw.text).map(|report| Statement {
-            case: report.name.clone(),
-            kind: Some(Kind::Report(Report {
-                report: Some(report),
-            })),
-            ..Default::default()
+        json::from_str::<CaseReport>("casebroker.v1.CaseReport", &raw.text).map(|report| {
+            Statement {
+                case: report.name.clone(),
+                kind: Some(Kind::Report(Report {
+                    report: Some(report),
+                })),
+                ..Default::default()
+            }
         })
     } else {
         json::from_str::<Statement>("casebroker.v1.Statement", &raw.text)
@@ -140,16 +142,21 @@ mod tests {
         let bare = decode(&raw(r#"{"name":"agencies/us-dea/cases/1"}"#)).unwrap();
         assert!(bare.bare && matches!(bare.statement.kind, Some(Kind::Report(_))));
         assert_eq!(bare.statement.case, "agencies/us-dea/cases/1");
-        let statement = decode(&raw(r#"{"case":"agencies/us-dea/cases/1","retraction":{"reason":"x"}}"#));
+        let statement = decode(&raw(
+            r#"{"case":"agencies/us-dea/cases/1","retraction":{"reason":"x"}}"#,
+        ));
         assert!(!statement.unwrap().bare);
     }
 
     #[test]
     fn a_problem_is_given_by_line_of_the_file_and_field() {
-        let problem = decode(&raw("{\"name\":\"x\",\n\"place\":{\n\"contry\":\"US\"}}")).unwrap_err();
+        let problem =
+            decode(&raw("{\"name\":\"x\",\n\"place\":{\n\"contry\":\"US\"}}")).unwrap_err();
         assert_eq!(problem.line, 12);
         assert!(
-            problem.what.starts_with("place") && problem.what.contains("contry") && !problem.what.contains("line"),
+            problem.what.starts_with("place")
+                && problem.what.contains("contry")
+                && !problem.what.contains("line"),
             "{}",
             problem.what
         );

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Result};
 pub mod decode;
 pub mod values;
 
-pub use decode::{Parsed, decode};
+pub use decode::decode;
 pub use values::{Problem, RawValue, Values};
 
 /// A file, or standard input.
@@ -53,7 +53,11 @@ impl Source {
     /// Size in bytes, where it is known.
     pub fn size(&self) -> Option<u64> {
         match self {
-            Self::File(path) => path.metadata().ok().filter(|m| m.is_file()).map(|m| m.len()),
+            Self::File(path) => path
+                .metadata()
+                .ok()
+                .filter(|m| m.is_file())
+                .map(|m| m.len()),
             Self::Stdin => None,
         }
     }

@@ -90,7 +90,11 @@ impl<R: BufRead> Values<R> {
                         continue;
                     }
                     self.ended = !self.lines;
-                    return Ok(Some(Err(self.problem(line, "here a JSON object must begin", text))));
+                    return Ok(Some(Err(self.problem(
+                        line,
+                        "here a JSON object must begin",
+                        text,
+                    ))));
                 }
             }
         }
@@ -252,8 +256,7 @@ impl Kept {
 }
 
 fn lossy(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes)
-        .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
 #[cfg(test)]
@@ -275,16 +278,26 @@ mod tests {
     }
 
     fn values(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
-        expected.iter().map(|(l, t)| (*l, (*t).to_owned())).collect()
+        expected
+            .iter()
+            .map(|(l, t)| (*l, (*t).to_owned()))
+            .collect()
     }
 
     #[test]
     fn lines_indented_values_and_an_array_are_all_taken() {
-        let expected = |lines: [u64; 2]| values(&[(lines[0], "{\"a\":1}"), (lines[1], "{\"b\":[{}]}")]);
+        let expected =
+            |lines: [u64; 2]| values(&[(lines[0], "{\"a\":1}"), (lines[1], "{\"b\":[{}]}")]);
         assert_eq!(read("{\"a\":1}\n\n{\"b\":[{}]}\n", false), expected([1, 3]));
-        assert_eq!(read("{\n \"a\": 1\n}\n{\n \"b\": [{}]\n}", false), expected([1, 4]));
+        assert_eq!(
+            read("{\n \"a\": 1\n}\n{\n \"b\": [{}]\n}", false),
+            expected([1, 4])
+        );
         assert_eq!(read("[{\"a\":1},{\"b\":[{}]}]", false), expected([1, 1]));
-        assert_eq!(read("\u{feff}[\n {\"a\":1},\n {\"b\":[{}]}\n]\n", false), expected([2, 3]));
+        assert_eq!(
+            read("\u{feff}[\n {\"a\":1},\n {\"b\":[{}]}\n]\n", false),
+            expected([2, 3])
+        );
         assert_eq!(read("{\"a\":1} {\"b\":[{}]}", false), expected([1, 1]));
         assert_eq!(read("", false), []);
     }
@@ -299,19 +312,33 @@ mod tests {
     fn comments_are_left_out_and_lines_still_count() {
         let text = "// head\n{\n // one\n  // two\n\"a\": 1 // three\n}\n// four\n{}";
         assert_eq!(read(text, false), values(&[(2, "{\"a\":1}"), (8, "{}")]));
-        let value = Values::new(text.as_bytes(), false).next().unwrap().unwrap().unwrap();
+        let value = Values::new(text.as_bytes(), false)
+            .next()
+            .unwrap()
+            .unwrap()
+            .unwrap();
         assert_eq!(value.text.lines().nth(3), Some("\"a\": 1 "));
     }
 
     #[test]
     fn a_broken_line_costs_only_itself() {
-        for broken in ["{\"a\": [1}", "{\"a\": \"x}", "{\"a\":1", "nonsense", "{}}", "{} {}"] {
+        for broken in [
+            "{\"a\": [1}",
+            "{\"a\": \"x}",
+            "{\"a\":1",
+            "nonsense",
+            "{}}",
+            "{} {}",
+        ] {
             let text = format!("{{}}\n{broken}\n{{\"b\":2}}\n");
             let found = read(&text, false);
             assert_eq!(found.len(), 3, "{broken}: {found:?}");
             assert!(found[1].0 == 2 && found[1].1.starts_with("! "), "{found:?}");
             assert_eq!(found[2], (3, "{\"b\":2}".to_owned()));
-            assert_eq!(read(&format!("{broken}\n{{}}\n"), true)[1], (2, "{}".to_owned()));
+            assert_eq!(
+                read(&format!("{broken}\n{{}}\n"), true)[1],
+                (2, "{}".to_owned())
+            );
         }
     }
 
@@ -327,7 +354,9 @@ mod tests {
     #[test]
     fn a_value_that_is_too_long_is_passed_over_in_bounded_memory() {
         let long = format!("{{\"a\":\"{}\"}}\n{{}}", "x".repeat(MAX_VALUE_BYTES));
-        let found: Vec<_> = Values::new(long.as_bytes(), true).map(Result::unwrap).collect();
+        let found: Vec<_> = Values::new(long.as_bytes(), true)
+            .map(Result::unwrap)
+            .collect();
         assert!(found[0].as_ref().unwrap_err().what.contains("longer than"));
         assert_eq!(found[1].as_ref().unwrap().line, 2);
     }

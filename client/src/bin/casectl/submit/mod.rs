@@ -100,11 +100,13 @@ pub async fn run(args: Submit, global: &Global, out: &mut Output) -> Result<()> 
     if let Some(trust) = client.trust() {
         let expected = trust.verifier().to_string();
         if caller.log_vkey != expected {
-            return Err(ClientError::from(casebroker_client::ProofFailure::OtherLog {
-                found: caller.log_vkey,
-                expected,
-            })
-            .into());
+            return Err(
+                ClientError::from(casebroker_client::ProofFailure::OtherLog {
+                    found: caller.log_vkey,
+                    expected,
+                })
+                .into(),
+            );
         }
     } else {
         out.note("casectl: receipts are not verified, since the context has no log_vkey");
@@ -118,7 +120,9 @@ pub async fn run(args: Submit, global: &Global, out: &mut Output) -> Result<()> 
             signer: signer.clone(),
             source: &source,
         };
-        let end = run.submit(&caller.log_vkey, &caller.agency, &mut report, out).await;
+        let end = run
+            .submit(&caller.log_vkey, &caller.agency, &mut report, out)
+            .await;
         // A document that was begun is ended whatever happens.
         if let Err(failure) = end {
             report.end(out)?;
@@ -151,7 +155,11 @@ impl Run<'_> {
         report: &mut Report,
         out: &mut Output,
     ) -> Result<()> {
-        let path = self.args.receipts.clone().or_else(|| beside(self.source, "receipts.jsonl"));
+        let path = self
+            .args
+            .receipts
+            .clone()
+            .or_else(|| beside(self.source, "receipts.jsonl"));
         if path.is_none() {
             out.note("casectl: receipts of standard input are not kept without --receipts; `casectl log receipt POSITION` gets one later");
         }
@@ -182,19 +190,31 @@ impl Run<'_> {
         while let Some(event) = next.recv().await {
             let taken = match event {
                 Event::Done { line, position } => report.skipped(self.source, line, position, out),
-                Event::Bad { line, failure, text } => {
-                    self.reject(line, failure, &text, &stop, &mut rejects, report, out)
-                }
+                Event::Bad {
+                    line,
+                    failure,
+                    text,
+                } => self.reject(line, failure, &text, &stop, &mut rejects, report, out),
                 Event::Sent { line, text } => match answers.next().await {
-                    Ok(Some(Outcome { prepared, result: Ok(recorded) })) => {
-                        receipts.add(line, &prepared, &recorded).and_then(|()| {
-                            self.write_file(&prepared.case, &recorded)?;
-                            report.recorded(self.source, line, &prepared, &recorded, out)
-                        })
-                    }
-                    Ok(Some(Outcome { result: Err(refusal), .. })) => {
-                        self.reject(line, refusal.into(), &text, &stop, &mut rejects, report, out)
-                    }
+                    Ok(Some(Outcome {
+                        prepared,
+                        result: Ok(recorded),
+                    })) => receipts.add(line, &prepared, &recorded).and_then(|()| {
+                        self.write_file(&prepared.case, &recorded)?;
+                        report.recorded(self.source, line, &prepared, &recorded, out)
+                    }),
+                    Ok(Some(Outcome {
+                        result: Err(refusal),
+                        ..
+                    })) => self.reject(
+                        line,
+                        refusal.into(),
+                        &text,
+                        &stop,
+                        &mut rejects,
+                        report,
+                        out,
+                    ),
                     Ok(None) => Err(ClientError::StreamEnded.into()),
                     Err(error) => Err(error.into()),
                 },
@@ -209,7 +229,11 @@ impl Run<'_> {
         }
         stop.store(true, Ordering::Relaxed);
         drop(next);
-        let read = if end.is_ok() { reading.await } else { Ok(Ok(())) };
+        let read = if end.is_ok() {
+            reading.await
+        } else {
+            Ok(Ok(()))
+        };
         progress.finish();
         out.attach(None);
         receipts.finish()?;
@@ -221,7 +245,10 @@ impl Run<'_> {
         read.map_err(|e| Failure::new(Exit::Failed, e.to_string(), ""))?
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one place where everything about a rejected line comes together")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one place where everything about a rejected line comes together"
+    )]
     fn reject(
         &self,
         line: u64,
@@ -245,7 +272,10 @@ impl Run<'_> {
             return Ok(());
         };
         let position = recorded.position;
-        let name = format!("{}.{position}.tlog-proof", words::short_case(case).replace('/', "."));
+        let name = format!(
+            "{}.{position}.tlog-proof",
+            words::short_case(case).replace('/', ".")
+        );
         let path = dir.join(name);
         let file = ProofFile::new(&recorded.receipt, recorded.entry.clone())
             .map_err(|e| Failure::new(Exit::Unproven, e.to_string(), ""))?;
@@ -265,7 +295,8 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
 pub fn replace_file(path: &Path, text: &str) -> Result<()> {
     let failed = |e: io::Error| Failure::file(path.display(), &e);
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let mut new = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    let mut new =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
     new.write_all(text.as_bytes()).map_err(failed)?;
     new.persist(path).map_err(|e| failed(e.error))?;
     Ok(())

@@ -25,7 +25,11 @@ pub enum Event {
     /// It has its receipt from an earlier run.
     Done { line: u64, position: u64 },
     /// It is no statement, or one that breaks a rule.
-    Bad { line: u64, failure: Failure, text: String },
+    Bad {
+        line: u64,
+        failure: Failure,
+        text: String,
+    },
     /// It went into the pipeline; the next answer is its.
     Sent { line: u64, text: String },
 }
@@ -71,14 +75,19 @@ impl Producer {
     fn take(&self, raw: RawValue) -> bool {
         let RawValue { line, text } = &raw;
         if let Some(position) = self.done.position(*line) {
-            return self.tell(Event::Done { line: *line, position });
+            return self.tell(Event::Done {
+                line: *line,
+                position,
+            });
         }
         let line = *line;
         match self.sign(&raw) {
             Ok(prepared) => {
                 let text = raw.text;
                 self.tell(Event::Sent { line, text })
-                    && Handle::current().block_on(self.submissions.push(prepared)).is_ok()
+                    && Handle::current()
+                        .block_on(self.submissions.push(prepared))
+                        .is_ok()
             }
             Err((line, failure)) => self.tell(Event::Bad {
                 line,
@@ -100,7 +109,9 @@ impl Producer {
         }
         prepare(statement, &self.signer).map_err(|error| {
             let error = match error {
-                ClientError::Invalid(violations) => ClientError::Invalid(parsed.localise(violations)),
+                ClientError::Invalid(violations) => {
+                    ClientError::Invalid(parsed.localise(violations))
+                }
                 other => other,
             };
             (raw.line, error.into())

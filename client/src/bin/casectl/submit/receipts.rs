@@ -92,7 +92,13 @@ pub struct Receipts {
 
 impl Receipts {
     /// Opens the receipts of a submission, or begins them. `log` and `agency` are where and as whom it goes.
-    pub fn open(path: Option<PathBuf>, source: &Source, log: &str, agency: &str, now: Timestamp) -> Result<(Self, Done)> {
+    pub fn open(
+        path: Option<PathBuf>,
+        source: &Source,
+        log: &str,
+        agency: &str,
+        now: Timestamp,
+    ) -> Result<(Self, Done)> {
         let mut header = Header {
             form: FORM.into(),
             file: source.name(),
@@ -168,7 +174,10 @@ impl Receipts {
         })
     }
 
-    fn with_file(&mut self, act: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
+    fn with_file(
+        &mut self,
+        act: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    ) -> Result<()> {
         match (&mut self.file, &self.path) {
             (Some(file), Some(path)) => act(file).map_err(|e| Failure::file(path.display(), &e)),
             _ => Ok(()),
@@ -195,13 +204,18 @@ impl Header {
         let refuse = |what: String, next: String| Err(Failure::new(Exit::Conflict, what, next));
         let (Some(before), Some(after)) = (&self.sha256, &now.sha256) else {
             return refuse(
-                format!("{path} exists, and a submission from standard input cannot go on where another stopped"),
+                format!(
+                    "{path} exists, and a submission from standard input cannot go on where another stopped"
+                ),
                 "Give another file to --receipts.".into(),
             );
         };
         if before != after {
             return refuse(
-                format!("{} has changed since the submission recorded in {path} began", now.file),
+                format!(
+                    "{} has changed since the submission recorded in {path} began",
+                    now.file
+                ),
                 format!(
                     "Restore the file to finish that submission, or move {path} away to begin a new one: every line then gets \
                      a new request id, and cases recorded already are refused as CASE_EXISTS."
@@ -211,12 +225,18 @@ impl Header {
         if self.log != now.log {
             return refuse(
                 format!("{path} holds receipts of another log, {}", self.log),
-                format!("Use the context of that broker, or give another file to --receipts; here the log is {}.", now.log),
+                format!(
+                    "Use the context of that broker, or give another file to --receipts; here the log is {}.",
+                    now.log
+                ),
             );
         }
         if self.agency != now.agency {
             return refuse(
-                format!("{path} was begun as {}, and this context is of {}", self.agency, now.agency),
+                format!(
+                    "{path} was begun as {}, and this context is of {}",
+                    self.agency, now.agency
+                ),
                 "Use a context of that agency, or give another file to --receipts.".into(),
             );
         }
@@ -237,7 +257,10 @@ fn read(path: &Path, file: &mut File) -> Result<(Option<Header>, Done, u64)> {
         let damaged = || {
             Failure::new(
                 Exit::Conflict,
-                format!("{}:{number}: this is no line of a receipts file", path.display()),
+                format!(
+                    "{}:{number}: this is no line of a receipts file",
+                    path.display()
+                ),
                 "Give another file to --receipts, or move this one away.",
             )
         };
@@ -272,7 +295,9 @@ fn sha256(source: &Source) -> Result<Option<String>> {
     let mut context = digest::Context::new(&digest::SHA256);
     let mut reader = BufReader::with_capacity(1 << 20, source.open()?);
     loop {
-        let chunk = reader.fill_buf().map_err(|e| Failure::file(source.name(), &e))?;
+        let chunk = reader
+            .fill_buf()
+            .map_err(|e| Failure::file(source.name(), &e))?;
         if chunk.is_empty() {
             return Ok(Some(hex::encode(context.finish())));
         }
@@ -299,7 +324,16 @@ mod tests {
 
     fn open(dir: &Path, agency: &str) -> Result<(Receipts, Done)> {
         let source = Source::File(dir.join("in.jsonl"));
-        Receipts::open(Some(dir.join("out")), &source, "log+1+k", agency, Timestamp { seconds: 1_467_000_000, nanos: 5 })
+        Receipts::open(
+            Some(dir.join("out")),
+            &source,
+            "log+1+k",
+            agency,
+            Timestamp {
+                seconds: 1_467_000_000,
+                nanos: 5,
+            },
+        )
     }
 
     fn add(receipts: &mut Receipts, line: u64, position: u64) {
@@ -333,11 +367,26 @@ mod tests {
         fs::write(&out, [&whole[..], b"{\"line\":3,"].concat()).unwrap();
 
         let (mut second, done) = open(dir.path(), "agencies/us-dea").unwrap();
-        assert_eq!((done.position(1), done.position(2), done.position(3)), (None, Some(77), None));
+        assert_eq!(
+            (done.position(1), done.position(2), done.position(3)),
+            (None, Some(77), None)
+        );
         assert_eq!(second.header, first.header);
-        assert_eq!(second.header.make_time(), Some(Timestamp { seconds: 1_467_000_000, nanos: 5 }));
-        assert_eq!(second.header.request_id(1, "{}"), first.header.request_id(1, "{}"));
-        assert_ne!(second.header.request_id(1, "{}"), second.header.request_id(3, "{}"));
+        assert_eq!(
+            second.header.make_time(),
+            Some(Timestamp {
+                seconds: 1_467_000_000,
+                nanos: 5
+            })
+        );
+        assert_eq!(
+            second.header.request_id(1, "{}"),
+            first.header.request_id(1, "{}")
+        );
+        assert_ne!(
+            second.header.request_id(1, "{}"),
+            second.header.request_id(3, "{}")
+        );
         add(&mut second, 1, 78);
         assert!(fs::read(&out).unwrap().starts_with(&whole));
         let (_, done) = open(dir.path(), "agencies/us-dea").unwrap();
@@ -368,6 +417,9 @@ mod tests {
         assert_eq!(fs::read_to_string(&out).unwrap(), "precious\n");
         fs::write(&out, "precious without an end of line").unwrap();
         assert!(open(dir.path(), "agencies/us-dea").is_err());
-        assert_eq!(fs::read_to_string(&out).unwrap(), "precious without an end of line");
+        assert_eq!(
+            fs::read_to_string(&out).unwrap(),
+            "precious without an end of line"
+        );
     }
 }

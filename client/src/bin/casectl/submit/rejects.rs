@@ -58,7 +58,11 @@ impl Rejects {
 }
 
 fn write(out: &mut impl io::Write, line: u64, why: &Failure, text: &str) -> io::Result<()> {
-    let reason = why.reason.as_deref().map(|r| format!(" [{r}]")).unwrap_or_default();
+    let reason = why
+        .reason
+        .as_deref()
+        .map(|r| format!(" [{r}]"))
+        .unwrap_or_default();
     writeln!(out, "// line {line}: {}{reason}", clean(&why.what))?;
     for violation in &why.violations {
         let description = clean(&violation.description);
@@ -81,7 +85,8 @@ mod tests {
     #[test]
     fn what_was_rejected_can_be_read_again_as_input() {
         let mut why = Failure::new(Exit::Invalid, "broken\nrule", "");
-        why.violations.push(Violation::new("title", "must not be\nempty"));
+        why.violations
+            .push(Violation::new("title", "must not be\nempty"));
         let mut out = Vec::new();
         write(&mut out, 3, &why, "{\n \"title\": \"\" }").unwrap();
         write(&mut out, 9, &why, "{\"title\":\"x\"}").unwrap();

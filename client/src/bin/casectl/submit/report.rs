@@ -44,7 +44,14 @@ impl Report {
     }
 
     /// A statement was recorded, or had been before under the same request id.
-    pub fn recorded(&mut self, source: &Source, line: u64, prepared: &Prepared, recorded: &Recorded, out: &mut Output) -> Result<()> {
+    pub fn recorded(
+        &mut self,
+        source: &Source,
+        line: u64,
+        prepared: &Prepared,
+        recorded: &Recorded,
+        out: &mut Output,
+    ) -> Result<()> {
         self.recorded += 1;
         self.replayed += u64::from(recorded.replayed);
         if one_by_one(out.format) {
@@ -60,8 +67,15 @@ impl Report {
         }
         if self.recorded <= LISTED {
             let case = words::short_case(&prepared.case);
-            let again = if recorded.replayed { " (recorded before)" } else { "" };
-            out.line(format_args!("{case}  position {}{again}", recorded.position))?;
+            let again = if recorded.replayed {
+                " (recorded before)"
+            } else {
+                ""
+            };
+            out.line(format_args!(
+                "{case}  position {}{again}",
+                recorded.position
+            ))?;
         } else if self.recorded == LISTED + 1 {
             out.line("...")?;
         }
@@ -69,7 +83,13 @@ impl Report {
     }
 
     /// A statement has its receipt from an earlier run.
-    pub fn skipped(&mut self, source: &Source, line: u64, position: u64, out: &mut Output) -> Result<()> {
+    pub fn skipped(
+        &mut self,
+        source: &Source,
+        line: u64,
+        position: u64,
+        out: &mut Output,
+    ) -> Result<()> {
         self.skipped += 1;
         if one_by_one(out.format) {
             let mut map = result_json(source, line);
@@ -81,7 +101,13 @@ impl Report {
     }
 
     /// A statement is invalid or was refused.
-    pub fn rejected(&mut self, source: &Source, line: u64, failure: &Failure, out: &mut Output) -> Result<()> {
+    pub fn rejected(
+        &mut self,
+        source: &Source,
+        line: u64,
+        failure: &Failure,
+        out: &mut Output,
+    ) -> Result<()> {
         self.rejected += 1;
         self.worst = Some(match self.worst {
             None => failure.exit,
@@ -94,10 +120,21 @@ impl Report {
             return self.result(Value::Object(map), out);
         }
         if self.rejected <= LISTED {
-            let reason = failure.reason.as_deref().map(|r| format!(" [{r}]")).unwrap_or_default();
-            out.note(format_args!("{}:{line}: {}{reason}", source.name(), failure.what));
+            let reason = failure
+                .reason
+                .as_deref()
+                .map(|r| format!(" [{r}]"))
+                .unwrap_or_default();
+            out.note(format_args!(
+                "{}:{line}: {}{reason}",
+                source.name(),
+                failure.what
+            ));
             for violation in &failure.violations {
-                out.note(format_args!("  {}: {}", violation.field, violation.description));
+                out.note(format_args!(
+                    "  {}: {}",
+                    violation.field, violation.description
+                ));
             }
             if failure.violations.is_empty() && !failure.next.is_empty() {
                 out.note(format_args!("  {}", failure.next));
@@ -109,9 +146,17 @@ impl Report {
     }
 
     /// One file is through, or as far as it came.
-    pub fn file_done(&mut self, _source: &Source, receipts: &Receipts, rejects: &Rejects, _out: &mut Output) {
-        self.receipts.extend(receipts.path.as_ref().map(|p| p.display().to_string()));
-        self.rejects.extend(rejects.path().map(|p| p.display().to_string()));
+    pub fn file_done(
+        &mut self,
+        _source: &Source,
+        receipts: &Receipts,
+        rejects: &Rejects,
+        _out: &mut Output,
+    ) {
+        self.receipts
+            .extend(receipts.path.as_ref().map(|p| p.display().to_string()));
+        self.rejects
+            .extend(rejects.path().map(|p| p.display().to_string()));
     }
 
     /// The summary; the JSON document is closed.
@@ -165,7 +210,11 @@ impl Report {
         if out.format == Format::Jsonl {
             return out.line(value);
         }
-        let comma = if std::mem::replace(&mut self.any, true) { "," } else { "" };
+        let comma = if std::mem::replace(&mut self.any, true) {
+            ","
+        } else {
+            ""
+        };
         out.raw(&format!("{comma}\n    {value}"))
     }
 }

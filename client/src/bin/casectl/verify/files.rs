@@ -2,9 +2,7 @@
 
 use std::{cell::Cell, path::PathBuf};
 
-use casebroker_proto::v1::{
-    DigestAlgorithm, EvidenceReference, Statement, statement::Kind,
-};
+use casebroker_proto::v1::{DigestAlgorithm, EvidenceReference, Statement, statement::Kind};
 
 use crate::{evidence::hash_file, failure::Result};
 
@@ -71,9 +69,9 @@ impl File {
         let same_size = u64::try_from(reference.size_bytes) == Ok(self.size);
         same_size
             && reference.digest.as_ref().is_some_and(|digest| {
-                self.digests
-                    .iter()
-                    .any(|(algorithm, value)| *algorithm == digest.algorithm() && *value == digest.value)
+                self.digests.iter().any(|(algorithm, value)| {
+                    *algorithm == digest.algorithm() && *value == digest.value
+                })
             })
     }
 }
