@@ -8,8 +8,11 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 
-/// Columns that a line may take.
-const WIDTH: usize = 110;
+/// Columns that a line may take: at most, and where nobody says how wide the screen is.
+const WIDEST: usize = 110;
+const USUAL: usize = 100;
+/// Narrower than this it cannot be made readable.
+const NARROWEST: usize = 60;
 /// Columns before a row's label and the label's own.
 const INDENT: usize = 3;
 const LABEL: usize = 17;
@@ -27,6 +30,8 @@ pub(super) struct Screen {
     steps: Vec<Step>,
     /// Whether lines can be written over.
     live: bool,
+    /// Columns that a line may take.
+    width: usize,
 }
 
 #[derive(Debug)]
@@ -42,6 +47,7 @@ impl Screen {
             begin: Instant::now(),
             steps: Vec::new(),
             live: std::io::stdout().is_terminal(),
+            width: width(),
         }
     }
 
@@ -52,7 +58,7 @@ impl Screen {
 
     /// A paragraph across the screen.
     pub(super) fn paragraph(&self, text: &str) {
-        for line in wrap(text, WIDTH) {
+        for line in wrap(text, self.width) {
             print(format_args!("{line}"));
         }
     }
@@ -78,23 +84,23 @@ impl Screen {
 
     /// A label and what there is to say of it.
     pub(super) fn row(&self, label: &str, text: impl AsRef<str>) {
-        self.labelled(label, text.as_ref(), Style::new());
+        self.labelled(label, "", Style::new(), text.as_ref());
     }
 
     /// A claim that has just been checked.
     pub(super) fn good(&self, label: &str, text: impl AsRef<str>) {
-        self.labelled(label, &format!("✓ {}", text.as_ref()), GOOD);
+        self.labelled(label, "✓ ", GOOD, text.as_ref());
     }
 
-    /// Something that goes wrong on purpose.
+    /// Something that goes wrong on purpose, or could.
     pub(super) fn alert(&self, label: &str, text: impl AsRef<str>) {
-        self.labelled(label, text.as_ref(), ALERT);
+        self.labelled(label, "! ", ALERT, text.as_ref());
     }
 
     /// Somebody's own words.
     pub(super) fn quote(&self, text: &str) {
         let margin = INDENT + LABEL;
-        for line in wrap(text, WIDTH - margin - 2) {
+        for line in wrap(text, self.width - margin - 2) {
             print(format_args!("{:margin$}{DIM}│{DIM:#} {line}", ""));
         }
     }
@@ -117,6 +123,9 @@ impl Screen {
     /// A figure that changes while one waits; only where lines can be written over.
     pub(super) fn progress(&self, label: &str, text: impl fmt::Display) {
         if self.live {
+            let text = text.to_string();
+            let text = text.chars().take(self.width - INDENT - LABEL);
+            let text = text.collect::<String>();
             let mut out = anstream::stdout().lock();
             let _ = write!(
                 out,
@@ -131,7 +140,7 @@ impl Screen {
     pub(super) fn summary(&mut self) {
         self.end_step();
         self.gap();
-        let width = WIDTH - INDENT - 20;
+        let width = self.width.min(USUAL) - INDENT - 13;
         for (n, step) in self.steps.iter().enumerate() {
             let took = seconds(step.took.unwrap_or_default());
             let (n, title) = (n + 1, &step.title);
@@ -145,14 +154,16 @@ impl Screen {
         ));
     }
 
-    fn labelled(&self, label: &str, text: &str, style: Style) {
+    fn labelled(&self, label: &str, mark: &str, style: Style, text: &str) {
         if self.live {
             let _ = write!(anstream::stdout(), "\r\x1b[K");
         }
-        for (n, line) in wrap(text, WIDTH - INDENT - LABEL).iter().enumerate() {
-            let label = if n == 0 { label } else { "" };
+        let indent = mark.chars().count();
+        let lines = wrap(text, self.width - INDENT - LABEL - indent);
+        for (n, line) in lines.iter().enumerate() {
+            let (label, mark) = if n == 0 { (label, mark) } else { ("", "") };
             print(format_args!(
-                "{:INDENT$}{DIM}{label:<LABEL$}{DIM:#}{style}{line}{style:#}",
+                "{:INDENT$}{DIM}{label:<LABEL$}{DIM:#}{style}{mark:indent$}{style:#}{line}",
                 ""
             ));
         }
@@ -180,6 +191,15 @@ pub(super) fn seconds(duration: Duration) -> String {
 /// Somebody who looks at the beginning only (`| head`) is no reason to fail.
 fn print(line: fmt::Arguments<'_>) {
     let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+/// Columns of the terminal, within what is readable.
+fn width() -> usize {
+    rustix::termios::tcgetwinsize(std::io::stdout())
+        .ok()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|columns| *columns > 0)
+        .map_or(USUAL, |columns| columns.clamp(NARROWEST, WIDEST))
 }
 
 /// Breaks at blanks; a word longer than the line stays whole.

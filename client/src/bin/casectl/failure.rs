@@ -41,15 +41,15 @@ pub struct Failure {
     /// Name of a gRPC status code, also where no broker was asked.
     pub code: &'static str,
     /// What is wrong, one line.
-    pub what: String,
+    pub what: Box<str>,
     /// What to do next, one line; may be empty.
-    pub next: String,
+    pub next: Box<str>,
     /// The broker's reason, such as `CASE_NOT_FOUND`.
     pub reason: Option<String>,
     /// Fields that break a rule.
     pub violations: Vec<Violation>,
     /// More lines, such as two checkpoints that contradict each other.
-    pub detail: String,
+    pub detail: Box<str>,
     /// Whoever read our output went away: nothing is to be said.
     pub silent: bool,
 }
@@ -62,11 +62,11 @@ impl Failure {
         Self {
             exit,
             code: code_of(exit),
-            what: what.into(),
-            next: next.into(),
+            what: what.into().into(),
+            next: next.into().into(),
             reason: None,
             violations: Vec::new(),
-            detail: String::new(),
+            detail: Box::default(),
             silent: false,
         }
     }
@@ -114,7 +114,7 @@ impl Failure {
             "reason": self.reason,
             "action": self.next,
             "violations": violations,
-            "detail": if self.detail.is_empty() { Value::Null } else { self.detail.clone().into() },
+            "detail": if self.detail.is_empty() { Value::Null } else { self.detail.as_ref().into() },
         })
     }
 }
@@ -178,7 +178,8 @@ impl From<ClientError> for Failure {
                 detail: format!(
                     "--- verified earlier\n{}--- seen now\n{}",
                     breach.known, breach.seen
-                ),
+                )
+                .into(),
                 ..Self::new(
                     Exit::Unproven,
                     breach.what.clone(),

@@ -188,7 +188,7 @@ async fn consistency(
     });
     if let Some((false, old, new)) = &verdict {
         return Err(Failure {
-            detail: format!("--- smaller\n{}--- larger\n{}", old.note, new.note),
+            detail: format!("--- smaller\n{}--- larger\n{}", old.note, new.note).into(),
             ..Failure::new(
                 Exit::Unproven,
                 "the larger tree does not begin with the smaller one",

@@ -43,15 +43,6 @@ const PRINCIPALS: [(Role, &str); 4] = [
 const WARNING: &str =
     "For development only, never for production: one program has made and seen every private key.";
 
-/// `casebroker pki`.
-#[derive(Debug, clap::Subcommand)]
-pub enum Command {
-    /// Make a PKI: keys for the broker and for each agency, with configuration for both
-    Init(InitArgs),
-    /// Issue one more certificate to a principal, or register one more signing key
-    Issue(IssueArgs),
-}
-
 /// Arguments of `casebroker pki init`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct InitArgs {
@@ -90,14 +81,6 @@ pub struct IssueArgs {
     /// Begin of validity in days from now; negative for the past
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub not_before_days: i32,
-}
-
-/// `casebroker pki`.
-pub fn run(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Init(args) => init(&args),
-        Command::Issue(args) => issue(&args),
-    }
 }
 
 /// `casebroker pki init`: makes the PKI and says what was made.

@@ -103,7 +103,8 @@ impl Stage {
         self.screen.row(
             "stream",
             format!(
-                "the SDK sent the other {} again under the same request ids: {} had been recorded before the kill",
+                "the SDK went on by itself with the other {}; what had no answer was sent again under the same request id, \
+                 and {} of it had been recorded before the kill",
                 count(after.len()),
                 count(replayed)
             ),

@@ -18,7 +18,6 @@ impl Stage {
         let value = json::to_value("casebroker.v1.CaseReport", &report)?;
         fs::write(&example, format!("{value:#}\n"))
             .with_context(|| format!("cannot write {}", example.display()))?;
-        let receipt = receipt_file(&site, TELLING)?;
         let casectl = format!(
             "{} --config {}",
             casectl(),
@@ -27,45 +26,64 @@ impl Stage {
         let screen = &self.screen;
         screen.gap();
         screen.title("Now try it yourself, in another terminal");
-        let (example, receipt) = (quoted(&example), quoted(&receipt));
-        for (remark, arguments) in [
-            ("who am I to the broker?", "whoami".to_owned()),
-            (
-                "the newest cases, as an officer of China's commission",
-                "--context cn-nncc-officer list".into(),
-            ),
-            ("one case, and its history", format!("get {TELLING}")),
-            ("", format!("history {TELLING}")),
-            (
-                "report a case with evidence, made up; its receipt is kept",
-                format!("submit {example}"),
-            ),
-            ("", format!("get {}", report.name)),
-            (
-                "a receipt from the log, and a check of one that needs no broker",
-                "log receipt 0".into(),
-            ),
-            ("", format!("verify {receipt}")),
-        ] {
-            if !remark.is_empty() {
-                screen.remark(remark);
+        for (remark, lines) in topics(&example, &receipt_file(&site, TELLING)?, &report.name) {
+            screen.remark(remark);
+            for arguments in lines {
+                screen.command(&format!("{casectl} {arguments}"));
             }
-            screen.command(&format!("{casectl} {arguments}"));
         }
         screen.gap();
         screen.paragraph(&format!(
-            "The broker serves on {} until Ctrl-C. To start it again later: casebroker serve --config {}",
-            site.address,
+            "The broker serves on {} until Ctrl-C. The same one starts again with:",
+            site.address
+        ));
+        screen.command(&format!(
+            "{} serve --config {}",
+            casebroker(),
             quoted(&self.layout.broker_config())
         ));
         if temporary {
+            let root = root.display();
             screen.paragraph(&format!(
-                "Everything is in {}, which is yours to delete.",
-                root.display()
+                "Everything is in {root}, which is yours to delete."
             ));
         }
         Ok(())
     }
+}
+
+/// What to try with `casectl`: a remark, and the arguments of one or more lines.
+fn topics(example: &Path, receipt: &Path, name: &str) -> Vec<(&'static str, Vec<String>)> {
+    let kept = example.with_extension("json.receipts.jsonl");
+    let evidence = example.with_file_name("evidence").join("lab-report.txt");
+    let secret = made_up::confidential().name;
+    vec![
+        ("who am I to the broker?", vec!["whoami".into()]),
+        (
+            "cases of two agencies, as a liaison officer of China's commission",
+            vec!["--context cn-nncc-officer list --agency mx-semar --agency ca-rcmp".into()],
+        ),
+        (
+            "one case, and what was said about it when",
+            vec![format!("get {TELLING}"), format!("history {TELLING}")],
+        ),
+        (
+            "a case for two agencies alone; with cn-nncc-officer there is no such case",
+            vec![format!("--context ca-rcmp-officer get {secret}")],
+        ),
+        (
+            "report a case with evidence (made up), and read it back",
+            vec![format!("submit {}", quoted(example)), format!("get {name}")],
+        ),
+        (
+            "a receipt from the log; then checks that need no broker, the second with the evidence itself",
+            vec![
+                "log receipt 0".into(),
+                format!("verify {}", quoted(receipt)),
+                format!("verify {} --evidence {}", quoted(&kept), quoted(&evidence)),
+            ],
+        ),
+    ]
 }
 
 /// How to run this program again.

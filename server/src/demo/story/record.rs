@@ -43,7 +43,7 @@ impl Stage {
         screen.good(
             "recorded",
             format!(
-                "{} cases from {} agencies at positions 0 to {}, each on disk before it was acknowledged",
+                "{} cases from {} agencies at positions 0 to {}, each over its own certificate and signature",
                 self.cases.len(),
                 clients.len(),
                 size - 1

@@ -73,14 +73,10 @@ impl Producer {
 
     /// False when nobody listens any more.
     fn take(&self, raw: RawValue) -> bool {
-        let RawValue { line, text } = &raw;
-        if let Some(position) = self.done.position(*line) {
-            return self.tell(Event::Done {
-                line: *line,
-                position,
-            });
+        let line = raw.line;
+        if let Some(position) = self.done.position(line) {
+            return self.tell(Event::Done { line, position });
         }
-        let line = *line;
         match self.sign(&raw) {
             Ok(prepared) => {
                 let text = raw.text;
@@ -89,17 +85,22 @@ impl Producer {
                         .block_on(self.submissions.push(prepared))
                         .is_ok()
             }
-            Err((line, failure)) => self.tell(Event::Bad {
-                line,
-                failure,
-                text: text.clone(),
-            }),
+            Err(wrong) => {
+                let (line, failure) = *wrong;
+                let text = raw.text;
+                self.tell(Event::Bad {
+                    line,
+                    failure,
+                    text,
+                })
+            }
         }
     }
 
     /// The statement as it goes out, or what is wrong and on which line.
-    fn sign(&self, raw: &RawValue) -> std::result::Result<Prepared, (u64, Failure)> {
-        let parsed = decode(raw).map_err(|problem| (problem.line, malformed(problem.what)))?;
+    fn sign(&self, raw: &RawValue) -> std::result::Result<Prepared, Box<(u64, Failure)>> {
+        let parsed =
+            decode(raw).map_err(|problem| Box::new((problem.line, malformed(problem.what))))?;
         let mut statement = parsed.statement.clone();
         if statement.request_id.is_empty() {
             statement.request_id = self.header.request_id(raw.line, &raw.text);
@@ -114,7 +115,7 @@ impl Producer {
                 }
                 other => other,
             };
-            (raw.line, error.into())
+            Box::new((raw.line, error.into()))
         })
     }
 
