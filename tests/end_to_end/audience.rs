@@ -118,13 +118,13 @@ async fn a_listing_shows_only_what_the_caller_may_see() {
         ids.sort();
         ids
     };
-    assert_eq!(seen(&cbp).await, ["clear", "everybody", "for-both"]);
+    assert_eq!(seen(cbp).await, ["clear", "everybody", "for-both"]);
     assert_eq!(
-        seen(&rcmp).await,
+        seen(rcmp).await,
         ["clear", "everybody", "for-both", "for-rcmp"]
     );
     assert_eq!(
-        seen(&dea).await,
+        seen(dea).await,
         ["clear", "everybody", "for-both", "for-rcmp", "own"]
     );
 }
@@ -180,7 +180,7 @@ async fn pages_together_give_each_visible_case_once() {
         .collect();
     for page_size in [1, 2, 7, 26, 27, 1_000] {
         for order_by in ["position", "position desc", ""] {
-            let mut names = all_pages(&cbp, page_size, order_by).await;
+            let mut names = all_pages(cbp, page_size, order_by).await;
             if order_by != "position" {
                 names.reverse();
             }

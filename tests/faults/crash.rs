@@ -19,7 +19,7 @@ use casebroker_tests::{
 
 const ROUNDS: usize = 20;
 /// More than any round gets through before it is killed.
-const OFFERED: usize = 1_000;
+const OFFERED: usize = 700;
 
 async fn callers(broker: &Broker, site: &Site) -> [Caller; 2] {
     [
@@ -92,7 +92,7 @@ async fn killed_twenty_times_under_load_nothing_acknowledged_is_lost() {
             let reach = outcome
                 .statements
                 .len()
-                .min(outcome.acknowledged.len() + 300);
+                .min(outcome.acknowledged.len() + 100);
             let signed = outcome.statements[..reach]
                 .iter()
                 .map(|s| caller.sign(s))
