@@ -14,8 +14,8 @@ use std::{
 use casebroker_proto::{
     statement::decode_entry,
     tlog::{
-        Checkpoint, CheckpointError, Hash, NoteVerifier, Receipt, ReceiptError, leaf_hash,
-        verify_consistency, verify_inclusion,
+        Checkpoint, CheckpointError, EMPTY_ROOT, Hash, NoteVerifier, Receipt, ReceiptError,
+        leaf_hash, verify_consistency, verify_inclusion,
     },
     v1::ConsistencyProof,
 };
@@ -232,6 +232,16 @@ impl LogTrust {
             self.remember(seen)?;
         }
         Ok(Fit::Fits)
+    }
+
+    /// The error for a log that had entries and says that it has none. It has signed nothing of the kind, so only one
+    /// checkpoint is there to show.
+    pub(crate) fn shrank_to_nothing(&self, known: &VerifiedCheckpoint) -> ClientError {
+        let nothing = VerifiedCheckpoint {
+            note: "(none: the log says that it is empty)\n".into(),
+            checkpoint: Checkpoint::new(self.origin(), 0, EMPTY_ROOT),
+        };
+        self.breach(known, &nothing, "the log shrank to nothing")
     }
 
     /// The error for two checkpoints that contradict each other. Kept beside the checkpoint as evidence, if there is a folder.

@@ -8,6 +8,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use casebroker_client::{LogTrust, Members, ProofFile, ProofFileError};
+use casebroker_proto::names::PrincipalId;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use crate::{
     failure::{Exit, Failure, Result},
     input::Source,
     output::{BAD, FAINT, Format, GOOD, Output},
-    submit::receipts::Line,
+    submit::{history::is_receipt, receipts::Line},
     table::clean,
     words,
 };
@@ -70,6 +71,10 @@ struct Verdict {
     /// What does not hold, each named.
     failed: Vec<String>,
     lines: Vec<String>,
+    /// Kind, agency and time in a line.
+    summary: String,
+    /// One of many: a line is enough while all holds.
+    brief: bool,
 }
 
 /// Runs the command.
@@ -147,12 +152,13 @@ fn check_file(
         };
         return tally.tell(&name, verdict, out);
     }
+    let mut found = false;
     for (number, line) in reader.split(b'\n').enumerate() {
         let line = line.map_err(failed)?;
-        // The first line says what was submitted; it proves nothing.
-        if number == 0 || line.iter().all(u8::is_ascii_whitespace) {
+        if line.iter().all(u8::is_ascii_whitespace) || !is_receipt(&line) {
             continue;
         }
+        found = true;
         let place = format!("{name}:{}", number + 1);
         let verdict = match read_line(&line) {
             Ok((said, proof)) => checker.check_line(&said, &proof),
@@ -160,7 +166,11 @@ fn check_file(
         };
         tally.tell(&place, verdict, out)?;
     }
-    Ok(())
+    if found {
+        return Ok(());
+    }
+    // Nothing that does not hold is not the same as something that holds.
+    tally.tell(&name, broken("the file holds no receipt".into()), out)
 }
 
 fn read_line(line: &[u8]) -> std::result::Result<(Line, ProofFile), String> {
@@ -176,6 +186,7 @@ fn read_line(line: &[u8]) -> std::result::Result<(Line, ProofFile), String> {
 impl Checker {
     fn check_line(&self, said: &Line, proof: &ProofFile) -> Verdict {
         let mut verdict = self.check(proof);
+        verdict.brief = true;
         // What stands beside the receipt is for convenience, and must not say something else.
         if said.position != proof.receipt.index.to_string() || said.case != verdict.case {
             verdict
@@ -193,6 +204,8 @@ impl Checker {
             value: json!({"position": position.to_string()}),
             failed: Vec::new(),
             lines: Vec::new(),
+            summary: String::new(),
+            brief: false,
         };
         match self
             .trust
@@ -219,14 +232,13 @@ impl Checker {
         verdict.put("kind", json!(kind));
         verdict.put("recordTime", json!(time));
         verdict.put("principal", json!(entry.principal));
-        verdict.lines.insert(
-            0,
-            format!(
-                "{kind} by {}, recorded {}",
-                clean(&entry.principal),
-                words::minute(entry.record_time.as_ref())
-            ),
-        );
+        let minute = words::minute(entry.record_time.as_ref());
+        let principal = clean(&entry.principal);
+        let by = entry.principal.parse::<PrincipalId>();
+        let by = by.map_or(principal.clone(), |p| p.agency.id().to_owned());
+        verdict.summary = format!("{kind} by {by}, recorded {minute} UTC");
+        let line = format!("{kind} by {principal}, recorded {minute} UTC");
+        verdict.lines.insert(0, line);
         match self
             .members
             .as_ref()
@@ -280,6 +292,8 @@ fn broken(what: String) -> Verdict {
         value: json!({}),
         failed: vec![what],
         lines: Vec::new(),
+        summary: String::new(),
+        brief: false,
     }
 }
 
@@ -326,8 +340,16 @@ impl Tally {
             true => out.paint(GOOD, "verified"),
             false => out.paint(BAD, "NOT VERIFIED"),
         };
+        if verdict.brief && verdict.failed.is_empty() {
+            let case = clean(&words::short_case(&verdict.case));
+            let summary = clean(&verdict.summary);
+            return out.line(format_args!(
+                "{word}  {case} at position {}: {summary}",
+                verdict.position
+            ));
+        }
         let case = match verdict.case.as_str() {
-            "" => "entry that cannot be read".into(),
+            "" => "no entry that can be read".into(),
             case => format!(
                 "{} at position {}",
                 clean(&words::short_case(case)),
