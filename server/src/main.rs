@@ -32,6 +32,8 @@ struct Cli {
 enum Command {
     /// Run the broker until SIGTERM or Ctrl-C.
     Serve(ServeArgs),
+    /// Tell the whole story on real public cases.
+    Demo(demo::Args),
     /// Make a development PKI: anchors, certificates, keys. Never for production.
     #[command(subcommand)]
     Pki(PkiCommand),
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(args) => serve(args),
+        Command::Demo(args) => demo::run(args),
         Command::Pki(PkiCommand::Init(args)) => demo::pki::init(&args),
         Command::Pki(PkiCommand::Issue(args)) => demo::pki::issue(&args),
         Command::Config(ConfigCommand::Example) => print(config::EXAMPLE),

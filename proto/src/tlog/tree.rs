@@ -171,7 +171,14 @@ mod tests {
         assert_eq!(stored_count(1 << 63), u64::MAX);
         assert_eq!(stored_count(u64::MAX), u64::MAX);
         assert_eq!(stored_index(63, 0), u64::MAX - 1);
-        for (level, index) in [(0, u64::MAX), (64, 0), (255, 0), (63, 1), (255, u64::MAX)] {
+        for (level, index) in [
+            (0, u64::MAX),
+            (64, 0),
+            (255, 0),
+            (63, 1),
+            (62, 5),
+            (255, u64::MAX),
+        ] {
             assert_eq!(stored_index(level, index), u64::MAX, "{level}, {index}");
         }
     }

@@ -19,14 +19,25 @@ pub fn public_cases() -> anyhow::Result<Vec<CaseReport>> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, time::SystemTime};
 
     use casebroker_proto::{
+        errors::Violation,
         names::CaseName,
         v1::{AttributionBasis, Location, Unit},
+        validation::{Clock, check_report},
     };
 
     use super::*;
+    use crate::demo::made_up;
+
+    fn violations(report: &CaseReport) -> Vec<Violation> {
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap();
+        let now = i64::try_from(now.as_secs()).unwrap();
+        check_report(report, Clock { now })
+    }
 
     fn origin(report: &CaseReport) -> Option<&Location> {
         report.route.as_ref()?.origin.as_ref()
@@ -39,6 +50,18 @@ mod tests {
         assert_eq!((cases.len(), names.len()), (60, 60));
         for name in names {
             name.parse::<CaseName>().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_broker_would_accept_each_and_the_made_up_ones_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reports = public_cases().unwrap();
+        reports.push(made_up::confidential());
+        reports.push(made_up::synthetic(7));
+        reports.push(made_up::example(folder.path()).unwrap());
+        for report in reports {
+            assert_eq!(violations(&report), [], "{}", report.name);
         }
     }
 

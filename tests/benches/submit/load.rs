@@ -1,7 +1,7 @@
 //! The load: pre-signed statements sent by unary calls or a stream, with the latency of each.
 
 use std::{
-    path::Path,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,6 +15,7 @@ use casebroker_proto::v1::{
     SubmitRequest, SubmitStreamRequest, intake_service_client::IntakeServiceClient,
     submit_stream_response::Result as StreamResult,
 };
+use casebroker_tests::pki;
 use hdrhistogram::Histogram;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -32,18 +33,28 @@ pub struct Outcome {
 #[derive(Clone, Copy)]
 pub enum Shape {
     /// Unary calls, so many in flight over so many connections.
-    Unary { in_flight: usize, connections: usize },
+    Unary {
+        in_flight: usize,
+        connections: usize,
+    },
     /// A stream on each of so many connections, so many unanswered on each.
-    Stream { in_flight: usize, connections: usize },
+    Stream {
+        in_flight: usize,
+        connections: usize,
+    },
 }
 
 /// Connections to one server with one identity.
-pub async fn connect(address: &str, ca: &Path, certificate: &Path, key: &Path, count: usize) -> anyhow::Result<Vec<Channel>> {
-    let read = |path: &Path| std::fs::read(path).with_context(|| path.display().to_string());
+pub async fn connect(
+    address: SocketAddr,
+    anchor: &str,
+    identity: &pki::Identity,
+    count: usize,
+) -> anyhow::Result<Vec<Channel>> {
     let tls = ClientTlsConfig::new()
         .domain_name("localhost")
-        .ca_certificate(Certificate::from_pem(read(ca)?))
-        .identity(Identity::from_pem(read(certificate)?, read(key)?));
+        .ca_certificate(Certificate::from_pem(anchor))
+        .identity(Identity::from_pem(&identity.certificate, &identity.key));
     let endpoint = Endpoint::from_shared(format!("https://{address}"))?
         .tls_config(tls)?
         .tcp_nodelay(true)
@@ -57,7 +68,11 @@ pub async fn connect(address: &str, ca: &Path, certificate: &Path, key: &Path, c
 }
 
 /// Sends every statement once and waits for every answer. A refusal ends the run: a benchmark of errors says nothing.
-pub async fn run(channels: &[Channel], shape: Shape, statements: &[Bytes]) -> anyhow::Result<Outcome> {
+pub async fn run(
+    channels: &[Channel],
+    shape: Shape,
+    statements: &[Bytes],
+) -> anyhow::Result<Outcome> {
     let began = Instant::now();
     let latency = match shape {
         Shape::Unary { in_flight, .. } => unary(channels, in_flight, statements).await?,
@@ -67,7 +82,11 @@ pub async fn run(channels: &[Channel], shape: Shape, statements: &[Bytes]) -> an
     Ok(Outcome { rate, latency })
 }
 
-async fn unary(channels: &[Channel], in_flight: usize, statements: &[Bytes]) -> anyhow::Result<Histogram<u64>> {
+async fn unary(
+    channels: &[Channel],
+    in_flight: usize,
+    statements: &[Bytes],
+) -> anyhow::Result<Histogram<u64>> {
     let next = Arc::new(AtomicUsize::new(0));
     let statements: Arc<[Bytes]> = statements.into();
     let workers: Vec<_> = (0..in_flight)
@@ -78,7 +97,10 @@ async fn unary(channels: &[Channel], in_flight: usize, statements: &[Bytes]) -> 
                 let mut client = IntakeServiceClient::new(channel);
                 let mut latency = histogram();
                 while let Some(statement) = statements.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let request = SubmitRequest { signed_statement: statement.clone(), known_tree_size: 0 };
+                    let request = SubmitRequest {
+                        signed_statement: statement.clone(),
+                        known_tree_size: 0,
+                    };
                     let sent = Instant::now();
                     client.submit(request).await?;
                     record(&mut latency, sent.elapsed());
@@ -90,7 +112,11 @@ async fn unary(channels: &[Channel], in_flight: usize, statements: &[Bytes]) -> 
     gather(workers).await
 }
 
-async fn stream(channels: &[Channel], in_flight: usize, statements: &[Bytes]) -> anyhow::Result<Histogram<u64>> {
+async fn stream(
+    channels: &[Channel],
+    in_flight: usize,
+    statements: &[Bytes],
+) -> anyhow::Result<Histogram<u64>> {
     let share = statements.len().div_ceil(channels.len());
     let workers: Vec<_> = channels
         .iter()
@@ -100,7 +126,11 @@ async fn stream(channels: &[Channel], in_flight: usize, statements: &[Bytes]) ->
     gather(workers).await
 }
 
-async fn one_stream(channel: Channel, in_flight: usize, statements: Vec<Bytes>) -> anyhow::Result<Histogram<u64>> {
+async fn one_stream(
+    channel: Channel,
+    in_flight: usize,
+    statements: Vec<Bytes>,
+) -> anyhow::Result<Histogram<u64>> {
     let (requests, receiver) = mpsc::channel(in_flight);
     let (times, mut sent_times) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(in_flight));
@@ -110,7 +140,9 @@ async fn one_stream(channel: Channel, in_flight: usize, statements: Vec<Bytes>) 
         for signed_statement in statements {
             feeder_room.acquire().await?.forget();
             times.send(Instant::now())?;
-            requests.send(SubmitStreamRequest { signed_statement }).await?;
+            requests
+                .send(SubmitStreamRequest { signed_statement })
+                .await?;
         }
         anyhow::Ok(())
     });

@@ -22,18 +22,29 @@ struct Nothing {
 
 impl Nothing {
     fn recorded(&self, signed_statement: bytes::Bytes) -> RecordedStatement {
-        RecordedStatement { entry: signed_statement, receipt: self.receipt.clone(), ..Default::default() }
+        RecordedStatement {
+            entry: signed_statement,
+            receipt: self.receipt.clone(),
+            ..Default::default()
+        }
     }
 }
 
 #[tonic::async_trait]
 impl IntakeService for Nothing {
-    async fn submit(&self, request: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
+    async fn submit(
+        &self,
+        request: Request<SubmitRequest>,
+    ) -> Result<Response<SubmitResponse>, Status> {
         let recorded = Some(self.recorded(request.into_inner().signed_statement));
-        Ok(Response::new(SubmitResponse { recorded, consistency_proof: None }))
+        Ok(Response::new(SubmitResponse {
+            recorded,
+            consistency_proof: None,
+        }))
     }
 
-    type SubmitStreamStream = Pin<Box<dyn Stream<Item = Result<SubmitStreamResponse, Status>> + Send>>;
+    type SubmitStreamStream =
+        Pin<Box<dyn Stream<Item = Result<SubmitStreamResponse, Status>> + Send>>;
 
     async fn submit_stream(
         &self,
@@ -41,9 +52,13 @@ impl IntakeService for Nothing {
     ) -> Result<Response<Self::SubmitStreamStream>, Status> {
         let receipt = self.receipt.clone();
         let answers = request.into_inner().map(move |request| {
-            let nothing = Nothing { receipt: receipt.clone() };
+            let nothing = Nothing {
+                receipt: receipt.clone(),
+            };
             let recorded = nothing.recorded(request?.signed_statement);
-            Ok(SubmitStreamResponse { result: Some(StreamResult::Recorded(recorded)) })
+            Ok(SubmitStreamResponse {
+                result: Some(StreamResult::Recorded(recorded)),
+            })
         });
         Ok(Response::new(Box::pin(answers)))
     }
@@ -60,7 +75,9 @@ pub async fn serve(config: PathBuf, address_file: PathBuf) -> anyhow::Result<()>
     let limits = &config.limits;
     let connections = listener.run(CancellationToken::new());
     // A receipt in a tree of a hundred thousand is about this long.
-    let nothing = Nothing { receipt: "x".repeat(1_050) };
+    let nothing = Nothing {
+        receipt: "x".repeat(1_050),
+    };
     Server::builder()
         .max_concurrent_streams(limits.calls_per_connection)
         .initial_connection_window_size(limits.connection_window_bytes)

@@ -119,6 +119,27 @@ fn leaves_outside_the_tree_have_no_proof() {
 }
 
 #[test]
+fn a_consistency_proof_holds_for_its_two_roots_alone() {
+    let (tree, frontier) = tree(40);
+    let (new, top) = (frontier.size(), frontier.root());
+    for old in 1..new {
+        let proof = consistency_proof(&tree, old, new).unwrap();
+        let old_top = root(&tree, old).unwrap();
+        let check = |old_top, top| verify_consistency(old, old_top, new, top, &proof);
+        assert_eq!(check(&old_top, &top), Ok(()));
+        let other_top = leaf(0);
+        assert_eq!(
+            check(&old_top, &other_top),
+            Err(ProofError::RootMismatch { size: new })
+        );
+        // Where the old tree is one complete subtree its root is where the proof begins, so both roots come out wrong.
+        let refused = check(&EMPTY_ROOT, &top);
+        let wrong = if old.is_power_of_two() { new } else { old };
+        assert_eq!(refused, Err(ProofError::RootMismatch { size: wrong }));
+    }
+}
+
+#[test]
 fn equal_sizes_are_consistent_by_the_empty_proof_and_equal_roots_alone() {
     let (tree, frontier) = tree(6);
     let root = frontier.root();

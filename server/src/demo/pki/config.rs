@@ -40,6 +40,8 @@ pub(super) struct Context<'a> {
     /// Stem of the signing key's files, for those who sign.
     pub signer: Option<&'a str>,
     pub endpoint: &'a str,
+    /// The log's public key, C2SP vkey.
+    pub log_vkey: &'a str,
 }
 
 /// Adds a context and answers with the name that it got: the first of `<agency>-<role>`, `<agency>-<name>` and
@@ -77,7 +79,9 @@ pub(super) fn add_context(casectl: &mut DocumentMut, context: &Context) -> anyho
         set("signing_key", format!("{own}/{signer}.key"));
     }
     set("members", "pki/members".into());
-    set("log_vkey", "pki/broker/log.vkey".into());
+    set("log_vkey", context.log_vkey.into());
+    // What casectl remembers of this log goes away with the directory.
+    set("state", "casectl-state".into());
     contexts.insert(&key, Item::Table(table));
     Ok(key)
 }

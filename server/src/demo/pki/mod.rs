@@ -142,7 +142,7 @@ pub fn create(args: &InitArgs) -> anyhow::Result<Layout> {
     for agency in &args.agencies {
         create_agency(&unfinished, &args.trust_domain, agency)?;
     }
-    let casectl = contexts(args)?;
+    let casectl = contexts(args, &log_vkey(&unfinished)?)?;
     std::fs::rename(scratch.keep(), layout.pki())
         .with_context(|| format!("cannot make {}", layout.pki().display()))?;
     files::write_public(
@@ -219,6 +219,7 @@ pub fn issue_certificate(args: &IssueArgs) -> anyhow::Result<Issued> {
             name: &args.name,
             signer: first_signer(role).as_deref(),
             endpoint: &config::endpoint(listen.parse().context("listen in broker.toml")?),
+            log_vkey: &log_vkey(&layout)?,
         },
     )?;
     config::write(&layout.casectl_config(), &casectl)?;
@@ -283,7 +284,7 @@ fn create_agency(layout: &Layout, trust_domain: &str, agency: &str) -> anyhow::R
 }
 
 /// `casectl.toml` with one context a principal.
-fn contexts(args: &InitArgs) -> anyhow::Result<String> {
+fn contexts(args: &InitArgs, log_vkey: &str) -> anyhow::Result<String> {
     let first = args.agencies.first().map_or("", String::as_str);
     let mut casectl = config::casectl_toml(&format!("{first}-system")).parse()?;
     for agency in &args.agencies {
@@ -296,11 +297,20 @@ fn contexts(args: &InitArgs) -> anyhow::Result<String> {
                     name,
                     signer: first_signer(role).as_deref(),
                     endpoint: &config::endpoint(args.listen),
+                    log_vkey,
                 },
             )?;
         }
     }
     Ok(casectl.to_string())
+}
+
+/// The log's public key, C2SP vkey.
+pub fn log_vkey(layout: &Layout) -> anyhow::Result<String> {
+    let path = layout.broker_file("log.vkey");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(text.trim_end().to_owned())
 }
 
 /// Only those who may submit get a signing key.

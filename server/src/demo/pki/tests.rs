@@ -143,6 +143,7 @@ fn the_configuration_names_files_that_exist_and_follows_the_address() {
     set_address(&layout, "127.0.0.1:4321".parse().unwrap()).unwrap();
     let broker = config::read(&layout.broker_config()).unwrap();
     assert_eq!(broker["listen"].as_str(), Some("127.0.0.1:4321"));
+    let vkey = fs::read_to_string(layout.broker_file("log.vkey")).unwrap();
     let casectl = config::read(&layout.casectl_config()).unwrap();
     let contexts = casectl["contexts"].as_table().unwrap();
     assert_eq!(contexts.len(), 8);
@@ -150,14 +151,14 @@ fn the_configuration_names_files_that_exist_and_follows_the_address() {
         let context = context.as_table().unwrap();
         for (key, value) in context {
             let text = value.as_str().unwrap();
-            if key == "endpoint" {
-                assert_eq!(text, "https://127.0.0.1:4321");
-            } else {
-                assert!(dir.path().join(text).exists(), "{name}.{key}: {text}");
+            match key {
+                "endpoint" => assert_eq!(text, "https://127.0.0.1:4321"),
+                "log_vkey" => assert_eq!(text, vkey.trim_end()),
+                "state" => {}
+                _ => assert!(dir.path().join(text).exists(), "{name}.{key}: {text}"),
             }
         }
     }
-    let vkey = fs::read_to_string(layout.broker_file("log.vkey")).unwrap();
     let vkey: NoteVerifier = vkey.trim_end().parse().unwrap();
     assert_eq!(vkey.name(), broker["log"]["origin"].as_str().unwrap());
 }
