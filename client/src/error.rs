@@ -14,7 +14,7 @@ use tonic_types::{ErrorDetails, RpcStatusExt as _, StatusExt as _};
 use crate::{
     members::MemberError,
     profile::ProfileError,
-    trust::{LogBreach, ProofFailure},
+    proof::{LogBreach, ProofFailure},
 };
 
 /// Why a call gave no answer, or one that cannot be believed.

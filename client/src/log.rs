@@ -14,7 +14,8 @@ use crate::{
     Client,
     connection::MAX_ANSWER_BYTES,
     error::ClientError,
-    trust::{Fit, LogTrust, ProofFailure, VerifiedCheckpoint},
+    proof::ProofFailure,
+    trust::{Fit, LogTrust, VerifiedCheckpoint},
 };
 
 /// A checkpoint as the broker gave it.

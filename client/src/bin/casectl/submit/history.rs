@@ -1,4 +1,4 @@
-//! What a receipts file says about earlier runs.
+//! The lines of a receipts file, and what they say about earlier runs.
 
 use std::{
     fs::File,
@@ -6,11 +6,77 @@ use std::{
     path::Path,
 };
 
-use super::receipts::{End, FORM, Header, Line, TextDigest};
+use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
 use crate::failure::{Exit, Failure, Result};
 
 /// How a header begins, in full or cut short.
 const BEGINNING: &[u8] = b"{\"form\":\"casectl-receipts/";
+
+/// What a header says about the file's form.
+pub const FORM: &str = "casectl-receipts/1";
+
+/// Begins a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Header {
+    /// [`FORM`].
+    pub form: String,
+    /// Name of the input, for people.
+    pub file: String,
+    /// SHA-256 of the input, hexadecimal; none for standard input.
+    pub sha256: Option<String>,
+    /// Key of the log that the receipts are of.
+    pub log: String,
+    /// Agency that submits, `agencies/{agency}`.
+    pub agency: String,
+    /// Namespace of the request ids.
+    pub run: Uuid,
+    /// `make_time` of statements that bring none, RFC 3339.
+    pub make_time: String,
+}
+
+/// A receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Line {
+    /// Line of the input on which the statement begins.
+    pub line: u64,
+    /// SHA-256 of its text, hexadecimal.
+    pub sha256: String,
+    /// Case that it is about.
+    pub case: String,
+    /// Its request id.
+    pub request_id: String,
+    /// Position in the journal, as a string like every 64-bit integer of proto JSON.
+    pub position: String,
+    /// When it was recorded, RFC 3339.
+    pub record_time: Option<String>,
+    /// The Entry's bytes, base64.
+    pub entry: String,
+    /// C2SP tlog-proof.
+    pub receipt: String,
+}
+
+/// Ends a run: every statement of it was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct End {
+    /// Always true.
+    pub all_answered: bool,
+}
+
+/// SHA-256 of a statement's text: by it the statement is known again.
+pub type TextDigest = [u8; 32];
+
+/// Digest of a statement's text.
+pub fn text_digest(text: &str) -> TextDigest {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+    out
+}
 
 /// Statements that have their receipt, by their text, with their positions.
 #[derive(Debug, Default)]

@@ -12,10 +12,7 @@ use casebroker_client::{ClientError, Prepared, Submissions, prepare};
 use casebroker_proto::statement::Signer;
 use tokio::{runtime::Handle, sync::mpsc};
 
-use super::{
-    history::Done,
-    receipts::{Header, text_digest},
-};
+use super::history::{Done, Header, text_digest};
 use crate::{
     failure::{Exit, Failure, Result},
     input::{RawValue, Values, decode},

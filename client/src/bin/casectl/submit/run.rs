@@ -117,6 +117,7 @@ impl Run<'_> {
             self.take(event, &mut answers, out).await?;
             if next.is_empty() {
                 self.receipts.flush()?;
+                out.flush()?;
             }
         }
         // The pipeline's own end: the last checkpoint is compared with those known.
