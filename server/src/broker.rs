@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -136,15 +136,15 @@ impl Broker {
         };
         tracing::info!("stopping: finishing what was accepted");
         stopping.cancel();
+        let limit = config.shutdown_timeout();
+        let deadline = Instant::now() + limit;
         let outcome = match ended_early {
             Some(outcome) => outcome,
-            None => match tokio::time::timeout(config.shutdown_timeout(), &mut served).await {
+            // A peer that has fallen silent keeps its connection open; a fifth of the time is kept for the files.
+            None => match tokio::time::timeout(limit * 4 / 5, &mut served).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
-                    tracing::warn!(
-                        "calls still open after {:?} are cut",
-                        config.shutdown_timeout()
-                    );
+                    tracing::warn!("connections still open after {:?} are cut", limit * 4 / 5);
                     served.abort();
                     Ok(Ok(()))
                 }
@@ -152,7 +152,7 @@ impl Broker {
         };
         // Waits for the queue to run dry; a stuck disk must not keep the process for ever.
         let closing = tokio::task::spawn_blocking(move || parts.close());
-        tokio::time::timeout(config.shutdown_timeout(), closing)
+        tokio::time::timeout_at(deadline, closing)
             .await
             .context("the journal could not be closed in time; the next start checks it")???;
         outcome??;
@@ -163,7 +163,7 @@ impl Broker {
 
 impl Parts {
     fn close(self) -> anyhow::Result<()> {
-        self.sequencer.join();
+        self.sequencer.close();
         self.keeper.stop();
         self.state.close()?;
         Ok(())

@@ -103,14 +103,24 @@ pub enum Proof {
 /// The way into the sequencer; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Sequencer {
-    queue: mpsc::Sender<Waiting>,
+    queue: mpsc::Sender<Message>,
     bytes: Arc<Semaphore>,
     wait: Duration,
 }
 
 /// The thread; joined at the end.
 #[derive(Debug)]
-pub struct Running(JoinHandle<()>);
+pub struct Running {
+    thread: JoinHandle<()>,
+    queue: mpsc::Sender<Message>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Submit(Waiting),
+    /// Take nothing new.
+    Close,
+}
 
 #[derive(Debug)]
 struct Waiting {
@@ -129,7 +139,7 @@ impl Sequencer {
         frontier: Frontier,
         last_time: Timestamp,
     ) -> std::io::Result<(Self, Running)> {
-        let (queue, waiting) = mpsc::channel(config.queue_entries);
+        let (queue, messages) = mpsc::channel(config.queue_entries);
         let tail = Tail {
             reader: journal.reader(),
             journal,
@@ -142,10 +152,14 @@ impl Sequencer {
         };
         let thread = thread::Builder::new()
             .name("sequencer".into())
-            .spawn(move || tail.run(waiting))?;
+            .spawn(move || tail.run(messages))?;
         let bytes = Arc::new(Semaphore::new(config.queue_bytes));
         let wait = Duration::from_millis(config.submit_wait_ms);
-        Ok((Self { queue, bytes, wait }, Running(thread)))
+        let running = Running {
+            thread,
+            queue: queue.clone(),
+        };
+        Ok((Self { queue, bytes, wait }, running))
     }
 
     /// Puts a submission into the queue; the receiver gets the outcome. Waits for a place up to the configured limit.
@@ -164,11 +178,11 @@ impl Sequencer {
             .map_err(|_| SequencerError::Full { waited: self.wait })?
             .ok_or(SequencerError::Stopping)?;
         let (reply, outcome) = oneshot::channel();
-        place.send(Waiting {
+        place.send(Message::Submit(Waiting {
             submission,
             reply,
             _bytes: permit,
-        });
+        }));
         Ok(outcome)
     }
 
@@ -182,9 +196,12 @@ impl Sequencer {
 }
 
 impl Running {
-    /// Waits for the thread, which ends after every [`Sequencer`] is gone and the queue is empty.
-    pub fn join(self) {
-        if self.0.join().is_err() {
+    /// Takes nothing new, records what is queued and ends the thread. It does not wait until every [`Sequencer`] is gone: a
+    /// connection whose peer has fallen silent may hold one for long. Blocks.
+    pub fn close(self) {
+        // If nobody receives, the thread has ended already.
+        drop(self.queue.blocking_send(Message::Close));
+        if self.thread.join().is_err() {
             stop_process("the sequencer", &"it panicked");
         }
     }
@@ -228,17 +245,27 @@ enum Answer {
 }
 
 impl Tail {
-    fn run(mut self, mut waiting: mpsc::Receiver<Waiting>) {
+    fn run(mut self, mut queue: mpsc::Receiver<Message>) {
         let mut batch = Vec::new();
-        while let Some(first) = waiting.blocking_recv() {
-            let mut bytes = first.submission.signed_statement.len();
-            batch.push(first);
-            while batch.len() < self.group_entries && bytes < self.group_bytes {
-                let Ok(next) = waiting.try_recv() else { break };
-                bytes += next.submission.signed_statement.len();
-                batch.push(next);
+        while let Some(first) = queue.blocking_recv() {
+            let mut bytes = 0;
+            let mut next = Some(first);
+            while let Some(message) = next.take() {
+                match message {
+                    Message::Submit(waiting) => {
+                        bytes += waiting.submission.signed_statement.len();
+                        batch.push(waiting);
+                    }
+                    // What is queued is still received.
+                    Message::Close => queue.close(),
+                }
+                if batch.len() < self.group_entries && bytes < self.group_bytes {
+                    next = queue.try_recv().ok();
+                }
             }
-            self.commit(batch.drain(..));
+            if !batch.is_empty() {
+                self.commit(batch.drain(..));
+            }
         }
     }
 

@@ -36,16 +36,21 @@ impl IntakeService for Rooms {
         if self.stopping.is_cancelled() {
             return Err(SequencerError::Stopping.into());
         }
+        // Looked at first: after this, nothing that the caller sent can keep it from its receipt.
+        self.log.check_size(known_tree_size)?;
         let submission = self.intake.admit(&caller, signed_statement)?;
         let recorded = self.sequencer.submit(submission).await?;
-        let recorded = self.with_receipt(recorded).await?;
+        let (recorded, tree_size) = self.with_receipt(recorded).await?;
         let consistency_proof = if known_tree_size == 0 {
             None
         } else {
-            self.read(move |rooms| {
-                rooms.consistency_proof(known_tree_size, rooms.log.newest().size)
-            })
-            .await?
+            // A statement recorded long ago has a receipt that is older than what the caller knows.
+            let (old, new) = (
+                known_tree_size.min(tree_size),
+                known_tree_size.max(tree_size),
+            );
+            self.read(move |rooms| rooms.consistency_proof(old, new))
+                .await?
         };
         Ok(Response::new(SubmitResponse {
             recorded: Some(recorded),
@@ -73,28 +78,31 @@ impl IntakeService for Rooms {
 }
 
 impl Rooms {
-    async fn with_receipt(&self, recorded: Recorded) -> Result<RecordedStatement, Status> {
+    /// What was recorded with its receipt, and the tree size of the receipt's checkpoint.
+    async fn with_receipt(&self, recorded: Recorded) -> Result<(RecordedStatement, u64), Status> {
         let Recorded {
             position,
             record_time,
             entry,
             proof,
         } = recorded;
-        let (receipt, replayed) = match proof {
-            Proof::Fresh(signed) => (signed.receipt(position)?, false),
-            Proof::Replayed => (
-                self.read(move |rooms| Ok(rooms.receipts.original(position)?))
-                    .await?,
-                true,
-            ),
+        let (receipt, tree_size, replayed) = match proof {
+            Proof::Fresh(signed) => (signed.receipt(position)?, signed.extension.size(), false),
+            Proof::Replayed => {
+                let (receipt, tree_size) = self
+                    .read(move |rooms| Ok(rooms.receipts.original(position)?))
+                    .await?;
+                (receipt, tree_size, true)
+            }
         };
-        Ok(RecordedStatement {
+        let recorded = RecordedStatement {
             position,
             record_time: Some(record_time),
             entry,
             receipt,
             replayed,
-        })
+        };
+        Ok((recorded, tree_size))
     }
 }
 
@@ -172,7 +180,8 @@ impl Pump {
             Err(refused) => Box::pin(std::future::ready(Err(refused))),
             Ok(outcome) => Box::pin(async move {
                 let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
-                rooms.with_receipt(recorded).await
+                let (recorded, _) = rooms.with_receipt(recorded).await?;
+                Ok(recorded)
             }),
         }
     }

@@ -190,7 +190,8 @@ impl Log {
         Ok(consistency_proof(&self.tree, old, new)?)
     }
 
-    fn check_size(&self, size: u64) -> Result<(), LogError> {
+    /// Refuses a tree size beyond the log.
+    pub fn check_size(&self, size: u64) -> Result<(), LogError> {
         let newest = self.newest.load();
         if size > newest.size {
             return Err(LogError::Range { size: newest.size });

@@ -19,13 +19,15 @@ impl Receipts {
         Self { journal, log }
     }
 
-    /// The receipt that the entry at `position` got when it was recorded.
-    pub fn original(&self, position: u64) -> Result<String, LogError> {
+    /// The receipt that the entry at `position` got when it was recorded, and the tree size of its checkpoint.
+    pub fn original(&self, position: u64) -> Result<(String, u64), LogError> {
         let trailer = self.journal.group_trailer_over(position)?;
         let trailer = trailer.ok_or(LogError::Range {
             size: self.journal.next_position(),
         })?;
-        self.log
-            .receipt(position, trailer.tree_size, &trailer.checkpoint)
+        let receipt = self
+            .log
+            .receipt(position, trailer.tree_size, &trailer.checkpoint)?;
+        Ok((receipt, trailer.tree_size))
     }
 }

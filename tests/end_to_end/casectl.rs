@@ -1,0 +1,195 @@
+//! The command line does what scripts rely on.
+
+use std::fs;
+
+use casebroker_tests::{
+    Broker, CBP, DEA, Site,
+    casectl::{Casectl, Ended, json_line, tamper},
+    cases, wait,
+};
+
+fn start(role: &str) -> (Site, Broker, Casectl) {
+    let site = Site::new();
+    let broker = site.start();
+    let casectl = Casectl::new(&site, &broker, DEA, role);
+    (site, broker, casectl)
+}
+
+fn write_cases(casectl: &Casectl, file: &str, ids: impl IntoIterator<Item = String>) {
+    let lines = ids
+        .into_iter()
+        .map(|id| json_line(&cases::report(DEA, &id)) + "\n");
+    casectl.write(file, &lines.collect::<String>());
+}
+
+#[test]
+fn a_case_goes_in_comes_out_and_verifies_with_the_broker_stopped() {
+    let (_site, broker, casectl) = start("officer");
+    write_cases(&casectl, "one.json", ["a".into()]);
+    let name = cases::name(DEA, "a");
+    casectl
+        .expect(0, &["-o", "json", "submit", "one.json"])
+        .json();
+    let case = casectl.expect(0, &["-o", "json", "get", &name]).json();
+    assert!(case.to_string().contains(&format!("\"{name}\"")));
+    casectl.expect(0, &["log", "receipt", "0", "-O", "a.tlog-proof"]);
+    assert!(broker.stop_blocking().status.success());
+
+    let kept = "one.json.receipts.jsonl";
+    for receipt in [kept, "a.tlog-proof"] {
+        casectl.expect(0, &["verify", receipt]);
+    }
+    // The first hash or character of what is signed, of what is said, and of who says it.
+    let good = fs::read_to_string(casectl.path("a.tlog-proof")).unwrap();
+    let extra = good
+        .lines()
+        .find(|line| line.starts_with("extra "))
+        .unwrap();
+    let changed_entry = extra.replacen("extra C", "extra D", 1);
+    for (from, to) in [
+        ("index 0", "index 1"),
+        ("casebroker.example/log\n1\n", "casebroker.example/log\n2\n"),
+        (extra, changed_entry.as_str()),
+    ] {
+        casectl.write("bad.tlog-proof", &good);
+        assert_ne!(from, to);
+        tamper(&casectl.path("bad.tlog-proof"), from, to);
+        let ended = casectl.run(&["verify", "bad.tlog-proof"]);
+        assert_eq!(ended.code, Some(7), "{from:?} to {to:?}: {ended:#?}");
+    }
+    let other_log = Site::new().log.to_string();
+    casectl.expect(7, &["verify", "a.tlog-proof", "--log-key", &other_log]);
+}
+
+#[test]
+fn json_output_is_exactly_one_document() {
+    let (_site, _broker, casectl) = start("officer");
+    write_cases(&casectl, "cases.jsonl", ["a".into(), "b".into()]);
+    let name = cases::name(DEA, "a");
+    for arguments in [
+        &["whoami"][..],
+        &["validate", "cases.jsonl"],
+        &["submit", "cases.jsonl"],
+        &["get", &name],
+        &["history", &name],
+        &["list"],
+        &["log", "checkpoint"],
+        &["log", "receipt", "0"],
+        &["log", "consistency", "1"],
+        &["verify", "cases.jsonl.receipts.jsonl"],
+        &["evidence", "hash", "cases.jsonl"],
+        &["errors", "CASE_NOT_FOUND"],
+    ] {
+        let arguments = [&["-o", "json"], arguments].concat();
+        casectl.expect(0, &arguments).json();
+    }
+}
+
+#[test]
+fn the_exit_status_tells_what_kind_of_failure_it_was() {
+    let (site, broker, casectl) = start("officer");
+    let operator = Casectl::new(&site, &broker, DEA, "operator");
+    write_cases(&casectl, "good.json", ["a".into()]);
+    casectl.expect(0, &["submit", "good.json"]);
+    casectl.expect(2, &["no-such-command"]);
+    casectl.write(
+        "broken.json",
+        "{\"name\": \"agencies/us-dea/cases/x\", \"colour\": 1}",
+    );
+    casectl.expect(3, &["submit", "broken.json"]);
+    let mut invalid = cases::report(DEA, "x");
+    invalid.title.clear();
+    casectl.write("invalid.json", &json_line(&invalid));
+    let ended = casectl.expect(3, &["validate", "invalid.json"]);
+    assert!(said(&ended).contains("title"), "{ended:#?}");
+    casectl.expect(3, &["submit", "invalid.json"]);
+    casectl.expect(4, &["get", &cases::name(DEA, "none")]);
+    casectl.expect(4, &["get", &cases::name(CBP, "none")]);
+    operator.expect(5, &["get", &cases::name(DEA, "a")]);
+    // Another file with the same case, so under another request id.
+    write_cases(&casectl, "again.json", ["a".into()]);
+    casectl.expect(8, &["submit", "again.json"]);
+    assert!(broker.stop_blocking().status.success());
+    casectl.expect(6, &["--attempts", "1", "whoami"]);
+}
+
+fn said(ended: &Ended) -> String {
+    format!("{}{}", ended.stdout, ended.stderr)
+}
+
+#[test]
+fn a_failure_with_json_output_is_an_object_with_code_and_message() {
+    let (_site, _broker, casectl) = start("officer");
+    let ended = casectl.expect(4, &["-o", "json", "get", &cases::name(DEA, "none")]);
+    assert_eq!(ended.stdout, "");
+    let error: serde_json::Value = serde_json::from_str(&ended.stderr).unwrap();
+    assert_eq!(error["code"], "NOT_FOUND");
+    assert!(
+        error["message"].as_str().is_some_and(|m| !m.is_empty()),
+        "{error}"
+    );
+    assert!(error["violations"].is_array(), "{error}");
+}
+
+#[test]
+fn a_bad_line_is_named_and_the_others_are_recorded() {
+    let (_site, _broker, casectl) = start("system");
+    let mut lines: Vec<_> = (0..5)
+        .map(|n| json_line(&cases::report(DEA, &format!("c{n}"))))
+        .collect();
+    let mut bad = cases::report(DEA, "bad");
+    bad.place.as_mut().unwrap().country = "XX".into();
+    lines[2] = json_line(&bad);
+    casectl.write("cases.jsonl", &(lines.join("\n") + "\n"));
+    let ended = casectl.expect(3, &["submit", "cases.jsonl"]);
+    let said = said(&ended);
+    assert!(said.contains("place.country"), "{ended:#?}");
+    assert!(
+        said.contains("cases.jsonl:3") || said.contains("line 3"),
+        "{ended:#?}"
+    );
+    for id in ["c0", "c1", "c3", "c4"] {
+        casectl.expect(0, &["get", &cases::name(DEA, id)]);
+    }
+    casectl.expect(4, &["get", &cases::name(DEA, "bad")]);
+}
+
+#[tokio::test]
+async fn a_submission_interrupted_by_a_crash_goes_on_without_duplicates() {
+    const CASES: usize = 2_000;
+    let (site, broker, casectl) = start("system");
+    let dea = broker.connect(&site.principal(DEA, "officer")).await;
+    write_cases(&casectl, "all.jsonl", (0..CASES).map(|n| format!("c{n}")));
+    let submit = ["--attempts", "1", "submit", "all.jsonl"];
+    let running = casectl.spawn(&submit);
+    wait::until_async("some are recorded", || async {
+        (dea.log_size(&site.log).await > 200).then_some(())
+    })
+    .await;
+    broker.kill_9();
+    let ended: Ended = running.wait_with_output().unwrap().into();
+    assert_eq!(ended.code, Some(6), "{ended:#?}");
+
+    let broker = site.start();
+    let dea = broker.connect(&site.principal(DEA, "officer")).await;
+    let before = dea.log_size(&site.log).await;
+    assert!(
+        (200..CASES as u64).contains(&before),
+        "killed in the middle: {before}"
+    );
+    casectl.point_to(&site, &broker);
+    casectl.expect(0, &submit);
+    assert_eq!(
+        dea.log_size(&site.log).await,
+        CASES as u64,
+        "one entry a case"
+    );
+    assert_eq!(dea.list(None).await.len(), CASES);
+    // Once more changes nothing.
+    casectl.expect(0, &submit);
+    assert_eq!(dea.log_size(&site.log).await, CASES as u64);
+    assert!(broker.stop().await.status.success());
+    casectl.expect(0, &["verify", "all.jsonl.receipts.jsonl"]);
+    let receipts = fs::read_to_string(casectl.path("all.jsonl.receipts.jsonl")).unwrap();
+    assert!(receipts.lines().count() >= CASES);
+}

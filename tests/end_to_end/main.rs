@@ -1,0 +1,10 @@
+//! What agencies may rely on, seen over the wire.
+
+mod audience;
+mod casectl;
+mod config;
+mod idempotency;
+mod identity;
+mod log;
+mod submit;
+mod validation;

@@ -1,0 +1,7 @@
+//! What happens when processes, disks and operators fail.
+
+mod crash;
+mod disk;
+mod replaced;
+mod state;
+mod sync;

@@ -1,0 +1,210 @@
+//! What is computed from the journal can be lost without loss.
+
+use std::fs;
+
+use casebroker_proto::v1::{
+    GetCaseRequest, ListCasesRequest, ListStatementsRequest, Statement, Tlp,
+};
+use casebroker_tests::{Broker, CBP, Caller, DEA, RCMP, Site, cases};
+use prost::Message as _;
+
+/// Everything that callers of two agencies can be told, byte for byte.
+async fn answers(broker: &Broker, site: &Site, statements: &[Statement]) -> Vec<Vec<u8>> {
+    let dea = broker.connect(&site.principal(DEA, "system")).await;
+    let cbp = broker.connect(&site.principal(CBP, "officer")).await;
+    let mut answers = Vec::new();
+    for caller in [&dea, &cbp] {
+        for page_size in [7, 1_000] {
+            let request = ListCasesRequest {
+                page_size,
+                ..Default::default()
+            };
+            answers.push(caller.page(&request).await.unwrap().encode_to_vec());
+        }
+        for n in 0..12 {
+            answers.extend(about(caller, &cases::name(DEA, &format!("c{n}"))).await);
+        }
+    }
+    for statement in statements {
+        let again = dea.submit(statement).await.unwrap();
+        assert!(again.replayed);
+        answers.push(again.encode_to_vec());
+    }
+    answers
+}
+
+async fn about(caller: &Caller, name: &str) -> [Vec<u8>; 2] {
+    let request = GetCaseRequest {
+        name: name.into(),
+        min_position: 0,
+    };
+    let case = match caller.cases().get_case(request).await {
+        Ok(answer) => answer.into_inner().encode_to_vec(),
+        Err(status) => status.details().to_vec(),
+    };
+    let request = ListStatementsRequest {
+        case: name.into(),
+        ..Default::default()
+    };
+    let history = match caller.cases().list_statements(request).await {
+        Ok(answer) => answer.into_inner().encode_to_vec(),
+        Err(status) => status.details().to_vec(),
+    };
+    [case, history]
+}
+
+/// Cases open, hidden, amended and retracted.
+async fn fill(broker: &Broker, site: &Site) -> Vec<Statement> {
+    let dea = broker.connect(&site.principal(DEA, "system")).await;
+    let mut statements = Vec::new();
+    for n in 0..12 {
+        let mut report = cases::report(DEA, &format!("c{n}"));
+        if n % 3 == 0 {
+            report.handling = Some(cases::handling(Tlp::Red, &[RCMP]));
+        }
+        statements.push(cases::reporting(report.clone()));
+        if n % 4 == 1 {
+            report.title.push_str(", reclassified");
+            statements.push(cases::amending(report.clone(), 1));
+        }
+        if n % 5 == 2 {
+            statements.push(cases::retracting(&report.name));
+        }
+    }
+    for statement in &statements {
+        dea.submit(statement).await.unwrap();
+    }
+    statements
+}
+
+#[tokio::test]
+async fn whatever_is_done_to_the_projections_every_answer_stays_the_same() {
+    type Harm = fn(&Site);
+    let harms: [(&str, Harm, Rebuilt); 9] = [
+        ("nothing", |_| {}, Rebuilt::No),
+        ("state deleted", |s| delete(s, "state"), Rebuilt::Yes),
+        ("sled deleted", |s| delete(s, "state/sled"), Rebuilt::Yes),
+        (
+            "session deleted",
+            |s| delete(s, "state/session"),
+            Rebuilt::MovedAside,
+        ),
+        (
+            "another boot",
+            |s| write(s, "state/session", b"boot"),
+            Rebuilt::MovedAside,
+        ),
+        (
+            "sled configuration garbage",
+            |s| garbage(s, "conf"),
+            Rebuilt::MovedAside,
+        ),
+        ("sled database garbage", |s| garbage(s, "db"), Rebuilt::Yes),
+        ("tree deleted", |s| delete(s, "tree"), Rebuilt::No),
+        ("tree garbage", |s| write(s, "tree", &[7; 999]), Rebuilt::No),
+    ];
+    let site = Site::new();
+    let mut broker = site.start();
+    let statements = fill(&broker, &site).await;
+    let before = answers(&broker, &site, &statements).await;
+    for (harm, harmed, rebuilt) in harms {
+        for orderly in [true, false] {
+            match orderly {
+                true => assert!(broker.stop().await.status.success(), "{harm}"),
+                false => drop(broker.kill_9()),
+            }
+            harmed(&site);
+            broker = site.start();
+            let after = answers(&broker, &site, &statements).await;
+            assert!(before == after, "{harm}: answers differ");
+            let log = broker.stderr();
+            let all = format!("caught up with the journal entries={}", statements.len());
+            let aside = log.contains("moved aside and is built anew");
+            assert_eq!(aside, rebuilt == Rebuilt::MovedAside, "{harm}:\n{log}");
+            assert_eq!(log.contains(&all), rebuilt != Rebuilt::No, "{harm}:\n{log}");
+        }
+    }
+}
+
+/// What the broker says that it did to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rebuilt {
+    No,
+    Yes,
+    MovedAside,
+}
+
+fn delete(site: &Site, what: &str) {
+    let path = site.data().join(what);
+    match path.is_dir() {
+        true => fs::remove_dir_all(path).unwrap(),
+        false => fs::remove_file(path).unwrap(),
+    }
+}
+
+fn write(site: &Site, what: &str, bytes: &[u8]) {
+    fs::write(site.data().join(what), bytes).unwrap();
+}
+
+/// Overwrites a file of the store with bytes that mean nothing.
+fn garbage(site: &Site, file: &str) {
+    let path = site.data().join("state/sled").join(file);
+    let len = fs::metadata(&path).unwrap().len() as usize;
+    fs::write(path, vec![0xa5; len]).unwrap();
+}
+
+#[tokio::test]
+async fn a_store_of_another_journal_is_not_believed() {
+    let (site, other) = (Site::new(), Site::new());
+    let broker = other.start();
+    fill(&broker, &other).await;
+    assert!(broker.stop().await.status.success());
+    let broker = site.start();
+    let dea = broker.connect(&site.principal(DEA, "system")).await;
+    dea.submit(&cases::reporting_as(DEA, "own")).await.unwrap();
+    assert!(broker.stop().await.status.success());
+    // It claims to be ahead of this journal.
+    casebroker_tests::files::replace_dir(&other.data().join("state"), &site.data().join("state"));
+    let broker = site.start();
+    broker.wait_logged(&["moved aside", "it is at position"]);
+    let dea = broker.connect(&site.principal(DEA, "system")).await;
+    assert!(dea.get(&cases::name(DEA, "own")).await.is_ok());
+    assert!(dea.get(&cases::name(DEA, "c1")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_store_damaged_in_any_part_never_changes_an_answer() {
+    let site = Site::new();
+    let broker = site.start();
+    let mut statements = fill(&broker, &site).await;
+    let dea = broker.connect(&site.principal(DEA, "system")).await;
+    let more: Vec<_> = (12..200)
+        .map(|n| cases::reporting_as(DEA, &format!("c{n}")))
+        .collect();
+    let signed = more.iter().map(|s| dea.sign(s)).collect();
+    for answer in dea.submit_all(signed).await.unwrap() {
+        answer.unwrap();
+    }
+    statements.extend(more);
+    let before = answers(&broker, &site, &statements).await;
+    assert!(broker.stop().await.status.success());
+    let good = site.path().join("good");
+    casebroker_tests::files::copy_dir(&site.data().join("state"), &good);
+    let db = site.data().join("state/sled/db");
+    let bytes = fs::read(&db).unwrap();
+    let used = bytes.iter().rposition(|b| *b != 0).unwrap() + 1;
+    for part in 0..8 {
+        casebroker_tests::files::replace_dir(&good, &site.data().join("state"));
+        let mut damaged = bytes.clone();
+        let at = used * part / 8 + 40;
+        for byte in &mut damaged[at..(at + 48).min(used)] {
+            *byte ^= 0x5a;
+        }
+        fs::write(&db, damaged).unwrap();
+        let mut broker = site.start();
+        let after = answers(&broker, &site, &statements).await;
+        assert!(broker.runs());
+        assert!(before == after, "damage at {at}: answers differ");
+        drop(broker.kill_9());
+    }
+}

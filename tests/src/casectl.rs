@@ -1,0 +1,135 @@
+//! The officer's command line, as a process of its own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use casebroker_proto::{json, v1::CaseReport};
+use serde_json::Value;
+
+use crate::{Broker, Site, broker::binary};
+
+/// `casectl` with a configuration for one principal of a site.
+#[derive(Debug, Clone)]
+pub struct Casectl {
+    dir: PathBuf,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Exit status.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Casectl {
+    /// Writes the principal's files; each agency and role has a folder of its own.
+    pub fn new(site: &Site, broker: &Broker, agency: &str, role: &str) -> Self {
+        let dir = site.path().join(format!("casectl-{agency}-{role}"));
+        fs::create_dir(&dir).unwrap();
+        let principal = site.principal(agency, role);
+        let casectl = Self { dir };
+        casectl.write("ca.pem", site.broker_anchor());
+        casectl.write("client.pem", &principal.identity.certificate);
+        casectl.write("client.key", &principal.identity.key);
+        let (certificate, key) = site.signing_pair(agency);
+        casectl.write("signer.pem", certificate);
+        casectl.write("signer.key", key);
+        casectl.point_to(site, broker);
+        casectl
+    }
+
+    /// Writes the configuration; again after a restart, as the port is another.
+    pub fn point_to(&self, site: &Site, broker: &Broker) {
+        let config = format!(
+            "current = \"test\"\n\n[contexts.test]\nendpoint = \"https://localhost:{}\"\nca = \"ca.pem\"\n\
+             certificate = \"client.pem\"\nkey = \"client.key\"\nsigning_certificate = \"signer.pem\"\n\
+             signing_key = \"signer.key\"\nmembers = {:?}\nlog_vkey = \"{}\"\nstate = \"state\"\n",
+            broker.address.port(),
+            site.path().join("pki/members"),
+            site.log
+        );
+        self.write("config.toml", &config);
+    }
+
+    /// A file in its folder, where commands run.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Writes a file in its folder.
+    pub fn write(&self, name: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::write(self.path(name), text).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Runs a command that must end with this status.
+    pub fn expect(&self, code: i32, arguments: &[&str]) -> Ended {
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, Some(code), "casectl {arguments:?}: {ended:#?}");
+        ended
+    }
+
+    /// Starts a command.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary("casectl"));
+        command
+            .current_dir(&self.dir)
+            .args(["--config", "config.toml"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for variable in ["CASECTL_CONTEXT", "CASECTL_ATTEMPTS"] {
+            command.env_remove(variable);
+        }
+        command
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ended {
+    /// Standard output, which must be exactly one JSON document.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:#?}"))
+    }
+}
+
+/// A report as a line of JSON.
+pub fn json_line(report: &CaseReport) -> String {
+    json::to_value("casebroker.v1.CaseReport", report)
+        .unwrap()
+        .to_string()
+}
+
+/// Replaces the first occurrence in a file, which must be there.
+pub fn tamper(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from:?} is not in {}", path.display());
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+}

@@ -1,0 +1,159 @@
+//! Certificates, right and wrong ones.
+
+use std::sync::Arc;
+
+use casebroker_proto::statement::Signer;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, SignatureAlgorithm,
+    date_time_ymd,
+};
+
+/// Trust domain of every site.
+pub const TRUST_DOMAIN: &str = "casebroker.example";
+
+/// An authority: of one agency, of the broker, or of nobody that the broker knows.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its certificate, PEM: the anchor.
+    pub pem: String,
+}
+
+/// A certificate with its key, PEM.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Certificate.
+    pub certificate: String,
+    /// PKCS#8 key.
+    pub key: String,
+}
+
+/// What a certificate is asked to say; begin with [`Wish::client`] and change what shall be wrong.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// URIs among the subject alternative names.
+    pub uris: Vec<String>,
+    /// Validity, years; from the first day of the one to the first day of the other.
+    pub years: (i32, i32),
+    /// Extended key usages.
+    pub usages: Vec<ExtendedKeyUsagePurpose>,
+}
+
+/// Somebody who calls: a certificate, and the key that the agency signs statements with.
+#[derive(Clone)]
+pub struct Principal {
+    /// Agency's id.
+    pub agency: String,
+    /// For the connection.
+    pub identity: Identity,
+    /// For statements.
+    pub signer: Arc<Signer>,
+}
+
+impl Wish {
+    /// A good certificate of a caller.
+    pub fn client(agency: &str, role: &str, name: &str) -> Self {
+        Self {
+            uris: vec![spiffe(agency, role, name)],
+            years: (2020, 2100),
+            usages: vec![ExtendedKeyUsagePurpose::ClientAuth],
+        }
+    }
+}
+
+/// `spiffe://<trust domain>/agency/<agency>/<role>/<name>`.
+pub fn spiffe(agency: &str, role: &str, name: &str) -> String {
+    format!("spiffe://{TRUST_DOMAIN}/agency/{agency}/{role}/{name}")
+}
+
+impl Authority {
+    /// A new one.
+    pub fn new(name: &str) -> Self {
+        let key = new_key(&PKCS_ECDSA_P256_SHA256);
+        let mut params = params(name, (2020, 2100));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let pem = params.self_signed(&key).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        Self { issuer, pem }
+    }
+
+    /// A certificate as wished.
+    pub fn issue(&self, wish: &Wish) -> Identity {
+        self.issue_for(wish, &PKCS_ECDSA_P256_SHA256)
+    }
+
+    fn issue_for(&self, wish: &Wish, algorithm: &'static SignatureAlgorithm) -> Identity {
+        let mut params = params("for tests", wish.years);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages.clone_from(&wish.usages);
+        params.subject_alt_names = wish
+            .uris
+            .iter()
+            .map(|uri| SanType::URI(uri.as_str().try_into().unwrap()))
+            .collect();
+        self.sign(&params, algorithm)
+    }
+
+    /// The broker's own certificate.
+    pub fn server(&self) -> Identity {
+        let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2100, 1, 1);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(&params, &PKCS_ECDSA_P256_SHA256)
+    }
+
+    /// A signing certificate with its key.
+    pub fn signer(&self, agency: &str, name: &str, years: (i32, i32)) -> (Identity, Signer) {
+        self.signer_for(agency, name, years, &PKCS_ECDSA_P256_SHA256)
+    }
+
+    /// The same for another algorithm.
+    pub fn signer_for(
+        &self,
+        agency: &str,
+        name: &str,
+        years: (i32, i32),
+        algorithm: &'static SignatureAlgorithm,
+    ) -> (Identity, Signer) {
+        let wish = Wish {
+            uris: vec![spiffe(agency, "signer", name)],
+            years,
+            usages: vec![],
+        };
+        let mut params = params("for tests", wish.years);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.subject_alt_names = vec![SanType::URI(wish.uris[0].as_str().try_into().unwrap())];
+        let key = new_key(algorithm);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let signer = Signer::new(key.serialized_der(), certificate.der()).unwrap();
+        let identity = Identity {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        };
+        (identity, signer)
+    }
+
+    fn sign(&self, params: &CertificateParams, algorithm: &'static SignatureAlgorithm) -> Identity {
+        let key = new_key(algorithm);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        }
+    }
+}
+
+fn new_key(algorithm: &'static SignatureAlgorithm) -> KeyPair {
+    KeyPair::generate_for(algorithm).unwrap()
+}
+
+fn params(name: &str, years: (i32, i32)) -> CertificateParams {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = date_time_ymd(years.0, 1, 1);
+    params.not_after = date_time_ymd(years.1, 1, 1);
+    params
+}
