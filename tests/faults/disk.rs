@@ -257,10 +257,10 @@ async fn a_deleted_segment_is_refused_naming_the_missing_positions() {
     let aside = site.path().join("aside");
     let last = segments.len() - 1;
     let missing = |n: usize| format!("positions {} to {} are missing", first(n), first(n + 1) - 1);
-    for n in 0..last {
-        fs::rename(&segments[n], &aside).unwrap();
+    for (n, segment) in segments.iter().enumerate().take(last) {
+        fs::rename(segment, &aside).unwrap();
         assert_refused(&site, &[&missing(n)]);
-        fs::rename(&aside, &segments[n]).unwrap();
+        fs::rename(&aside, segment).unwrap();
     }
     fs::rename(&segments[last], &aside).unwrap();
     let words = [
