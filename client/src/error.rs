@@ -14,7 +14,7 @@ use tonic_types::{ErrorDetails, RpcStatusExt as _, StatusExt as _};
 use crate::{
     members::MemberError,
     profile::ProfileError,
-    trust::{LogBreach, ProofFailure},
+    proof::{LogBreach, ProofFailure},
 };
 
 /// Why a call gave no answer, or one that cannot be believed.
@@ -199,20 +199,18 @@ impl Failure {
             };
         };
         let mut cause = source;
-        loop {
-            if let Some(tls) = tls_error(cause) {
-                return match tls {
-                    rustls::Error::InvalidCertificate(_)
-                    | rustls::Error::AlertReceived(_)
-                    | rustls::Error::NoCertificatesPresented
-                    | rustls::Error::PeerIncompatible(_) => Self::Untrusted(tls.to_string()),
-                    _ => Self::Broken(tls.to_string()),
-                };
-            }
-            match cause.source() {
-                Some(next) => cause = next,
-                None => return Self::Broken(cause.to_string()),
-            }
+        while let Some(next) = inner(cause) {
+            cause = next;
+        }
+        let text = cause.to_string();
+        match cause.downcast_ref::<rustls::Error>() {
+            Some(
+                rustls::Error::InvalidCertificate(_)
+                | rustls::Error::NoCertificatesPresented
+                | rustls::Error::PeerIncompatible(_),
+            ) => Self::Untrusted(text),
+            _ if is_refusal_alert(&text) => Self::Untrusted(text),
+            _ => Self::Broken(text),
         }
     }
 
@@ -241,13 +239,31 @@ impl Failure {
     }
 }
 
-/// rustls' error inside the I/O error that carries it.
-fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-        return Some(tls);
+/// The next cause down; also what an I/O error carries, which its own `source` skips.
+fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
+        Some(carried) => Some(carried),
+        None => error.source(),
     }
-    let inner = error.downcast_ref::<io::Error>()?.get_ref()?;
-    tls_error(inner)
+}
+
+/// Whether a cause is a TLS alert by which the broker refuses our certificate or protocol. With TLS 1.3 it comes after the
+/// handshake, through HTTP/2, which keeps nothing of rustls' error but its text.
+fn is_refusal_alert(text: &str) -> bool {
+    const REFUSALS: [&str; 7] = [
+        "Certificate",
+        "UnknownCA",
+        "AccessDenied",
+        "HandshakeFailure",
+        "ProtocolVersion",
+        "NoApplicationProtocol",
+        "DecryptError",
+    ];
+    text.strip_prefix("received fatal alert: ")
+        .is_some_and(|alert| REFUSALS.iter().any(|refusal| alert.contains(refusal)))
 }
 
 #[cfg(test)]
@@ -301,6 +317,15 @@ mod tests {
         let refused = io::Error::new(io::ErrorKind::InvalidData, alert);
         let failure = Failure::from_status(Status::from_error(Box::new(refused)));
         assert!(matches!(failure, Failure::Untrusted(_)) && failure.retry().is_none());
+        // As it comes through HTTP/2: an I/O error of which only kind and text are left.
+        let text = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateExpired);
+        let refused = io::Error::other(text.to_string());
+        let failure = Failure::from_status(Status::from_error(Box::new(refused)));
+        assert!(matches!(failure, Failure::Untrusted(_)), "{failure:?}");
+        let own = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let own = io::Error::new(io::ErrorKind::InvalidData, own);
+        let failure = Failure::from_status(Status::from_error(Box::new(own)));
+        assert!(matches!(failure, Failure::Untrusted(_)), "{failure:?}");
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
         let failure = Failure::from_status(Status::from_error(Box::new(reset)));
         assert!(matches!(failure, Failure::Broken(_)) && failure.retry().is_some());

@@ -54,6 +54,7 @@ mod error;
 mod log;
 mod members;
 mod profile;
+mod proof;
 mod proof_file;
 mod stream;
 mod submit;
@@ -64,10 +65,11 @@ pub use error::{ClientError, Refusal};
 pub use log::{SeenCheckpoint, SeenConsistency, SeenReceipt};
 pub use members::{MemberError, Members, SignedBy};
 pub use profile::{Profile, ProfileError, Timing};
+pub use proof::{LogBreach, ProofFailure};
 pub use proof_file::{ProofFile, ProofFileError};
 pub use stream::{Answers, Outcome, Submissions, Window};
 pub use submit::{Prepared, Recorded, check, prepare};
-pub use trust::{LogBreach, LogTrust, ProofFailure, VerifiedCheckpoint, is_consistent};
+pub use trust::{LogTrust, VerifiedCheckpoint, is_consistent};
 
 /// A connection to one broker as one principal. Cheap to clone; clones share the connection and what is known of the log.
 #[derive(Debug, Clone)]

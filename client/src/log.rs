@@ -1,7 +1,7 @@
 //! The log's side of the broker: checkpoints, receipts, consistency. What can be verified is verified before it is returned.
 
 use casebroker_proto::{
-    tlog::{Checkpoint, SignedNote},
+    tlog::{Checkpoint, EMPTY_ROOT, SignedNote},
     v1::{
         ConsistencyProof, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
         GetConsistencyProofResponse, GetReceiptRequest, GetReceiptResponse,
@@ -14,7 +14,8 @@ use crate::{
     Client,
     connection::MAX_ANSWER_BYTES,
     error::ClientError,
-    trust::{Fit, LogTrust, ProofFailure, VerifiedCheckpoint},
+    proof::ProofFailure,
+    trust::{Fit, LogTrust, VerifiedCheckpoint},
 };
 
 /// A checkpoint as the broker gave it.
@@ -24,7 +25,8 @@ pub struct SeenCheckpoint {
     pub response: GetCheckpointResponse,
     /// What the note says.
     pub checkpoint: Checkpoint,
-    /// Signature verified, and consistent with every checkpoint verified before. False when the profile has no log key.
+    /// Signature verified, and consistent with every checkpoint verified before. False when the profile has no log key, or
+    /// the log no entry and therefore no checkpoint.
     pub verified: bool,
 }
 
@@ -53,12 +55,7 @@ impl Client {
     /// forked is [`ClientError::Breach`].
     pub async fn checkpoint(&self) -> Result<SeenCheckpoint, ClientError> {
         let Some(trust) = &self.trust else {
-            let response = self.get_checkpoint(0).await?;
-            return Ok(SeenCheckpoint {
-                checkpoint: unverified(&response.checkpoint)?,
-                response,
-                verified: false,
-            });
+            return SeenCheckpoint::unverified(self.get_checkpoint(0).await?);
         };
         let known = trust.known();
         let known_size = known.as_ref().map_or(0, |known| known.checkpoint.size);
@@ -67,6 +64,12 @@ impl Client {
             Err(e) if is_out_of_range(&e) && known_size > 0 => self.get_checkpoint(0).await?,
             other => other?,
         };
+        if response.checkpoint.is_empty() {
+            return match known {
+                Some(known) => Err(trust.shrank_to_nothing(&known)),
+                None => SeenCheckpoint::unverified(response),
+            };
+        }
         let seen = VerifiedCheckpoint {
             checkpoint: trust.open(&response.checkpoint)?,
             note: response.checkpoint.clone(),
@@ -203,10 +206,18 @@ pub(crate) fn is_out_of_range(error: &ClientError) -> bool {
     error.refusal().is_some_and(|r| r.code == Code::OutOfRange)
 }
 
-/// Reads a checkpoint without believing it.
-fn unverified(note: &str) -> Result<Checkpoint, ProofFailure> {
-    let note: SignedNote = note
-        .parse()
-        .map_err(|e| ProofFailure::Checkpoint(casebroker_proto::tlog::CheckpointError::Note(e)))?;
-    Checkpoint::parse(note.text()).map_err(ProofFailure::Checkpoint)
+impl SeenCheckpoint {
+    /// Reads a checkpoint without believing it. A log without entries has signed none yet.
+    fn unverified(response: GetCheckpointResponse) -> Result<Self, ClientError> {
+        let read = |note: &str| Checkpoint::parse(note.parse::<SignedNote>()?.text());
+        let checkpoint = match response.checkpoint.as_str() {
+            "" => Checkpoint::new("", 0, EMPTY_ROOT),
+            note => read(note).map_err(ProofFailure::Checkpoint)?,
+        };
+        Ok(Self {
+            response,
+            checkpoint,
+            verified: false,
+        })
+    }
 }

@@ -16,10 +16,8 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::{
-    Client,
-    connection::MAX_ANSWER_BYTES,
-    error::ClientError,
-    trust::{VerifiedCheckpoint, holds_payload},
+    Client, connection::MAX_ANSWER_BYTES, error::ClientError, log::is_out_of_range,
+    proof::holds_payload, trust::VerifiedCheckpoint,
 };
 
 /// A statement that is signed and can be sent, again too: its request id makes that safe.
@@ -117,7 +115,11 @@ impl Client {
                 let request = request.clone();
                 async move { intake(channel).submit(request).await }
             })
-            .await?;
+            .await;
+        let response = match response {
+            Err(e) if is_out_of_range(&e) => return Err(self.explain_out_of_range(e).await),
+            other => other?,
+        };
         let recorded = response
             .recorded
             .ok_or(ClientError::Answer("no recorded statement"))?;

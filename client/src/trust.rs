@@ -5,78 +5,25 @@
 //! or forked is noticed by whoever looks next.
 
 use std::{
-    fmt, fs, io,
+    fs, io,
     path::{Path, PathBuf},
     str::FromStr as _,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use casebroker_proto::{
-    statement::decode_entry,
     tlog::{
-        Checkpoint, CheckpointError, Hash, NoteVerifier, Receipt, ReceiptError, leaf_hash,
-        verify_consistency, verify_inclusion,
+        Checkpoint, EMPTY_ROOT, Hash, NoteVerifier, Receipt, leaf_hash, verify_consistency,
+        verify_inclusion,
     },
     v1::ConsistencyProof,
 };
 
-use crate::{error::ClientError, profile::ProfileError};
-
-/// A proof that does not verify: what was looked at, and what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProofFailure {
-    /// A checkpoint.
-    #[error("the checkpoint does not verify: {0}")]
-    Checkpoint(CheckpointError),
-    /// A receipt.
-    #[error("the receipt does not verify: {0}")]
-    Receipt(ReceiptError),
-    /// A receipt, genuine or not, of another position than asked for.
-    #[error("the receipt is for position {found}, not {expected}")]
-    Position {
-        /// As the receipt says.
-        found: u64,
-        /// As asked for.
-        expected: u64,
-    },
-    /// The entry recorded holds something else than what was sent.
-    #[error("the entry recorded at position {0} is not the statement that was sent")]
-    OtherEntry(u64),
-    /// The entry is none.
-    #[error("the entry cannot be read: {0}")]
-    Entry(String),
-    /// The broker serves another log than the profile trusts.
-    #[error("the broker's log has the key {found}, the profile trusts {expected}")]
-    OtherLog {
-        /// As the broker says.
-        found: String,
-        /// As the profile says.
-        expected: String,
-    },
-}
-
-/// Two checkpoints, both signed by the log, that cannot both be true. Keep both: together they prove the breach.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogBreach {
-    /// What is wrong.
-    pub what: String,
-    /// The checkpoint verified earlier, the whole signed note.
-    pub known: String,
-    /// The one that contradicts it.
-    pub seen: String,
-}
-
-impl fmt::Display for LogBreach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, known, seen } = self;
-        write!(
-            f,
-            "{what}\n--- verified earlier\n{known}--- seen now\n{seen}"
-        )
-    }
-}
-
-impl std::error::Error for LogBreach {}
+use crate::{
+    error::ClientError,
+    profile::ProfileError,
+    proof::{LogBreach, ProofFailure},
+};
 
 /// A verified checkpoint with the note it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,6 +181,16 @@ impl LogTrust {
         Ok(Fit::Fits)
     }
 
+    /// The error for a log that had entries and says that it has none. It has signed nothing of the kind, so only one
+    /// checkpoint is there to show.
+    pub(crate) fn shrank_to_nothing(&self, known: &VerifiedCheckpoint) -> ClientError {
+        let nothing = VerifiedCheckpoint {
+            note: "(none: the log says that it is empty)\n".into(),
+            checkpoint: Checkpoint::new(self.origin(), 0, EMPTY_ROOT),
+        };
+        self.breach(known, &nothing, "the log shrank to nothing")
+    }
+
     /// The error for two checkpoints that contradict each other. Kept beside the checkpoint as evidence, if there is a folder.
     pub(crate) fn breach(
         &self,
@@ -262,7 +219,7 @@ impl LogTrust {
         {
             return Ok(());
         }
-        if let Some(file) = &self.file {
+        if let Some(file) = self.file.as_ref().filter(|_| !self.file_is_newer(seen)) {
             write_whole(file, &seen.note).map_err(|source| ClientError::State {
                 path: file.clone(),
                 source,
@@ -270,6 +227,13 @@ impl LogTrust {
         }
         *known = Some(seen.clone());
         Ok(())
+    }
+
+    /// Whether another process has meanwhile written a newer one, which must not be lost.
+    fn file_is_newer(&self, seen: &VerifiedCheckpoint) -> bool {
+        let note = self.read_file().ok().flatten();
+        let written = note.and_then(|note| self.open(&note).ok());
+        written.is_some_and(|written| written.size > seen.checkpoint.size)
     }
 
     fn read_file(&self) -> Result<Option<String>, ClientError> {
@@ -290,17 +254,6 @@ impl LogTrust {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A value that is replaced whole is never half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether `entry` holds the envelope payload that was sent. The signature is not compared: a repeated submission may have
-/// been signed anew, and the first one is what was recorded.
-pub(crate) fn holds_payload(entry: &[u8], position: u64, sent: &[u8]) -> Result<(), ProofFailure> {
-    let (_, envelope, _) = decode_entry(entry).map_err(|e| ProofFailure::Entry(e.to_string()))?;
-    if envelope.payload() == sent {
-        Ok(())
-    } else {
-        Err(ProofFailure::OtherEntry(position))
-    }
 }
 
 /// Whether a proof shows that `new`'s tree begins with `old`'s.

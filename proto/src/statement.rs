@@ -356,6 +356,11 @@ impl Envelope {
         self.sign1.payload.as_deref().unwrap_or_default()
     }
 
+    /// The same, by value.
+    pub fn into_payload(self) -> Vec<u8> {
+        self.sign1.payload.unwrap_or_default()
+    }
+
     /// Checks the signature under the certificate and decodes the statement.
     pub fn verify(&self, certificate: &SignerCertificate) -> Result<Statement, StatementError> {
         if certificate.thumbprint != self.thumbprint {

@@ -472,7 +472,7 @@ enum StopReason {
 /// statement do.
 fn says_the_same(entry: &[u8], submission: &Submission) -> bool {
     let recorded: Result<_, StatementError> = decode_entry(entry);
-    recorded.is_ok_and(|(_, envelope, _)| envelope.payload() == submission.envelope.payload())
+    recorded.is_ok_and(|(_, envelope, _)| envelope.payload() == submission.payload)
 }
 
 fn reused(submission: &Submission) -> Answer {

@@ -257,7 +257,7 @@ async fn a_deleted_segment_is_refused_naming_the_missing_positions() {
     let aside = site.path().join("aside");
     let last = segments.len() - 1;
     let missing = |n: usize| format!("positions {} to {} are missing", first(n), first(n + 1) - 1);
-    for (n, segment) in segments[..last].iter().enumerate() {
+    for (n, segment) in segments.iter().enumerate().take(last) {
         fs::rename(segment, &aside).unwrap();
         assert_refused(&site, &[&missing(n)]);
         fs::rename(&aside, segment).unwrap();

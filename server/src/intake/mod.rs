@@ -68,8 +68,8 @@ pub struct Submission {
     pub action: Action,
     /// The envelope as received.
     pub signed_statement: Bytes,
-    /// The verified envelope; its payload tells whether a repeated request says the same.
-    pub envelope: Envelope,
+    /// The serialized statement, verified: tells whether a repeated request says the same.
+    pub payload: Vec<u8>,
 }
 
 /// What a statement would do, as far as the state of the case decides whether it may.
@@ -177,7 +177,7 @@ impl Intake {
             case,
             action,
             signed_statement,
-            envelope,
+            payload: envelope.into_payload(),
         })
     }
 

@@ -145,10 +145,8 @@ impl Page<'_> {
             let kind = words::evidence(reference.kind);
             let digest = words::short_digest(reference.digest.as_ref());
             let custodian = or_not_known(&reference.custodian);
-            let text = format!(
-                "{kind}, {digest}, {} bytes, held by {custodian}",
-                reference.size_bytes
-            );
+            let size = words::grouped(&reference.size_bytes.to_string());
+            let text = format!("{kind}, {digest}, {size} bytes, held by {custodian}");
             self.field(&reference.id, text)?;
             if !reference.description.is_empty() {
                 self.field("", &reference.description)?;

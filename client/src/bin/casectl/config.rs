@@ -75,7 +75,10 @@ impl Global {
         match fs::read_to_string(&path) {
             Ok(text) => parse(&path, &text),
             Err(e) if e.kind() == io::ErrorKind::NotFound && !asked_for => Ok(File::default()),
-            Err(e) => Err(Failure::file(path.display(), &e)),
+            Err(e) => Err(Failure::usage(
+                format!("{}: {e}", path.display()),
+                "Check --config and CASECTL_CONFIG.",
+            )),
         }
     }
 

@@ -126,11 +126,15 @@ impl From<Refusal> for Failure {
             || "Try again later; if it persists tell the operator.".to_owned(),
             |reason| reason.explain().action.to_owned(),
         );
+        // The broker says in its message what to do next; here that has a line of its own.
+        let message = refusal.to_string();
+        let what = message.strip_suffix(&next).unwrap_or(&message).trim_end();
+        let what = what.strip_suffix('.').unwrap_or(what).to_owned();
         Self {
             code: code_name(refusal.code),
-            reason: refusal.reason.clone(),
-            violations: refusal.violations.clone(),
-            ..Self::new(exit_of(refusal.code), refusal.to_string(), next)
+            reason: refusal.reason,
+            violations: refusal.violations,
+            ..Self::new(exit_of(refusal.code), what, next)
         }
     }
 }
@@ -311,7 +315,10 @@ mod tests {
         let failure = Failure::from(Refusal {
             code: Code::InvalidArgument,
             reason: Some("INVALID_FIELDS".into()),
-            message: "1 rule is broken".into(),
+            message: format!(
+                "1 rule is broken. {}",
+                Reason::InvalidFields.explain().action
+            ),
             violations: vec![Violation::new("report.report.title", "must not be empty")],
             metadata: vec![],
             retry_after: None,
@@ -319,6 +326,7 @@ mod tests {
         assert_eq!(failure.exit, Exit::Invalid);
         let json = failure.to_json();
         assert_eq!(json["code"], "INVALID_ARGUMENT");
+        assert_eq!(json["message"], "1 rule is broken");
         assert_eq!(json["reason"], "INVALID_FIELDS");
         assert_eq!(json["violations"][0]["field"], "report.report.title");
         assert!(!failure.next.is_empty());

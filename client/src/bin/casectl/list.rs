@@ -47,14 +47,19 @@ enum Order {
     Oldest,
 }
 
-const COLUMNS: [Column; 6] = [
-    Column::flexible("CASE", 16),
+/// The name is what every other command wants, so it is cut last.
+const COLUMNS: [Column; 7] = [
+    Column::flexible("CASE", 40),
     Column::whole("DATE"),
-    Column::whole("PLACE"),
+    Column::whole("IN"),
     Column::whole("ORIGIN"),
-    Column::flexible("ITEMS", 12),
+    Column::whole("FROM"),
     Column::flexible("TITLE", 12),
+    Column::flexible("ITEMS", 12),
 ];
+
+/// Terminals narrower than this show neither departure nor items: the names need the room.
+const NARROW: usize = 110;
 
 /// Runs the command.
 pub async fn run(args: List, global: &Global, out: &mut Output) -> Result<()> {
@@ -152,10 +157,22 @@ impl Listing {
     }
 
     fn page_table(&mut self, cases: &[Case], out: &mut Output) -> Result<()> {
-        let rows: Vec<_> = cases.iter().map(row).collect();
+        let narrow = out.width.is_some_and(|width| width < NARROW);
+        let shown = |i: usize| !narrow || ![4, 6].contains(&i);
+        let pick = |row: Vec<String>| {
+            let cells = row.into_iter().enumerate().filter(|(i, _)| shown(*i));
+            cells.map(|(_, cell)| cell).collect::<Vec<_>>()
+        };
+        let rows: Vec<_> = cases.iter().map(|case| pick(row(case))).collect();
         if self.layout.is_none() && !rows.is_empty() {
             // The first page decides the widths; later rows are cut to them.
-            let layout = Layout::fit(&COLUMNS, &rows, out.width);
+            let columns: Vec<_> = COLUMNS
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| shown(*i))
+                .map(|(_, c)| *c)
+                .collect();
+            let layout = Layout::fit(&columns, &rows, out.width);
             let heading = out.paint(FAINT, layout.heading());
             out.line(heading)?;
             self.layout = Some(layout);
@@ -279,8 +296,9 @@ fn row(case: &Case) -> Vec<String> {
         words::date(report.incident_date.as_ref()),
         known(report.place.map(|p| p.country).unwrap_or_default()),
         known(route.origin.map(|l| l.country).unwrap_or_default()),
-        items(case),
+        known(route.departure.map(|l| l.country).unwrap_or_default()),
         title,
+        items(case),
     ]
 }
 

@@ -82,6 +82,9 @@ async fn checkpoint(client: &Client, out: &mut Output) -> Result<()> {
         }
         return out.document(&value);
     }
+    if seen.response.checkpoint.is_empty() {
+        return out.line("the log is empty; it has signed no checkpoint yet");
+    }
     out.raw(&seen.response.checkpoint)?;
     out.flush()?;
     match (seen.verified, before) {

@@ -8,6 +8,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use casebroker_client::{LogTrust, Members, ProofFile, ProofFileError};
+use casebroker_proto::names::PrincipalId;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -16,15 +17,17 @@ use crate::{
     case::kind_word,
     failure::{Exit, Failure, Result},
     input::Source,
-    output::{BAD, FAINT, Format, GOOD, Output},
-    submit::receipts::Line,
+    output::Output,
+    submit::history::{Line, is_receipt},
     table::clean,
     words,
 };
 
 mod files;
+mod tally;
 
 use files::Files;
+use tally::Tally;
 
 /// Check receipts without a network: log, signature, evidence files.
 #[derive(Debug, Args)]
@@ -70,6 +73,10 @@ struct Verdict {
     /// What does not hold, each named.
     failed: Vec<String>,
     lines: Vec<String>,
+    /// Kind, agency and time in a line.
+    summary: String,
+    /// One of many: a line is enough while all holds.
+    brief: bool,
 }
 
 /// Runs the command.
@@ -147,12 +154,13 @@ fn check_file(
         };
         return tally.tell(&name, verdict, out);
     }
+    let mut found = false;
     for (number, line) in reader.split(b'\n').enumerate() {
         let line = line.map_err(failed)?;
-        // The first line says what was submitted; it proves nothing.
-        if number == 0 || line.iter().all(u8::is_ascii_whitespace) {
+        if line.iter().all(u8::is_ascii_whitespace) || !is_receipt(&line) {
             continue;
         }
+        found = true;
         let place = format!("{name}:{}", number + 1);
         let verdict = match read_line(&line) {
             Ok((said, proof)) => checker.check_line(&said, &proof),
@@ -160,7 +168,11 @@ fn check_file(
         };
         tally.tell(&place, verdict, out)?;
     }
-    Ok(())
+    if found {
+        return Ok(());
+    }
+    // Nothing that does not hold is not the same as something that holds.
+    tally.tell(&name, broken("the file holds no receipt".into()), out)
 }
 
 fn read_line(line: &[u8]) -> std::result::Result<(Line, ProofFile), String> {
@@ -176,6 +188,7 @@ fn read_line(line: &[u8]) -> std::result::Result<(Line, ProofFile), String> {
 impl Checker {
     fn check_line(&self, said: &Line, proof: &ProofFile) -> Verdict {
         let mut verdict = self.check(proof);
+        verdict.brief = true;
         // What stands beside the receipt is for convenience, and must not say something else.
         if said.position != proof.receipt.index.to_string() || said.case != verdict.case {
             verdict
@@ -193,6 +206,8 @@ impl Checker {
             value: json!({"position": position.to_string()}),
             failed: Vec::new(),
             lines: Vec::new(),
+            summary: String::new(),
+            brief: false,
         };
         match self
             .trust
@@ -219,14 +234,13 @@ impl Checker {
         verdict.put("kind", json!(kind));
         verdict.put("recordTime", json!(time));
         verdict.put("principal", json!(entry.principal));
-        verdict.lines.insert(
-            0,
-            format!(
-                "{kind} by {}, recorded {}",
-                clean(&entry.principal),
-                words::minute(entry.record_time.as_ref())
-            ),
-        );
+        let minute = words::minute(entry.record_time.as_ref());
+        let principal = clean(&entry.principal);
+        let by = entry.principal.parse::<PrincipalId>();
+        let by = by.map_or(principal.clone(), |p| p.agency.id().to_owned());
+        verdict.summary = format!("{kind} by {by}, recorded {minute} UTC");
+        let line = format!("{kind} by {principal}, recorded {minute} UTC");
+        verdict.lines.insert(0, line);
         match self
             .members
             .as_ref()
@@ -239,9 +253,14 @@ impl Checker {
             Some(Err(e)) => verdict.fails("signature", e.to_string()),
             None => verdict.put("signature", json!("not checked")),
         }
-        for (file, id) in self.files.matches(&statement) {
+        let matches = self.files.matches(&statement);
+        for (file, id) in &matches {
             verdict.lines.push(format!("{file} is evidence {id}"));
         }
+        let matches = matches
+            .iter()
+            .map(|(file, id)| json!({"file": file, "id": id}));
+        verdict.put("evidence", matches.collect());
         verdict
     }
 }
@@ -280,108 +299,7 @@ fn broken(what: String) -> Verdict {
         value: json!({}),
         failed: vec![what],
         lines: Vec::new(),
-    }
-}
-
-/// Counts, and the JSON document.
-struct Tally {
-    verified: u64,
-    failed: u64,
-    ended: bool,
-}
-
-impl Tally {
-    fn begin(out: &mut Output) -> Result<Self> {
-        if out.format == Format::Json {
-            out.raw("{\n  \"receipts\": [")?;
-        }
-        Ok(Self {
-            verified: 0,
-            failed: 0,
-            ended: false,
-        })
-    }
-
-    fn tell(&mut self, place: &str, mut verdict: Verdict, out: &mut Output) -> Result<()> {
-        let first = self.verified + self.failed == 0;
-        if verdict.failed.is_empty() {
-            self.verified += 1;
-        } else {
-            self.failed += 1;
-        }
-        if out.is_json() {
-            verdict.put("file", json!(place));
-            verdict.put("verified", json!(verdict.failed.is_empty()));
-            verdict.put("failures", json!(verdict.failed));
-            return match out.format {
-                Format::Json => out.raw(&format!(
-                    "{}\n    {}",
-                    if first { "" } else { "," },
-                    verdict.value
-                )),
-                _ => out.line(verdict.value),
-            };
-        }
-        let word = match verdict.failed.is_empty() {
-            true => out.paint(GOOD, "verified"),
-            false => out.paint(BAD, "NOT VERIFIED"),
-        };
-        let case = match verdict.case.as_str() {
-            "" => "entry that cannot be read".into(),
-            case => format!(
-                "{} at position {}",
-                clean(&words::short_case(case)),
-                verdict.position
-            ),
-        };
-        out.line(format_args!("{word}  {place}: {case}"))?;
-        for failed in &verdict.failed {
-            let failed = out.paint(BAD, failed);
-            out.line(format_args!("  {failed}"))?;
-        }
-        for line in &verdict.lines {
-            let line = out.paint(FAINT, line);
-            out.line(format_args!("  {line}"))?;
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, unmatched: &[String], out: &mut Output) -> Result<()> {
-        if std::mem::replace(&mut self.ended, true) {
-            return Ok(());
-        }
-        match out.format {
-            Format::Json => {
-                let counts = json!({"verified": self.verified, "failed": self.failed, "evidenceNotNamed": unmatched});
-                let text = format!("{counts:#}");
-                out.raw(if self.verified + self.failed > 0 {
-                    "\n  ],\n"
-                } else {
-                    "],\n"
-                })?;
-                out.line(text.strip_prefix("{\n").unwrap_or(&text))
-            }
-            Format::Jsonl => {
-                for file in unmatched {
-                    out.note(format_args!("{file}: no statement names its digest"));
-                }
-                Ok(())
-            }
-            _ => {
-                for file in unmatched {
-                    let word = out.paint(BAD, "NOT VERIFIED");
-                    out.line(format_args!(
-                        "{word}  {file}: no statement names its digest"
-                    ))?;
-                }
-                if self.verified + self.failed > 1 {
-                    out.line(format_args!(
-                        "{} verified, {} not",
-                        self.verified, self.failed
-                    ))?;
-                }
-                Ok(())
-            }
-        }
+        summary: String::new(),
+        brief: false,
     }
 }

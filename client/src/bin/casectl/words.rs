@@ -106,7 +106,29 @@ pub fn quantity(quantity: Option<&Quantity>) -> String {
         Unit::Piece if many => "pieces",
         Unit::Piece => "piece",
     };
-    format!("{qualifier}{} {unit}", quantity.value)
+    format!("{qualifier}{} {unit}", grouped(&quantity.value))
+}
+
+/// A decimal with its thousands apart, from five digits on: `4,000,000`.
+pub fn grouped(value: &str) -> String {
+    let (whole, fraction) = match value.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (value, None),
+    };
+    if whole.len() < 5 || !whole.bytes().all(|b| b.is_ascii_digit()) {
+        return value.to_owned();
+    }
+    let mut out = String::new();
+    for (i, digit) in whole.chars().enumerate() {
+        if i > 0 && (whole.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    match fraction {
+        Some(fraction) => format!("{out}.{fraction}"),
+        None => out,
+    }
 }
 
 /// A substance by the best name it has.
@@ -240,6 +262,19 @@ mod tests {
         };
         assert_eq!(quantity(Some(&q)), "about 1.20 kg");
         assert_eq!(quantity(None), "quantity not known");
+    }
+
+    #[test]
+    fn thousands_stand_apart_from_five_digits_on() {
+        for (value, expected) in [
+            ("4000", "4000"),
+            ("40000", "40,000"),
+            ("4000000.25", "4,000,000.25"),
+            ("1.123456", "1.123456"),
+            ("x0000", "x0000"),
+        ] {
+            assert_eq!(grouped(value), expected);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use casebroker_client::{ClientError, Prepared, Submissions, prepare};
 use casebroker_proto::statement::Signer;
 use tokio::{runtime::Handle, sync::mpsc};
 
-use super::receipts::{Done, Header};
+use super::history::{Done, Header, text_digest};
 use crate::{
     failure::{Exit, Failure, Result},
     input::{RawValue, Values, decode},
@@ -42,6 +42,8 @@ pub struct Producer {
     pub done: Done,
     /// Set when nothing more is to be sent.
     pub stop: Arc<AtomicBool>,
+    /// Whether to set it after a statement that breaks a rule.
+    pub stop_on_bad: bool,
     pub progress: Progress,
     pub submissions: Submissions,
     pub events: mpsc::Sender<Event>,
@@ -74,7 +76,7 @@ impl Producer {
     /// False when nobody listens any more.
     fn take(&self, raw: RawValue) -> bool {
         let line = raw.line;
-        if let Some(position) = self.done.position(line) {
+        if let Some(position) = self.done.position(&text_digest(&raw.text)) {
             return self.tell(Event::Done { line, position });
         }
         match self.sign(&raw) {
@@ -103,7 +105,7 @@ impl Producer {
             decode(raw).map_err(|problem| Box::new((problem.line, malformed(problem.what))))?;
         let mut statement = parsed.statement.clone();
         if statement.request_id.is_empty() {
-            statement.request_id = self.header.request_id(raw.line, &raw.text);
+            statement.request_id = self.header.request_id(&text_digest(&raw.text));
         }
         if statement.make_time.is_none() {
             statement.make_time = self.header.make_time();
@@ -120,6 +122,9 @@ impl Producer {
     }
 
     fn tell(&self, event: Event) -> bool {
+        if self.stop_on_bad && matches!(event, Event::Bad { .. }) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
         self.events.blocking_send(event).is_ok()
     }
 }

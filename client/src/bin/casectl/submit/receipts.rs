@@ -1,8 +1,10 @@
 //! The file of receipts that a submission leaves, and from which an interrupted one goes on.
 //!
-//! Its first line says what was submitted: digest of the input, time of the statements, a random run id. It is written, and
-//! synced, before anything is sent. So the request id and the bytes of every statement can be made again exactly, and
-//! sending one again after an interruption records nothing twice. Each further line is one receipt.
+//! It begins with a header: digest of the input, time of the statements, a random run id. That is written, and synced,
+//! before anything is sent. The request id of a statement follows from run id and text, so id and bytes can be made again
+//! exactly, and sending a statement again after an interruption records nothing twice. Then comes a line for each receipt,
+//! and at the end one that says that no answer is outstanding. Only then may the input change: a new run begins in the same
+//! file, and what has its receipt, by its text, is not sent again.
 
 use std::{
     fs::{File, OpenOptions},
@@ -11,74 +13,18 @@ use std::{
 };
 
 use aws_lc_rs::digest;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use casebroker_client::{Prepared, Recorded};
 use prost_types::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
+use super::history::{self, Done, End, FORM, Header, Line, TextDigest, text_digest};
 use crate::{
     failure::{Exit, Failure, Result},
     input::Source,
     words,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-
-/// What the first line says about its form.
-const FORM: &str = "casectl-receipts/1";
-
-/// How a first line of ours begins.
-const BEGINNING: &[u8] = b"{\"form\":\"casectl-receipts/";
-
-/// The first line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Header {
-    form: String,
-    /// Name of the input, for people.
-    pub file: String,
-    /// SHA-256 of the input, hexadecimal; none for standard input.
-    pub sha256: Option<String>,
-    /// Key of the log that the receipts are of.
-    pub log: String,
-    /// Agency that submits, `agencies/{agency}`.
-    pub agency: String,
-    /// Namespace of the request ids.
-    pub run: Uuid,
-    /// `make_time` of statements that bring none, RFC 3339.
-    pub make_time: String,
-}
-
-/// One further line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Line {
-    /// Line of the input on which the statement begins.
-    pub line: u64,
-    /// Case that it is about.
-    pub case: String,
-    /// Its request id.
-    pub request_id: String,
-    /// Position in the journal, as a string like every 64-bit integer of proto JSON.
-    pub position: String,
-    /// When it was recorded, RFC 3339.
-    pub record_time: Option<String>,
-    /// The Entry's bytes, base64.
-    pub entry: String,
-    /// C2SP tlog-proof.
-    pub receipt: String,
-}
-
-/// Lines done by an earlier run, with their positions.
-#[derive(Debug, Default)]
-pub struct Done(Vec<(u64, u64)>);
-
-impl Done {
-    /// Position of the statement on a line, if it has its receipt already.
-    pub fn position(&self, line: u64) -> Option<u64> {
-        let at = self.0.binary_search_by_key(&line, |(line, _)| *line).ok()?;
-        self.0.get(at).map(|(_, position)| *position)
-    }
-}
 
 /// The file, open for more receipts; or nothing kept, for standard input.
 #[derive(Debug)]
@@ -99,7 +45,7 @@ impl Receipts {
         agency: &str,
         now: Timestamp,
     ) -> Result<(Self, Done)> {
-        let mut header = Header {
+        let header = Header {
             form: FORM.into(),
             file: source.name(),
             sha256: sha256(source)?,
@@ -118,36 +64,41 @@ impl Receipts {
         };
         let failed = |e: io::Error| Failure::file(path.display(), &e);
         let mut file = open_private(&path).map_err(failed)?;
-        let (found, done, whole) = read(&path, &mut file)?;
+        let before = history::read(&path, &mut file)?;
         // What an interruption left half written is cut off.
-        file.set_len(whole).map_err(failed)?;
-        file.seek(SeekFrom::Start(whole)).map_err(failed)?;
-        match found {
-            Some(found) => {
-                found.check_same(&header, &path)?;
-                header = found;
-            }
+        file.set_len(before.whole).map_err(failed)?;
+        file.seek(SeekFrom::Start(before.whole)).map_err(failed)?;
+        let goes_on = match &before.header {
+            Some(found) => found.goes_on(&header, before.ended, &path)?,
+            None => false,
+        };
+        let header = match before.header.filter(|_| goes_on) {
+            Some(found) => found,
             None => {
-                let text = serde_json::to_string(&header).map_err(|e| failed(e.into()))?;
-                writeln!(file, "{text}").map_err(failed)?;
+                write_line(&mut file, &header).map_err(failed)?;
                 file.sync_all().map_err(failed)?;
+                header
             }
-        }
+        };
         let receipts = Self {
             path: Some(path),
             header,
             file: Some(BufWriter::new(file)),
         };
-        Ok((receipts, done))
+        Ok((receipts, before.done))
     }
 
-    /// Adds a receipt.
-    pub fn add(&mut self, line: u64, prepared: &Prepared, recorded: &Recorded) -> Result<()> {
-        let (Some(file), Some(path)) = (&mut self.file, &self.path) else {
-            return Ok(());
-        };
+    /// Adds a receipt for the statement with this text.
+    pub fn add(
+        &mut self,
+        line: u64,
+        text: &str,
+        prepared: &Prepared,
+        recorded: &Recorded,
+    ) -> Result<()> {
         let line = Line {
             line,
+            sha256: hex::encode(text_digest(text)),
             case: prepared.case.clone(),
             request_id: prepared.request_id.clone(),
             position: recorded.position.to_string(),
@@ -155,20 +106,20 @@ impl Receipts {
             entry: STANDARD.encode(&recorded.entry),
             receipt: recorded.receipt.clone(),
         };
-        serde_json::to_writer(&mut *file, &line)
-            .map_err(io::Error::from)
-            .and_then(|()| file.write_all(b"\n"))
-            .map_err(|e| Failure::file(path.display(), &e))
+        self.with_file(|file| write_line(file, &line))
     }
 
     /// Hands what was added to the operating system.
     pub fn flush(&mut self) -> Result<()> {
-        self.with_file(|file| file.flush())
+        self.with_file(BufWriter::flush)
     }
 
-    /// Makes all of it durable.
-    pub fn finish(&mut self) -> Result<()> {
+    /// Makes all of it durable; `all_answered` if every statement sent was answered.
+    pub fn finish(&mut self, all_answered: bool) -> Result<()> {
         self.with_file(|file| {
+            if all_answered {
+                write_line(file, &End { all_answered })?;
+            }
             file.flush()?;
             file.get_ref().sync_all()
         })
@@ -191,37 +142,16 @@ impl Header {
         self.make_time.parse().ok()
     }
 
-    /// Request id of the statement on a line: the same whenever this file's submission goes on, another in any other run.
-    pub fn request_id(&self, line: u64, text: &str) -> String {
-        let content = digest::digest(&digest::SHA256, text.as_bytes());
-        let name = [&line.to_be_bytes()[..], content.as_ref()].concat();
-        Uuid::new_v5(&self.run, &name).to_string()
+    /// Request id of the statement with this text: the same whenever this run goes on, another in any other run. Equal
+    /// statements have equal ids, so one that stands in a file twice is recorded once.
+    pub fn request_id(&self, text: &TextDigest) -> String {
+        Uuid::new_v5(&self.run, text).to_string()
     }
 
-    /// Refuses to go on with something else than what was begun.
-    fn check_same(&self, now: &Self, path: &Path) -> Result<()> {
+    /// Whether a run that was begun so goes on now, or a new one begins. Refuses where neither is safe.
+    fn goes_on(&self, now: &Self, ended: bool, path: &Path) -> Result<bool> {
         let path = path.display();
         let refuse = |what: String, next: String| Err(Failure::new(Exit::Conflict, what, next));
-        let (Some(before), Some(after)) = (&self.sha256, &now.sha256) else {
-            return refuse(
-                format!(
-                    "{path} exists, and a submission from standard input cannot go on where another stopped"
-                ),
-                "Give another file to --receipts.".into(),
-            );
-        };
-        if before != after {
-            return refuse(
-                format!(
-                    "{} has changed since the submission recorded in {path} began",
-                    now.file
-                ),
-                format!(
-                    "Restore the file to finish that submission, or move {path} away to begin a new one: every line then gets \
-                     a new request id, and cases recorded already are refused as CASE_EXISTS."
-                ),
-            );
-        }
         if self.log != now.log {
             return refuse(
                 format!("{path} holds receipts of another log, {}", self.log),
@@ -240,51 +170,37 @@ impl Header {
                 "Use a context of that agency, or give another file to --receipts.".into(),
             );
         }
-        Ok(())
+        if self.sha256 == now.sha256 && self.sha256.is_some() {
+            return Ok(true);
+        }
+        if ended {
+            return Ok(false);
+        }
+        if now.sha256.is_none() {
+            return refuse(
+                format!(
+                    "{path} belongs to a submission that was interrupted, and standard input cannot go on with it"
+                ),
+                "Give another file to --receipts.".into(),
+            );
+        }
+        refuse(
+            format!(
+                "{} has changed since the submission recorded in {path} was interrupted",
+                now.file
+            ),
+            format!(
+                "Restore the file and submit it to finish; then it may change. Or move {path} away to begin anew: every \
+                 statement then gets a new request id, and cases recorded already are refused as CASE_EXISTS."
+            ),
+        )
     }
 }
 
-/// What is in the file: header, lines done, and length of the part that is whole.
-fn read(path: &Path, file: &mut File) -> Result<(Option<Header>, Done, u64)> {
-    let failed = |e: io::Error| Failure::file(path.display(), &e);
-    let mut reader = BufReader::new(file);
-    let (mut header, mut done, mut whole, mut number) = (None, Vec::new(), 0, 0_u64);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        reader.read_until(b'\n', &mut line).map_err(failed)?;
-        number += 1;
-        let damaged = || {
-            Failure::new(
-                Exit::Conflict,
-                format!(
-                    "{}:{number}: this is no line of a receipts file",
-                    path.display()
-                ),
-                "Give another file to --receipts, or move this one away.",
-            )
-        };
-        if line.last() != Some(&b'\n') {
-            // Half a line of receipts is cut off; half a first line too, if it is ours: nothing was sent yet then.
-            if header.is_none() && !line.is_empty() && !line.starts_with(BEGINNING) {
-                return Err(damaged());
-            }
-            break;
-        }
-        if header.is_none() {
-            let found: Header = serde_json::from_slice(&line).map_err(|_| damaged())?;
-            if found.form != FORM {
-                return Err(damaged());
-            }
-            header = Some(found);
-        } else {
-            let found: Line = serde_json::from_slice(&line).map_err(|_| damaged())?;
-            done.push((found.line, found.position.parse().map_err(|_| damaged())?));
-        }
-        whole += line.len() as u64;
-    }
-    done.sort_unstable();
-    Ok((header, Done(done), whole))
+fn write_line(out: &mut impl io::Write, line: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    out.write_all(&text)
 }
 
 /// SHA-256 of a file, hexadecimal.
@@ -324,22 +240,17 @@ mod tests {
 
     fn open(dir: &Path, agency: &str) -> Result<(Receipts, Done)> {
         let source = Source::File(dir.join("in.jsonl"));
-        Receipts::open(
-            Some(dir.join("out")),
-            &source,
-            "log+1+k",
-            agency,
-            Timestamp {
-                seconds: 1_467_000_000,
-                nanos: 5,
-            },
-        )
+        let now = Timestamp {
+            seconds: 1_467_000_000,
+            nanos: 5,
+        };
+        Receipts::open(Some(dir.join("out")), &source, "log+1+k", agency, now)
     }
 
-    fn add(receipts: &mut Receipts, line: u64, position: u64) {
+    fn add(receipts: &mut Receipts, text: &str, position: u64, ended: bool) {
         let prepared = Prepared {
             case: "agencies/us-dea/cases/1".into(),
-            request_id: receipts.header.request_id(line, "{}"),
+            request_id: receipts.header.request_id(&text_digest(text)),
             signed: vec![1].into(),
         };
         let recorded = Recorded {
@@ -350,61 +261,77 @@ mod tests {
             replayed: false,
             verified: true,
         };
-        receipts.add(line, &prepared, &recorded).unwrap();
-        receipts.finish().unwrap();
+        receipts.add(1, text, &prepared, &recorded).unwrap();
+        receipts.finish(ended).unwrap();
+    }
+
+    fn positions(done: &Done, texts: [&str; 3]) -> [Option<u64>; 3] {
+        texts.map(|text| done.position(&text_digest(text)))
     }
 
     #[test]
     fn an_interrupted_submission_goes_on_with_the_same_ids_and_time() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("in.jsonl"), "{}\n{}\n{}\n").unwrap();
+        fs::write(dir.path().join("in.jsonl"), "a\nb\nc\n").unwrap();
         let (mut first, done) = open(dir.path(), "agencies/us-dea").unwrap();
-        assert_eq!(done.position(2), None);
-        add(&mut first, 2, 77);
+        assert_eq!(positions(&done, ["a", "b", "c"]), [None; 3]);
+        add(&mut first, "b", 77, false);
         // Killed while writing.
         let out = dir.path().join("out");
         let whole = fs::read(&out).unwrap();
         fs::write(&out, [&whole[..], b"{\"line\":3,"].concat()).unwrap();
 
         let (mut second, done) = open(dir.path(), "agencies/us-dea").unwrap();
-        assert_eq!(
-            (done.position(1), done.position(2), done.position(3)),
-            (None, Some(77), None)
-        );
+        assert_eq!(positions(&done, ["a", "b", "c"]), [None, Some(77), None]);
         assert_eq!(second.header, first.header);
-        assert_eq!(
-            second.header.make_time(),
-            Some(Timestamp {
-                seconds: 1_467_000_000,
-                nanos: 5
-            })
-        );
-        assert_eq!(
-            second.header.request_id(1, "{}"),
-            first.header.request_id(1, "{}")
-        );
-        assert_ne!(
-            second.header.request_id(1, "{}"),
-            second.header.request_id(3, "{}")
-        );
-        add(&mut second, 1, 78);
+        let time = Timestamp {
+            seconds: 1_467_000_000,
+            nanos: 5,
+        };
+        assert_eq!(second.header.make_time(), Some(time));
+        let [a, c] = ["a", "c"].map(|text| second.header.request_id(&text_digest(text)));
+        assert_ne!(a, c);
+        add(&mut second, "a", 78, true);
         assert!(fs::read(&out).unwrap().starts_with(&whole));
         let (_, done) = open(dir.path(), "agencies/us-dea").unwrap();
-        assert_eq!((done.position(1), done.position(2)), (Some(78), Some(77)));
+        assert_eq!(
+            positions(&done, ["a", "b", "c"]),
+            [Some(78), Some(77), None]
+        );
     }
 
     #[test]
-    fn another_input_log_or_agency_is_refused_with_what_to_do() {
+    fn a_changed_input_is_refused_while_answers_are_outstanding_and_a_new_run_after() {
         let dir = tempfile::tempdir().unwrap();
         let input = dir.path().join("in.jsonl");
-        fs::write(&input, "{}").unwrap();
-        open(dir.path(), "agencies/us-dea").unwrap();
-        let failure = open(dir.path(), "agencies/us-cbp").unwrap_err();
-        assert!(failure.exit == Exit::Conflict && failure.what.contains("us-dea"));
-        fs::write(&input, "{ }").unwrap();
+        fs::write(&input, "a\nb").unwrap();
+        let (mut first, _) = open(dir.path(), "agencies/us-dea").unwrap();
+        add(&mut first, "a", 5, false);
+        fs::write(&input, "a\nB").unwrap();
         let failure = open(dir.path(), "agencies/us-dea").unwrap_err();
         assert!(failure.exit == Exit::Conflict && failure.what.contains("changed"));
         assert!(failure.next.contains("move"));
+
+        fs::write(&input, "a\nb").unwrap();
+        let (mut second, _) = open(dir.path(), "agencies/us-dea").unwrap();
+        second.finish(true).unwrap();
+        fs::write(&input, "a\nB").unwrap();
+        let (third, done) = open(dir.path(), "agencies/us-dea").unwrap();
+        assert_ne!(third.header.run, first.header.run);
+        assert_eq!(positions(&done, ["a", "b", "B"]), [Some(5), None, None]);
+        // The new run is the one that is open now.
+        fs::write(&input, "a\nb").unwrap();
+        assert!(open(dir.path(), "agencies/us-dea").is_err());
+    }
+
+    #[test]
+    fn another_agency_or_log_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("in.jsonl"), "a").unwrap();
+        let (mut first, _) = open(dir.path(), "agencies/us-dea").unwrap();
+        first.finish(true).unwrap();
+        let failure = open(dir.path(), "agencies/us-cbp").unwrap_err();
+        assert!(failure.exit == Exit::Conflict && failure.what.contains("us-dea"));
     }
 
     #[test]
@@ -412,14 +339,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("in.jsonl"), "{}").unwrap();
         let out = dir.path().join("out");
-        fs::write(&out, "precious\n").unwrap();
-        assert!(open(dir.path(), "agencies/us-dea").is_err());
-        assert_eq!(fs::read_to_string(&out).unwrap(), "precious\n");
-        fs::write(&out, "precious without an end of line").unwrap();
-        assert!(open(dir.path(), "agencies/us-dea").is_err());
-        assert_eq!(
-            fs::read_to_string(&out).unwrap(),
-            "precious without an end of line"
-        );
+        for precious in ["precious\n", "precious without an end of line"] {
+            fs::write(&out, precious).unwrap();
+            assert!(open(dir.path(), "agencies/us-dea").is_err());
+            assert_eq!(fs::read_to_string(&out).unwrap(), precious);
+        }
+        // Half a header is ours, and nothing was sent under it.
+        fs::write(&out, "{\"form\":\"casectl-receipts/1\",\"fi").unwrap();
+        assert!(open(dir.path(), "agencies/us-dea").is_ok());
     }
 }

@@ -146,13 +146,7 @@ impl Report {
     }
 
     /// One file is through, or as far as it came.
-    pub fn file_done(
-        &mut self,
-        _source: &Source,
-        receipts: &Receipts,
-        rejects: &Rejects,
-        _out: &mut Output,
-    ) {
+    pub fn file_done(&mut self, receipts: &Receipts, rejects: &Rejects) {
         self.receipts
             .extend(receipts.path.as_ref().map(|p| p.display().to_string()));
         self.rejects
