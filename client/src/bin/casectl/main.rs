@@ -45,10 +45,22 @@ struct Cli {
 #[command(next_help_heading = "Which broker, as whom, and how to show it")]
 pub struct Global {
     /// Context of the configuration file [default: its `current`]
-    #[arg(long, global = true, env = "CASECTL_CONTEXT", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "CASECTL_CONTEXT",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
     context: Option<String>,
     /// Configuration file [default: $XDG_CONFIG_HOME/casectl/config.toml]
-    #[arg(long, global = true, env = "CASECTL_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "CASECTL_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     config: Option<PathBuf>,
     /// Address of the broker, https://host:port
     #[arg(long, global = true, value_name = "URL")]
@@ -63,7 +75,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Most attempts of a call when the broker cannot be reached or is full [default: 6]
-    #[arg(long, global = true, env = "CASECTL_ATTEMPTS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, global = true, env = "CASECTL_ATTEMPTS", hide_env_values = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     attempts: Option<u32>,
     /// Form of the output [default: table]
     #[arg(

@@ -50,6 +50,14 @@ impl Source {
         }
     }
 
+    /// Whether it can be read once only: standard input, or a path that is a pipe or a device.
+    pub fn is_stream(&self) -> bool {
+        match self {
+            Self::File(path) => path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()),
+            Self::Stdin => true,
+        }
+    }
+
     /// Size in bytes, where it is known.
     pub fn size(&self) -> Option<u64> {
         match self {

@@ -54,7 +54,7 @@ pub struct Submit {
 enum OnError {
     /// Go on with the others.
     Skip,
-    /// Send nothing more.
+    /// Send nothing more; what is under way is finished.
     Stop,
 }
 

@@ -179,7 +179,8 @@ impl Header {
         if now.sha256.is_none() {
             return refuse(
                 format!(
-                    "{path} belongs to a submission that was interrupted, and standard input cannot go on with it"
+                    "{path} belongs to a submission that was interrupted, and {} cannot go on with it: it can be read once only",
+                    now.file
                 ),
                 "Give another file to --receipts.".into(),
             );
@@ -203,9 +204,9 @@ fn write_line(out: &mut impl io::Write, line: &impl Serialize) -> io::Result<()>
     out.write_all(&text)
 }
 
-/// SHA-256 of a file, hexadecimal.
+/// SHA-256 of a file, hexadecimal; none for what can be read once only.
 fn sha256(source: &Source) -> Result<Option<String>> {
-    if *source == Source::Stdin {
+    if source.is_stream() {
         return Ok(None);
     }
     let mut context = digest::Context::new(&digest::SHA256);

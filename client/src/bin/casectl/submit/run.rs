@@ -63,7 +63,7 @@ impl Submitter<'_> {
             .clone()
             .or_else(|| beside(source, "receipts.jsonl"));
         if path.is_none() {
-            out.note("casectl: receipts of standard input are not kept without --receipts; `casectl log receipt POSITION` gets one later");
+            out.note("casectl: receipts of what is read from a pipe are not kept without --receipts; `casectl log receipt POSITION` gets one later");
         }
         let values = source.values()?;
         let (log, agency) = (&self.caller.log_vkey, &self.caller.agency);
@@ -195,15 +195,15 @@ fn write_proof(dir: &Path, case: &str, recorded: &Recorded) -> Result<()> {
     write_private(&path, &file.to_string())
 }
 
-/// `FILE.suffix` beside a file; nowhere for standard input.
+/// `FILE.suffix` beside a file; nowhere for what is read from a pipe.
 fn beside(source: &Source, suffix: &str) -> Option<PathBuf> {
     match source {
-        Source::File(path) => {
+        Source::File(path) if !source.is_stream() => {
             let mut name = path.as_os_str().to_owned();
             name.push(".");
             name.push(suffix);
             Some(name.into())
         }
-        Source::Stdin => None,
+        _ => None,
     }
 }
