@@ -126,6 +126,8 @@ pub struct Sequencer {
     pub group_entries: usize,
     /// Most bytes one sync makes durable, 1 MiB to 64 MiB.
     pub group_bytes: usize,
+    /// How long a group waits for statements that are being checked, microseconds, 0 to 100,000.
+    pub gather_us: u64,
 }
 
 /// The state store.
@@ -194,6 +196,7 @@ impl Default for Sequencer {
             submit_wait_ms: 2_000,
             group_entries: 1_024,
             group_bytes: 8 << 20,
+            gather_us: 500,
         }
     }
 }
@@ -294,6 +297,7 @@ impl Config {
             number("sequencer.submit_wait_ms", s.submit_wait_ms, 0, 60_000),
             number("sequencer.group_entries", s.group_entries as u64, 1, 16_384),
             number("sequencer.group_bytes", s.group_bytes as u64, 1 << 20, 64 << 20),
+            number("sequencer.gather_us", s.gather_us, 0, 100_000),
             number("state.cache_bytes", self.state.cache_bytes, 1 << 20, 16 << 30),
             number("limits.connections", l.connections as u64, 1, 65_536),
             number("limits.handshakes", l.handshakes as u64, 1, 4_096),

@@ -16,11 +16,11 @@ use crate::{
     identity::Caller,
     intake::Submission,
     policy::Method,
-    sequencer::{Proof, Recorded, SequencerError},
+    sequencer::{Coming, Proof, Recorded, SequencerError},
 };
 
 type Answer = Pin<Box<dyn Future<Output = Result<RecordedStatement, Status>> + Send>>;
-type Admission = Pin<Box<dyn Future<Output = Result<Submission, Status>> + Send>>;
+type Admission = Pin<Box<dyn Future<Output = (Result<Submission, Status>, Coming)> + Send>>;
 
 #[tonic::async_trait]
 impl IntakeService for Rooms {
@@ -38,8 +38,11 @@ impl IntakeService for Rooms {
         }
         // Looked at first: after this, nothing that the caller sent can keep it from its receipt.
         self.log.check_size(known_tree_size)?;
+        let coming = self.sequencer.announce();
         let submission = self.intake.admit(&caller, signed_statement)?;
-        let recorded = self.sequencer.submit(submission).await?;
+        let outcome = self.sequencer.enqueue(submission).await?;
+        drop(coming);
+        let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
         let (recorded, tree_size) = self.with_receipt(recorded).await?;
         let consistency_proof = if known_tree_size == 0 {
             None
@@ -132,8 +135,9 @@ impl Pump {
                         return;
                     }
                 }
-                Some(admitted) = admissions.next(), if !admissions.is_empty() => {
+                Some((admitted, coming)) = admissions.next(), if !admissions.is_empty() => {
                     answers.push_back(self.enqueue(admitted).await);
+                    drop(coming);
                 }
                 () = self.rooms.stopping.cancelled(), if end.is_none() => {
                     end = Some(Err(SequencerError::Stopping.into()));
@@ -158,10 +162,11 @@ impl Pump {
     /// Checks on any core: signature verification is most of the work of a submission.
     fn admit(&self, request: SubmitStreamRequest) -> Admission {
         let (intake, caller) = (self.rooms.intake.clone(), self.caller.clone());
+        let coming = self.rooms.sequencer.announce();
         let check = tokio::spawn(async move { intake.admit(&caller, request.signed_statement) });
         Box::pin(check.map(|outcome| match outcome {
-            Ok(admitted) => admitted.map_err(Status::from),
-            Err(error) => Err(status::internal(&error)),
+            Ok(admitted) => (admitted.map_err(Status::from), coming),
+            Err(error) => (Err(status::internal(&error)), coming),
         }))
     }
 

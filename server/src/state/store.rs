@@ -21,14 +21,20 @@ pub struct Store {
     path: PathBuf,
 }
 
-/// Key → (position that last changed it, value).
-pub(super) type Overlay = HashMap<Vec<u8>, (u64, Vec<u8>)>;
-
 /// What readers and the writing thread share.
 pub(super) struct Shared {
     pub(super) db: sled::Db,
-    /// An entry leaves once sled has it.
+    /// What sled does not have yet; an entry leaves once it has.
     pub(super) overlay: RwLock<Overlay>,
+}
+
+/// What was staged and is not in sled yet.
+#[derive(Default)]
+pub(super) struct Overlay {
+    /// Key → (position that last changed it, value).
+    pub(super) pairs: HashMap<Vec<u8>, (u64, Vec<u8>)>,
+    /// Position after the last statement staged.
+    pub(super) next_position: u64,
 }
 
 /// What opening did.
@@ -115,32 +121,29 @@ impl Store {
     /// Takes recorded statements in; they are found from now on. `next_position` is that after the last of them. Waits
     /// while sled is far behind.
     pub fn stage(&self, changes: &[Change], next_position: u64) -> Result<(), StateError> {
-        let mut pairs = Vec::with_capacity(changes.len() * 2);
-        for change in changes {
-            let record = keys::encode_record(&change.record);
-            pairs.push((keys::case(&change.case), change.position, record));
-            let request = keys::request(&change.agency, &change.request_id);
-            pairs.push((
-                request,
-                change.position,
-                change.position.to_be_bytes().to_vec(),
-            ));
-        }
+        let writer = self.writer.lock().unwrap_or_else(|e| e.into_inner());
+        let writer = writer.as_ref().ok_or(StateError::Stopped)?;
         {
             let mut overlay = self
                 .shared
                 .overlay
                 .write()
                 .unwrap_or_else(|e| e.into_inner());
-            for (key, position, value) in &pairs {
-                overlay.insert(key.clone(), (*position, value.clone()));
+            for change in changes {
+                let record = keys::encode_record(&change.record);
+                let request = keys::request(&change.agency, &change.request_id);
+                let position = change.position;
+                overlay
+                    .pairs
+                    .insert(keys::case(&change.case), (position, record));
+                overlay
+                    .pairs
+                    .insert(request, (position, position.to_be_bytes().to_vec()));
             }
+            overlay.next_position = next_position;
+            writer.staged(overlay.pairs.len());
         }
-        let writer = self.writer.lock().unwrap_or_else(|e| e.into_inner());
-        writer
-            .as_ref()
-            .ok_or(StateError::Stopped)?
-            .send(pairs, next_position)
+        writer.wait_for_room()
     }
 
     /// Waits until sled has everything staged.
@@ -175,7 +178,7 @@ impl Store {
                 .overlay
                 .read()
                 .unwrap_or_else(|e| e.into_inner());
-            if let Some((_, value)) = overlay.get(key) {
+            if let Some((_, value)) = overlay.pairs.get(key) {
                 return decode(key, value).map(Some);
             }
         }

@@ -1,115 +1,171 @@
-//! The thread that carries staged changes into sled, off the acknowledgement path.
+//! The thread that carries what was staged into sled, off the acknowledgement path.
+//!
+//! It takes everything that gathered in the overlay at once: waking it for each group would cost the cores more than the
+//! writing does, and a larger batch costs sled less a key.
 
 use std::{
     path::Path,
-    sync::{Arc, mpsc},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use super::{StateError, keys, store::Shared};
 
-/// Groups that may be staged ahead of sled; then the sequencer waits. Bounds the overlay.
-const GROUPS_AHEAD: usize = 64;
-/// Key and value pairs that one batch carries at most.
-const BATCH_PAIRS: usize = 4_096;
-
-/// Key, position, value.
-type Pair = (Vec<u8>, u64, Vec<u8>);
-
-enum Message {
-    Group(Vec<Pair>, u64),
-    Settle(mpsc::SyncSender<()>),
-}
+/// Keys that may be staged ahead of sled; then the sequencer waits. Bounds the overlay.
+const KEYS_AHEAD: usize = 65_536;
+/// Keys at which a batch is worth writing at once.
+const KEYS_WORTH: usize = 8_192;
+/// How long keys gather otherwise.
+const GATHER: Duration = Duration::from_millis(25);
 
 /// Handle of the thread.
 pub(super) struct Writer {
-    queue: mpsc::SyncSender<Message>,
+    signals: Arc<Signals>,
     thread: JoinHandle<Result<(), StateError>>,
+}
+
+#[derive(Default)]
+struct Signals {
+    state: Mutex<Signal>,
+    /// For the thread: something to write, or a hurry.
+    work: Condvar,
+    /// For who waits on the thread: a batch is written, or the thread has ended.
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct Signal {
+    /// Keys staged and not written.
+    waiting: usize,
+    /// Somebody waits for the overlay to run empty.
+    hurry: bool,
+    /// Write what is there, then end.
+    close: bool,
+    /// The thread has ended.
+    ended: bool,
+}
+
+impl Signals {
+    fn lock(&self) -> MutexGuard<'_, Signal> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
 }
 
 impl Writer {
     pub(super) fn start(shared: Arc<Shared>, path: &Path) -> Result<Self, StateError> {
-        let (queue, messages) = mpsc::sync_channel(GROUPS_AHEAD);
+        let signals = Arc::new(Signals::default());
+        let of_thread = Arc::clone(&signals);
+        let run = move || {
+            let outcome = run(&shared, &of_thread)
+                .inspect_err(|error| tracing::error!(%error, "the state store failed"));
+            of_thread.lock().ended = true;
+            of_thread.done.notify_all();
+            outcome
+        };
         let thread = thread::Builder::new()
             .name("state".into())
-            .spawn(move || {
-                run(&shared, &messages)
-                    .inspect_err(|error| tracing::error!(%error, "the state store failed"))
-            })
+            .spawn(run)
             .map_err(|source| StateError::File {
                 path: path.into(),
                 source,
             })?;
-        Ok(Self { queue, thread })
+        Ok(Self { signals, thread })
     }
 
-    pub(super) fn send(&self, pairs: Vec<Pair>, next_position: u64) -> Result<(), StateError> {
-        self.queue
-            .send(Message::Group(pairs, next_position))
-            .map_err(|_| StateError::Stopped)
+    /// Says that the overlay now has so many keys. Called under the overlay's lock, as the thread sets the same number under
+    /// it: neither can overtake the other.
+    pub(super) fn staged(&self, keys: usize) {
+        let mut signal = self.signals.lock();
+        let was_idle = signal.waiting == 0;
+        signal.waiting = keys;
+        if was_idle || keys >= KEYS_WORTH {
+            self.signals.work.notify_one();
+        }
     }
 
+    /// Waits while too much is staged. Called without any lock.
+    pub(super) fn wait_for_room(&self) -> Result<(), StateError> {
+        self.wait_until(self.signals.lock(), |signal| signal.waiting < KEYS_AHEAD)
+    }
+
+    /// Waits until sled has everything staged.
     pub(super) fn settle(&self) -> Result<(), StateError> {
-        let (done, wait) = mpsc::sync_channel(1);
-        self.queue
-            .send(Message::Settle(done))
-            .map_err(|_| StateError::Stopped)?;
-        wait.recv().map_err(|_| StateError::Stopped)
+        let mut signal = self.signals.lock();
+        signal.hurry = true;
+        self.signals.work.notify_one();
+        self.wait_until(signal, |signal| signal.waiting == 0)
     }
 
+    /// Writes everything and ends the thread.
     pub(super) fn stop(self) -> Result<(), StateError> {
-        drop(self.queue);
+        self.signals.lock().close = true;
+        self.signals.work.notify_one();
         self.thread.join().unwrap_or(Err(StateError::Stopped))
     }
-}
 
-fn run(shared: &Shared, messages: &mpsc::Receiver<Message>) -> Result<(), StateError> {
-    while let Ok(first) = messages.recv() {
-        let mut groups: Vec<Vec<Pair>> = Vec::new();
-        let mut pairs = 0;
-        let mut next_position = None;
-        let mut settled = None;
-        let mut message = Some(first);
-        while let Some(current) = message.take() {
-            match current {
-                Message::Group(group, next) => {
-                    pairs += group.len();
-                    next_position = Some(next);
-                    groups.push(group);
-                    if pairs < BATCH_PAIRS {
-                        message = messages.try_recv().ok();
-                    }
-                }
-                Message::Settle(done) => settled = Some(done),
+    fn wait_until(
+        &self,
+        mut signal: MutexGuard<'_, Signal>,
+        holds: impl Fn(&Signal) -> bool,
+    ) -> Result<(), StateError> {
+        while !holds(&signal) {
+            if signal.ended {
+                return Err(StateError::Stopped);
             }
+            signal = self
+                .signals
+                .done
+                .wait(signal)
+                .unwrap_or_else(|e| e.into_inner());
         }
-        if let Some(next_position) = next_position {
-            apply(shared, &groups, next_position)?;
-        }
-        if let Some(done) = settled {
-            // Whoever waited may have gone.
-            let _ = done.send(());
+        if signal.ended {
+            Err(StateError::Stopped)
+        } else {
+            Ok(())
         }
     }
-    Ok(())
 }
 
-/// One batch is atomic in sled, so position and content never disagree.
-fn apply(shared: &Shared, groups: &[Vec<Pair>], next_position: u64) -> Result<(), StateError> {
-    let mut batch = sled::Batch::default();
-    for (key, _, value) in groups.iter().flatten() {
-        batch.insert(key.as_slice(), value.as_slice());
+fn run(shared: &Shared, signals: &Signals) -> Result<(), StateError> {
+    loop {
+        let mut signal = signals.lock();
+        while signal.waiting == 0 && !signal.close {
+            signal.hurry = false;
+            signal = signals.work.wait(signal).unwrap_or_else(|e| e.into_inner());
+        }
+        if signal.waiting == 0 {
+            return Ok(());
+        }
+        let worth_it =
+            |signal: &mut Signal| !signal.hurry && !signal.close && signal.waiting < KEYS_WORTH;
+        let (signal, _) = signals
+            .work
+            .wait_timeout_while(signal, GATHER, worth_it)
+            .unwrap_or_else(|e| e.into_inner());
+        drop(signal);
+        apply(shared, signals)?;
+        signals.done.notify_all();
     }
+}
+
+/// Writes all of the overlay as it stands. One batch is atomic in sled, and the
+/// overlay changes by whole groups, so position and content never disagree.
+fn apply(shared: &Shared, signals: &Signals) -> Result<(), StateError> {
+    let mut batch = sled::Batch::default();
+    let next_position = {
+        let overlay = shared.overlay.read().unwrap_or_else(|e| e.into_inner());
+        for (key, (_, value)) in &overlay.pairs {
+            batch.insert(key.as_slice(), value.as_slice());
+        }
+        overlay.next_position
+    };
     batch.insert(keys::APPLIED, &next_position.to_be_bytes());
     shared.db.apply_batch(batch)?;
     let mut overlay = shared.overlay.write().unwrap_or_else(|e| e.into_inner());
-    for (key, position, _) in groups.iter().flatten() {
-        if overlay
-            .get(key)
-            .is_some_and(|(newest, _)| newest <= position)
-        {
-            overlay.remove(key);
-        }
-    }
+    overlay
+        .pairs
+        .retain(|_, (position, _)| *position >= next_position);
+    signals.lock().waiting = overlay.pairs.len();
     Ok(())
 }

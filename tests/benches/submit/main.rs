@@ -157,7 +157,7 @@ async fn compare(divisor: usize) -> anyhow::Result<()> {
         table::row(shape, &ceiling, &ours, check);
     }
     table::foot();
-    broker.stop();
+    broker.stop().await;
     Ok(())
 }
 
@@ -186,7 +186,7 @@ async fn million(total: usize) -> anyhow::Result<()> {
         );
     }
     let began = Instant::now();
-    broker.stop();
+    broker.stop().await;
     println!("stopped in {:.1} s", began.elapsed().as_secs_f64());
     let began = Instant::now();
     let broker = site.start();
@@ -194,7 +194,7 @@ async fn million(total: usize) -> anyhow::Result<()> {
         "started again, everything checked, in {:.1} s",
         began.elapsed().as_secs_f64()
     );
-    broker.stop();
+    broker.stop().await;
     Ok(())
 }
 

@@ -1,0 +1,243 @@
+//! Group commit: one thread owns the tail of the journal.
+//!
+//! What it is for: giving every statement its position. It takes what has queued while the last group was being synced,
+//! decides each against the state of its case, appends one group, syncs once, extends the tree, signs one checkpoint, and
+//! answers all of them. What it promises: nothing is answered before its entry and its checkpoint are on disk; equal
+//! requests get the same entry, also when both are in flight at once. What it never does: go on after a failed write or
+//! sync. Then nobody is answered any more and the process ends, as retrying a failed sync can lose what it reported
+//! ("fsyncgate"; PostgreSQL wiki, "Fsync Errors").
+
+mod draft;
+mod tail;
+
+use std::{
+    fmt::Display,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use casebroker_proto::{names::CaseName, tlog::Frontier};
+use prost_types::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::{
+    config,
+    intake::Submission,
+    journal::Journal,
+    state::{MAX_STATEMENTS, RequestId, Store},
+    transparency::{Log, Signed},
+};
+use tail::Tail;
+
+/// Exit status of the process after a failed write or sync (sysexits.h, EX_IOERR).
+pub const EXIT_IO: i32 = 74;
+
+/// Why a submission was not recorded. Nothing was written for it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SequencerError {
+    /// The case exists already.
+    #[error("`{0}` has been reported already")]
+    CaseExists(CaseName),
+    /// There is no such case.
+    #[error("`{0}` does not exist")]
+    CaseNotFound(CaseName),
+    /// The case was taken back.
+    #[error("`{0}` has been retracted")]
+    CaseRetracted(CaseName),
+    /// The case has another revision.
+    #[error("`{case}` is at revision {current}, the amendment expects {expected}")]
+    RevisionConflict {
+        /// The case.
+        case: CaseName,
+        /// Its revision now.
+        current: i32,
+        /// The revision expected.
+        expected: i32,
+    },
+    /// The case has as many statements as it may have.
+    #[error("`{0}` has {MAX_STATEMENTS} statements, the most a case may have")]
+    CaseFull(CaseName),
+    /// The request id was used for another statement.
+    #[error("request id `{}` was used before for another statement", uuid::Uuid::from_bytes(*.0))]
+    RequestIdReused(RequestId),
+    /// The queue stayed full.
+    #[error("the intake queue stayed full for {} ms", waited.as_millis())]
+    Full {
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The broker is stopping.
+    #[error("the broker is stopping")]
+    Stopping,
+}
+
+/// A recorded statement.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Its position.
+    pub position: u64,
+    /// When it was recorded.
+    pub record_time: Timestamp,
+    /// The entry's bytes.
+    pub entry: Bytes,
+    /// Where its receipt comes from.
+    pub proof: Proof,
+}
+
+/// Where a receipt comes from.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// The group that it was just recorded with: everything is in memory.
+    Fresh(Arc<Signed>),
+    /// It was recorded before; the receipt is made from the tree and the journal.
+    Replayed,
+}
+
+/// The way into the sequencer; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sequencer {
+    queue: mpsc::Sender<Message>,
+    bytes: Arc<Semaphore>,
+    wait: Duration,
+    coming: Arc<AtomicUsize>,
+}
+
+/// A statement that is on its way to the queue; a group waits a moment for those.
+#[derive(Debug)]
+pub struct Coming(Arc<AtomicUsize>);
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The thread; joined at the end.
+#[derive(Debug)]
+pub struct Running {
+    thread: JoinHandle<()>,
+    queue: mpsc::Sender<Message>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Submit(Waiting),
+    /// Take nothing new.
+    Close,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    submission: Submission,
+    reply: oneshot::Sender<Result<Recorded, SequencerError>>,
+    _bytes: OwnedSemaphorePermit,
+}
+
+impl Sequencer {
+    /// Starts the thread. `frontier` and `last_time` are those of the journal's last entry.
+    pub fn start(
+        config: &config::Sequencer,
+        journal: Box<dyn Journal>,
+        log: Arc<Log>,
+        state: Arc<Store>,
+        frontier: Frontier,
+        last_time: Timestamp,
+    ) -> std::io::Result<(Self, Running)> {
+        let (queue, messages) = mpsc::channel(config.queue_entries);
+        let coming = Arc::new(AtomicUsize::new(0));
+        let tail = Tail {
+            coming: Arc::clone(&coming),
+            gather: Duration::from_micros(config.gather_us),
+            reader: journal.reader(),
+            journal,
+            log,
+            state,
+            frontier,
+            last_time,
+            group_entries: config.group_entries,
+            group_bytes: config.group_bytes,
+        };
+        let thread = thread::Builder::new()
+            .name("sequencer".into())
+            .spawn(move || tail.run(messages))?;
+        let bytes = Arc::new(Semaphore::new(config.queue_bytes));
+        let wait = Duration::from_millis(config.submit_wait_ms);
+        let running = Running {
+            thread,
+            queue: queue.clone(),
+        };
+        let sequencer = Self {
+            queue,
+            bytes,
+            wait,
+            coming,
+        };
+        Ok((sequencer, running))
+    }
+
+    /// Says that a statement is being checked and will be queued or refused soon, until the answer is dropped.
+    pub fn announce(&self) -> Coming {
+        self.coming.fetch_add(1, Ordering::Relaxed);
+        Coming(Arc::clone(&self.coming))
+    }
+
+    /// Puts a submission into the queue; the receiver gets the outcome. Waits for a place up to the configured limit.
+    pub async fn enqueue(
+        &self,
+        submission: Submission,
+    ) -> Result<oneshot::Receiver<Result<Recorded, SequencerError>>, SequencerError> {
+        let bytes = u32::try_from(submission.signed_statement.len()).unwrap_or(u32::MAX);
+        let place = async {
+            let bytes = Arc::clone(&self.bytes).acquire_many_owned(bytes).await;
+            let place = self.queue.reserve().await;
+            bytes.ok().zip(place.ok())
+        };
+        let place = tokio::time::timeout(self.wait, place).await;
+        let (permit, place) = place
+            .map_err(|_| SequencerError::Full { waited: self.wait })?
+            .ok_or(SequencerError::Stopping)?;
+        let (reply, outcome) = oneshot::channel();
+        place.send(Message::Submit(Waiting {
+            submission,
+            reply,
+            _bytes: permit,
+        }));
+        Ok(outcome)
+    }
+
+    /// Submits and waits for the outcome. If the caller goes away, what is queued is recorded all the same.
+    pub async fn submit(&self, submission: Submission) -> Result<Recorded, SequencerError> {
+        self.enqueue(submission)
+            .await?
+            .await
+            .unwrap_or(Err(SequencerError::Stopping))
+    }
+}
+
+impl Running {
+    /// Takes nothing new, records what is queued and ends the thread. It does not wait until every [`Sequencer`] is gone: a
+    /// connection whose peer has fallen silent may hold one for long. Blocks.
+    pub fn close(self) {
+        // If nobody receives, the thread has ended already.
+        drop(self.queue.blocking_send(Message::Close));
+        if self.thread.join().is_err() {
+            stop_process("the sequencer", &"it panicked");
+        }
+    }
+}
+
+/// Ends the process at once: nobody is answered any more.
+pub fn stop_process(during: &str, error: &dyn Display) -> ! {
+    tracing::error!(during, %error, "the broker stops; nothing is acknowledged after this");
+    eprintln!(
+        "casebroker: stopped while {during}: {error}\n\
+         Everything acknowledged is in the journal. Look at the disk, then start again: the start checks all of it."
+    );
+    process::exit(EXIT_IO)
+}

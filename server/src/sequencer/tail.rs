@@ -1,0 +1,239 @@
+//! The thread: takes groups, decides, makes durable, answers.
+
+use std::{
+    fmt::Display,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use casebroker_proto::{tlog::Frontier, v1::Entry};
+use prost::Message as _;
+use prost_types::Timestamp;
+use tokio::sync::mpsc;
+
+use super::{
+    Message, Proof, Recorded, SequencerError, Waiting,
+    draft::{Answer, Draft, reused, says_the_same},
+    stop_process,
+};
+use crate::{
+    intake::{Submission, decide},
+    journal::{Group, Journal, JournalReader, ReadLimit},
+    state::{CaseRecord, StateError, Store},
+    transparency::{Log, Signed},
+};
+
+/// What the thread owns.
+pub(super) struct Tail {
+    pub(super) journal: Box<dyn Journal>,
+    pub(super) reader: Arc<dyn JournalReader>,
+    pub(super) log: Arc<Log>,
+    pub(super) state: Arc<Store>,
+    pub(super) frontier: Frontier,
+    pub(super) last_time: Timestamp,
+    pub(super) group_entries: usize,
+    pub(super) group_bytes: usize,
+    /// Statements that are on their way to the queue.
+    pub(super) coming: Arc<AtomicUsize>,
+    /// How long a group waits for those.
+    pub(super) gather: Duration,
+}
+
+impl Tail {
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>) {
+        let mut batch = Vec::new();
+        while let Some(first) = queue.blocking_recv() {
+            let mut bytes = 0;
+            let mut next = Some(first);
+            let mut may_gather = !self.gather.is_zero();
+            while let Some(message) = next.take() {
+                match message {
+                    Message::Submit(waiting) => {
+                        bytes += waiting.submission.signed_statement.len();
+                        batch.push(waiting);
+                    }
+                    // What is queued is still received.
+                    Message::Close => queue.close(),
+                }
+                if batch.len() >= self.group_entries || bytes >= self.group_bytes {
+                    break;
+                }
+                next = queue.try_recv().ok();
+                if next.is_none() && may_gather && self.coming.load(Ordering::Relaxed) > 0 {
+                    // A group costs a sync and a signature however small it is, and the cores have others to check.
+                    may_gather = false;
+                    thread::sleep(self.gather);
+                    next = queue.try_recv().ok();
+                }
+            }
+            if !batch.is_empty() {
+                self.commit(batch.drain(..));
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: impl Iterator<Item = Waiting>) {
+        let first_position = self.frontier.size();
+        let record_time = self.now();
+        let mut draft = Draft::default();
+        for Waiting {
+            submission,
+            reply,
+            _bytes,
+        } in batch
+        {
+            let answer = self
+                .judge(&submission, &draft, first_position)
+                .unwrap_or_else(|e| self.fail("reading the state", &e));
+            let answer = answer.unwrap_or_else(|accepted| {
+                draft.accept(submission, accepted, first_position, record_time)
+            });
+            draft.replies.push((reply, answer));
+        }
+        let signed = (!draft.entries.is_empty()).then(|| self.make_durable(first_position, &draft));
+        for (reply, answer) in draft.replies {
+            let outcome = match answer {
+                Answer::Refused(error) => Err(error),
+                Answer::Earlier {
+                    position,
+                    entry,
+                    record_time,
+                } => Ok(Recorded {
+                    position,
+                    record_time,
+                    entry,
+                    proof: Proof::Replayed,
+                }),
+                Answer::Entry(index) => match (draft.entries.get(index), &signed) {
+                    (Some(entry), Some(signed)) => Ok(Recorded {
+                        position: first_position + index as u64,
+                        record_time,
+                        entry: entry.clone(),
+                        proof: Proof::Fresh(Arc::clone(signed)),
+                    }),
+                    _ => Err(SequencerError::Stopping),
+                },
+            };
+            // A caller that went away gets the same answer when it asks again.
+            drop(reply.send(outcome));
+        }
+    }
+
+    /// Ok: the answer is known. Err: accepted, with the record of the case as it will be.
+    fn judge(
+        &self,
+        submission: &Submission,
+        draft: &Draft,
+        first_position: u64,
+    ) -> Result<Result<Answer, CaseRecord>, StopReason> {
+        let request = (submission.agency.clone(), submission.request_id);
+        if let Some(position) = draft.requests.get(&request) {
+            let index = usize::try_from(position - first_position).unwrap_or(usize::MAX);
+            let same = draft
+                .entries
+                .get(index)
+                .is_some_and(|entry| says_the_same(entry, submission));
+            let answer = if same {
+                Answer::Entry(index)
+            } else {
+                reused(submission)
+            };
+            return Ok(Ok(answer));
+        }
+        if let Some(position) = self.state.request(&request.0, &request.1)? {
+            return Ok(Ok(self.replay(position, submission)?));
+        }
+        let case = &submission.case;
+        let record = match draft.cases.get(case) {
+            Some(record) => Some(record.clone()),
+            None => self.state.case(case)?,
+        };
+        Ok(match decide(submission.action, case, record.as_ref()) {
+            Err(error) => Ok(Answer::Refused(error)),
+            Ok(()) => Err(record.unwrap_or_default()),
+        })
+    }
+
+    fn replay(&self, position: u64, submission: &Submission) -> Result<Answer, StopReason> {
+        let record = self
+            .reader
+            .read(position, ReadLimit::ONE)?
+            .pop()
+            .ok_or(StopReason::Missing(position))?;
+        if !says_the_same(&record.entry, submission) {
+            return Ok(reused(submission));
+        }
+        let record_time = Entry::decode(record.entry.as_ref())
+            .ok()
+            .and_then(|entry| entry.record_time)
+            .unwrap_or_default();
+        Ok(Answer::Earlier {
+            position,
+            entry: record.entry,
+            record_time,
+        })
+    }
+
+    fn make_durable(&mut self, first_position: u64, draft: &Draft) -> Arc<Signed> {
+        let entries = draft.entries.iter().map(AsRef::as_ref);
+        let signed = self
+            .log
+            .sign(&self.frontier, entries)
+            .unwrap_or_else(|e| self.fail("signing the checkpoint", &e));
+        let group = Group {
+            first_position,
+            entries: &draft.entries,
+            tree_size: signed.extension.size(),
+            root: signed.extension.root().into(),
+            checkpoint: &signed.checkpoint,
+        };
+        self.journal
+            .append(group)
+            .unwrap_or_else(|e| self.fail("writing the journal", &e));
+        // On disk. What follows can be made again from the journal, but not by a process that missed a step.
+        self.log
+            .publish(&signed)
+            .unwrap_or_else(|e| self.fail("writing the tree", &e));
+        self.state
+            .stage(&draft.changes, signed.extension.size())
+            .unwrap_or_else(|e| self.fail("writing the state", &e));
+        self.frontier = signed.extension.frontier().clone();
+        Arc::new(signed)
+    }
+
+    /// The clock, never before the last entry's time.
+    fn now(&mut self) -> Timestamp {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let now = Timestamp {
+            seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            nanos: i32::try_from(since.subsec_nanos()).unwrap_or(0),
+        };
+        if (now.seconds, now.nanos) > (self.last_time.seconds, self.last_time.nanos) {
+            self.last_time = now;
+        }
+        self.last_time
+    }
+
+    fn fail(&self, during: &str, error: &dyn Display) -> ! {
+        // If the state store is at fault, the next start must not trust it; if not, this costs one rebuild.
+        drop(self.state.condemn());
+        stop_process(during, error)
+    }
+}
+
+/// Why the sequencer cannot go on.
+#[derive(Debug, thiserror::Error)]
+enum StopReason {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Journal(#[from] crate::journal::JournalError),
+    #[error("the state names position {0}, which the journal does not have")]
+    Missing(u64),
+}
