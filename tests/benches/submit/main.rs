@@ -3,7 +3,7 @@
 //!
 //!     cargo bench -p casebroker-tests --bench submit               the table
 //!     cargo bench -p casebroker-tests --bench submit -- --quick    a short run, to see that it works
-//!     cargo bench -p casebroker-tests --bench submit -- --million  memory while a million cases go in
+//!     cargo bench -p casebroker-tests --bench submit -- --million  memory while a million cases go in; `--million 3`: three
 
 mod load;
 mod noop;
@@ -42,7 +42,10 @@ fn main() -> anyhow::Result<()> {
             PathBuf::from(config),
             PathBuf::from(address_file),
         )),
-        rest if rest.contains(&"--million") => runtime.block_on(million(1_000_000)),
+        ["--million", times @ ..] => {
+            let times = times.iter().find_map(|t| t.parse::<usize>().ok());
+            runtime.block_on(million(times.unwrap_or(1).clamp(1, 20) * 1_000_000))
+        }
         rest => runtime.block_on(compare(if rest.contains(&"--quick") { 20 } else { 1 })),
     }
 }
