@@ -56,6 +56,7 @@ mod members;
 mod profile;
 mod proof;
 mod proof_file;
+mod registry;
 mod stream;
 mod submit;
 mod trust;

@@ -130,6 +130,21 @@ reasons! {
         causes: ["The same case was reported under another request id.", "Two systems of the agency use the same numbers."]
         action: "To change it send an amendment; to report another incident choose another name."
     }
+    AudienceTooWide "AUDIENCE_TOO_WIDE" PermissionDenied {
+        "The statement's audience is wider than that of its case."
+        causes: ["The handling of a statement names somebody who may not see the case.", "The case was narrowed by an amendment meanwhile."]
+        action: "Use the audience of the case or a part of it; only the case's owner can widen it, by a release or an amendment."
+    }
+    ReleaseNarrows "RELEASE_NARROWS" FailedPrecondition {
+        "The release leaves out somebody who may see the case now."
+        causes: ["The audience of the release does not include the present one.", "A group has other members now than when the case was recorded."]
+        action: "Name everybody who may see the case now and those to be added; to narrow the audience, amend the case."
+    }
+    MemberNotFound "MEMBER_NOT_FOUND" NotFound {
+        "There is no such member."
+        causes: ["The name is misspelt.", "The agency is a member no more."]
+        action: "`casectl registry members` lists them all; `casectl registry changes` shows those of before."
+    }
     RequestIdReused "REQUEST_ID_REUSED" AlreadyExists {
         "The request id was used before for another statement of the same agency."
         causes: ["A file was changed after a part of it had been sent.", "Request ids are not random."]
@@ -153,7 +168,7 @@ reasons! {
     StatementKindUnsupported "STATEMENT_KIND_UNSUPPORTED" Unimplemented {
         "This broker does not take statements of this kind yet."
         causes: ["The kind is in the contract but not built."]
-        action: "Use report, amendment or retraction, or a newer broker."
+        action: "Use report, amendment, release or retraction, or a newer broker."
     }
     FilterFieldUnsupported "FILTER_FIELD_UNSUPPORTED" Unimplemented {
         "This broker does not support a field of the filter yet; it never ignores one."

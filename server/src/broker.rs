@@ -18,7 +18,7 @@ use crate::{
     intake::Intake,
     journal::Journal as _,
     projections::CaseReader,
-    sequencer::{Running, Sequencer, stop_process},
+    sequencer::{Given, Running, Sequencer, stop_process},
     startup::{self, Recovered},
     state::Store,
     transparency::{Keeper, Receipts},
@@ -51,27 +51,36 @@ impl Broker {
             journal,
             log,
             state,
+            membership,
             frontier,
             last_time,
         } = startup::recover(&config)?;
         let reader = journal.reader();
 
         // The way in.
-        let intake = Intake::new(Arc::clone(&registry));
-        let (sequencer, running) = Sequencer::start(
-            &config.sequencer,
-            Box::new(journal),
-            Arc::clone(&log),
-            Arc::clone(&state),
+        let intake = Intake::new(Arc::clone(&registry), Arc::clone(&membership));
+        let given = Given {
+            journal: Box::new(journal),
+            log: Arc::clone(&log),
+            state: Arc::clone(&state),
+            registry: Arc::clone(&registry),
+            membership: Arc::clone(&membership),
             frontier,
             last_time,
-        )?;
+        };
+        let (sequencer, running) = Sequencer::start(&config.sequencer, given)?;
+        // What changed in the members' folder since the last start is on record before anybody is served.
+        sequencer.update_registry(registry.state(), || {}).await?;
         let keeper = Keeper::start(config.checkpoint_dir(), Arc::clone(&log), |error| {
             stop_process("keeping the checkpoint", &error)
         })?;
 
         // The way out.
-        let cases = CaseReader::new(Arc::clone(&reader), Arc::clone(&state));
+        let cases = CaseReader::new(
+            Arc::clone(&reader),
+            Arc::clone(&state),
+            Arc::clone(&membership),
+        );
         let receipts = Receipts::new(reader, Arc::clone(&log));
 
         let listener = Listener::bind(
@@ -87,6 +96,7 @@ impl Broker {
             intake,
             sequencer,
             cases,
+            membership,
             receipts,
             log,
             limits: Arc::new(config.limits.clone()),

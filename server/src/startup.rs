@@ -5,17 +5,18 @@ use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt as _, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use casebroker_proto::{
-    names::{AgencyName, CaseName},
+    statement::{Content, open_entry},
     tlog::{EMPTY_ROOT, Extension, Frontier, leaf_hash},
-    v1::statement::Kind,
+    v1::{Entry, RegistryUpdate, statement::Kind},
 };
+use prost::Message as _;
 use prost_types::Timestamp;
 
 use crate::{
     config::Config,
     journal::{GroupTrailer, Journal as _, JournalReader, ReadLimit, segments},
-    projections::Statement,
-    state::{Change, Effect, Store},
+    projections::{Membership, Statement},
+    state::{CaseRecord, Change, Effect, StatementChange, Store},
     transparency::{Identity, Log, LogError, Newest, TreeFile, load_kept_checkpoint},
 };
 
@@ -28,6 +29,8 @@ pub struct Recovered {
     pub log: Arc<Log>,
     /// The state store, caught up.
     pub state: Arc<Store>,
+    /// The registry's history.
+    pub membership: Arc<Membership>,
     /// Frontier of the tree.
     pub frontier: Frontier,
     /// When the last entry was recorded.
@@ -67,12 +70,14 @@ pub fn recover(config: &Config) -> anyhow::Result<Recovered> {
         tracing::warn!(aside = %aside.display(), why, "the state store was moved aside and is built anew from the journal");
     }
     catch_up(&*reader, &state, opened.applied, newest.size)?;
+    let membership = membership(&*reader, &state)?;
     let last_time = last_time(&*reader)?;
     let log = Log::new(identity, tree, newest);
     Ok(Recovered {
         journal,
         log,
         state: Arc::new(state),
+        membership: Arc::new(membership),
         frontier,
         last_time,
     })
@@ -173,15 +178,13 @@ fn catch_up(reader: &dyn JournalReader, state: &Store, from: u64, to: u64) -> an
     while next < to {
         let mut changes: Vec<Change> = Vec::new();
         for record in reader.read(next, CATCH_UP)? {
-            let statement =
-                Statement::decode(record.position, &record.entry).with_context(|| {
-                    format!(
-                        "the entry at position {} cannot be decoded",
-                        record.position
-                    )
-                })?;
+            let statement = Statement::decode(record.position, &record.entry)
+                .with_context(|| undecodable(record.position))?;
             next = record.position + 1;
-            changes.push(change(state, &changes, statement)?);
+            changes.push(match statement {
+                Some(statement) => Change::Statement(change(state, &changes, statement)?),
+                None => Change::Registry(record.position),
+            });
         }
         state.stage(&changes, next)?;
         if to - from > 100_000 {
@@ -198,7 +201,33 @@ fn catch_up(reader: &dyn JournalReader, state: &Store, from: u64, to: u64) -> an
     Ok(())
 }
 
-fn change(state: &Store, batch: &[Change], statement: Statement) -> anyhow::Result<Change> {
+/// The registry's history, from its updates in the journal.
+fn membership(reader: &dyn JournalReader, state: &Store) -> anyhow::Result<Membership> {
+    let mut updates: Vec<(u64, RegistryUpdate)> = Vec::new();
+    for position in state.registry_updates()? {
+        let records = reader.read(position, ReadLimit::ONE)?;
+        let record = records.first().with_context(|| undecodable(position))?;
+        match open_entry(&record.entry).with_context(|| undecodable(position))? {
+            (_, Content::RegistryUpdate(update)) => updates.push((position, *update)),
+            (_, Content::Statement(_)) => {
+                bail!("the entry at position {position} is no update of the registry")
+            }
+        }
+    }
+    let membership = Membership::default();
+    membership.apply(updates.iter().map(|(position, update)| (*position, update)));
+    Ok(membership)
+}
+
+fn undecodable(position: u64) -> String {
+    format!("the entry at position {position} cannot be decoded")
+}
+
+fn change(
+    state: &Store,
+    batch: &[Change],
+    statement: Statement,
+) -> anyhow::Result<StatementChange> {
     let Statement {
         position,
         agency,
@@ -206,21 +235,20 @@ fn change(state: &Store, batch: &[Change], statement: Statement) -> anyhow::Resu
         statement,
         ..
     } = statement;
-    let (agency, case): (AgencyName, CaseName) = (agency, case);
     let effect = match statement.kind {
         Some(Kind::Report(_)) => Effect::Reported,
         Some(Kind::Amendment(_)) => Effect::Amended,
         Some(Kind::Retraction(_)) => Effect::Retracted,
+        Some(Kind::Release(_)) => Effect::Released,
         _ => bail!(
             "the entry at position {position} is of a kind that this version does not know; use a newer broker"
         ),
     };
-    let earlier = batch
-        .iter()
-        .rev()
-        .find(|c| c.case == case)
-        .map(|c| c.record.clone());
-    let mut record = match earlier {
+    let earlier = batch.iter().rev().find_map(|change| match change {
+        Change::Statement(earlier) if earlier.case == case => Some(earlier.record.clone()),
+        _ => None,
+    });
+    let mut record: CaseRecord = match earlier {
         Some(record) => record,
         None => state.case(&case)?.unwrap_or_default(),
     };
@@ -228,7 +256,7 @@ fn change(state: &Store, batch: &[Change], statement: Statement) -> anyhow::Resu
     let request_id = uuid::Uuid::try_parse(&statement.request_id)
         .with_context(|| format!("the entry at position {position} has no request id"))?
         .into_bytes();
-    Ok(Change {
+    Ok(StatementChange {
         position,
         agency,
         request_id,
@@ -245,5 +273,6 @@ fn last_time(reader: &dyn JournalReader) -> anyhow::Result<Timestamp> {
     let record = records
         .first()
         .context("the journal's last entry cannot be read")?;
-    Ok(Statement::decode(record.position, &record.entry)?.record_time)
+    let entry = Entry::decode(record.entry.as_ref())?;
+    Ok(entry.record_time.unwrap_or_default())
 }

@@ -32,7 +32,7 @@ fn a_case_goes_in_comes_out_and_verifies_with_the_broker_stopped() {
         .json();
     let case = casectl.expect(0, &["-o", "json", "get", &name]).json();
     assert!(case.to_string().contains(&format!("\"{name}\"")));
-    casectl.expect(0, &["log", "receipt", "0", "-O", "a.tlog-proof"]);
+    casectl.expect(0, &["log", "receipt", "1", "-O", "a.tlog-proof"]);
     assert!(broker.stop_blocking().status.success());
 
     let kept = "one.json.receipts.jsonl";
@@ -47,8 +47,8 @@ fn a_case_goes_in_comes_out_and_verifies_with_the_broker_stopped() {
         .unwrap();
     let changed_entry = extra.replacen("extra C", "extra D", 1);
     for (from, to) in [
-        ("index 0", "index 1"),
-        ("casebroker.example/log\n1\n", "casebroker.example/log\n2\n"),
+        ("index 1", "index 0"),
+        ("casebroker.example/log\n2\n", "casebroker.example/log\n3\n"),
         (extra, changed_entry.as_str()),
     ] {
         casectl.write("bad.tlog-proof", &good);
@@ -163,7 +163,7 @@ async fn a_submission_interrupted_by_a_crash_goes_on_without_duplicates() {
     let submit = ["--attempts", "1", "submit", "all.jsonl"];
     let running = casectl.spawn(&submit);
     wait::until_async("some are recorded", || async {
-        (dea.log_size(&site.log).await > 200).then_some(())
+        (dea.statements(&site.log).await > 200).then_some(())
     })
     .await;
     broker.kill_9();
@@ -172,7 +172,7 @@ async fn a_submission_interrupted_by_a_crash_goes_on_without_duplicates() {
 
     let broker = site.start();
     let dea = broker.connect(&site.principal(DEA, "officer")).await;
-    let before = dea.log_size(&site.log).await;
+    let before = dea.statements(&site.log).await;
     assert!(
         (200..CASES as u64).contains(&before),
         "killed in the middle: {before}"
@@ -180,14 +180,14 @@ async fn a_submission_interrupted_by_a_crash_goes_on_without_duplicates() {
     casectl.point_to(&site, &broker);
     casectl.expect(0, &submit);
     assert_eq!(
-        dea.log_size(&site.log).await,
+        dea.statements(&site.log).await,
         CASES as u64,
         "one entry a case"
     );
     assert_eq!(dea.list(None).await.len(), CASES);
     // Once more changes nothing.
     casectl.expect(0, &submit);
-    assert_eq!(dea.log_size(&site.log).await, CASES as u64);
+    assert_eq!(dea.statements(&site.log).await, CASES as u64);
     assert!(broker.stop().await.status.success());
     casectl.expect(0, &["verify", "all.jsonl.receipts.jsonl"]);
     let receipts = fs::read_to_string(casectl.path("all.jsonl.receipts.jsonl")).unwrap();

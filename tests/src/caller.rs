@@ -25,7 +25,7 @@ use tonic::{
 };
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{pki::Principal, site::ORIGIN};
+use crate::{FIRST, pki::Principal, site::ORIGIN};
 
 /// A connected principal.
 #[derive(Clone)]
@@ -215,9 +215,10 @@ impl Caller {
         (!text.is_empty()).then(|| Checkpoint::open(&text, key, ORIGIN).unwrap())
     }
 
-    /// Number of entries in the log.
-    pub async fn log_size(&self, key: &NoteVerifier) -> u64 {
-        self.checkpoint(key).await.map_or(0, |c| c.size)
+    /// Number of statements in the log, if the registry has not changed since its first start.
+    pub async fn statements(&self, key: &NoteVerifier) -> u64 {
+        let size = self.checkpoint(key).await.map_or(0, |c| c.size);
+        size.saturating_sub(FIRST)
     }
 }
 

@@ -29,6 +29,9 @@ pub const CBP: &str = "us-cbp";
 /// See [`DEA`].
 pub const RCMP: &str = "ca-rcmp";
 
+/// Position of the first statement in a new log: the registry as it was at the first start comes before it.
+pub const FIRST: u64 = 1;
+
 /// Says something on the terminal even when the test passes, as figures are worth more than a tick.
 pub fn announce(text: &str) {
     use std::io::Write as _;

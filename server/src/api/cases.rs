@@ -16,14 +16,14 @@ use tonic::{Request, Response, Status};
 
 use super::{Rooms, authorize, status};
 use crate::{
-    policy::Method,
+    policy::{Method, viewer},
     projections::{Listing, Order, Statement},
 };
 
 /// Largest page.
 const MAX_PAGE: i32 = 1_000;
 /// Most bytes of statements or cases on a page; a response must fit a message.
-const MAX_PAGE_BYTES: usize = casebroker_proto::MAX_MESSAGE_BYTES - 64 * 1024;
+pub(super) const MAX_PAGE_BYTES: usize = casebroker_proto::MAX_MESSAGE_BYTES - 64 * 1024;
 /// Most agencies in a filter.
 const MAX_AGENCIES: usize = 200;
 
@@ -38,7 +38,7 @@ impl CaseService for Rooms {
         let name = case_name("name", &name)?;
         self.read(move |rooms| {
             let as_of_position = rooms.cases.as_of(min_position)?;
-            let case = rooms.cases.case(&caller.principal.agency, &name)?;
+            let case = rooms.cases.case(&viewer(&caller.principal), &name)?;
             Ok(Response::new(GetCaseResponse {
                 case: Some(case),
                 as_of_position,
@@ -74,7 +74,7 @@ impl CaseService for Rooms {
             let newest = rooms.cases.as_of(request.min_position)?;
             let as_of = token.map_or(newest, |token| token.as_of.min(newest));
             let listing = Listing {
-                caller: &caller.principal.agency,
+                viewer: &viewer(&caller.principal),
                 agencies: &agencies,
                 order,
                 as_of,
@@ -123,7 +123,7 @@ impl CaseService for Rooms {
             let newest = rooms.cases.as_of(request.min_position)?;
             let as_of = token.map_or(newest, |token| token.as_of.min(newest));
             let from = token.map_or(0, |token| token.next);
-            let history = rooms.cases.history(&caller.principal.agency, &name)?;
+            let history = rooms.cases.history(&viewer(&caller.principal), &name)?;
             let mut rest = history
                 .into_iter()
                 .filter(|s| s.position >= from && s.position < as_of)
@@ -174,7 +174,7 @@ fn case_name(field: &str, name: &str) -> Result<CaseName, Status> {
     name.parse().map_err(|e| status::invalid_field(field, e))
 }
 
-fn page_size(asked: i32, default: usize) -> Result<usize, Status> {
+pub(super) fn page_size(asked: i32, default: usize) -> Result<usize, Status> {
     match asked {
         0 => Ok(default),
         1..=MAX_PAGE => Ok(usize::try_from(asked).unwrap_or(default)),

@@ -1,7 +1,8 @@
 //! `LogService`.
 
+use bytes::Bytes;
 use casebroker_proto::{
-    statement::decode_entry,
+    statement::{Content, open_entry},
     v1::{
         GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
         GetConsistencyProofResponse, GetReceiptRequest, GetReceiptResponse,
@@ -11,7 +12,7 @@ use casebroker_proto::{
 use tonic::{Request, Response, Status};
 
 use super::{Rooms, authorize, status};
-use crate::policy::Method;
+use crate::policy::{Method, viewer};
 
 #[tonic::async_trait]
 impl LogService for Rooms {
@@ -44,14 +45,20 @@ impl LogService for Rooms {
         } = request.into_inner();
         self.read(move |rooms| {
             let newest = rooms.log.newest();
-            let entry = rooms.cases.entry(&caller.principal.agency, position)?;
+            let entry = rooms.cases.entry(&viewer(&caller.principal), position)?;
             let receipt = rooms
                 .log
                 .receipt(position, newest.size, &newest.checkpoint)?;
             let consistency_proof = rooms.consistency_proof(known_tree_size, newest.size)?;
-            let (_, envelope, _) = decode_entry(&entry).map_err(|e| status::internal(&e))?;
-            let signer = rooms.registry.any_signer(envelope.thumbprint());
-            let signing_certificate = signer.map(|s| s.der.clone().into()).unwrap_or_default();
+            let (_, content) = open_entry(&entry).map_err(|e| status::internal(&e))?;
+            let signing_certificate = match content {
+                Content::Statement(statement) => {
+                    let membership = rooms.membership.now();
+                    let certificate = membership.certificate(statement.0.thumbprint());
+                    certificate.map(<[u8]>::to_vec).unwrap_or_default().into()
+                }
+                Content::RegistryUpdate(_) => Bytes::new(),
+            };
             Ok(Response::new(GetReceiptResponse {
                 receipt,
                 entry,

@@ -26,7 +26,7 @@ use crate::{
     identity::{Caller, Connection, Registry},
     intake::Intake,
     policy::{Method, may_call},
-    projections::CaseReader,
+    projections::{CaseReader, Membership},
     sequencer::Sequencer,
     transparency::Log,
 };
@@ -42,6 +42,8 @@ pub struct Rooms {
     pub sequencer: Sequencer,
     /// Cases.
     pub cases: CaseReader,
+    /// The registry's history.
+    pub membership: Arc<Membership>,
     /// Receipts of earlier entries.
     pub receipts: Receipts,
     /// The log.

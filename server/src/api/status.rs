@@ -106,6 +106,9 @@ impl From<SequencerError> for Status {
             SequencerError::CaseNotFound(_) => refuse(Reason::CaseNotFound, &message),
             SequencerError::CaseRetracted(_) => refuse(Reason::CaseRetracted, &message),
             SequencerError::CaseFull(_) => refuse(Reason::CaseFull, &message),
+            SequencerError::AudienceTooWide(_) => refuse(Reason::AudienceTooWide, &message),
+            SequencerError::ReleaseNarrows(_) => refuse(Reason::ReleaseNarrows, &message),
+            SequencerError::SignerGone => refuse(Reason::SignerUnknown, &message),
             SequencerError::RequestIdReused(_) => refuse(Reason::RequestIdReused, &message),
             SequencerError::RevisionConflict { current, .. } => build(
                 Reason::RevisionConflict,

@@ -10,6 +10,7 @@ use std::{
 use casebroker_proto::{
     names::AgencyName,
     statement::{SignerCertificate, Thumbprint},
+    v1::{self, SigningCertificate},
 };
 use rustls::{
     RootCertStore,
@@ -17,6 +18,8 @@ use rustls::{
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use serde::Deserialize;
+
+use crate::sequencer::RegistryState;
 
 use super::IdentityError;
 
@@ -33,6 +36,8 @@ pub struct Registry {
 pub struct Member {
     /// Name for people.
     pub display_name: String,
+    /// Its anchors, X.509 DER, sorted.
+    anchors: Vec<Vec<u8>>,
     /// Checks chains against this member's anchor and no other.
     pub(super) chains: Arc<dyn ClientCertVerifier>,
     signers: HashMap<Thumbprint, SignerCertificate>,
@@ -88,11 +93,33 @@ impl Registry {
         self.members.get(agency)?.signers.get(thumbprint)
     }
 
-    /// The signing certificate with this thumbprint, of whichever member.
-    pub fn any_signer(&self, thumbprint: &Thumbprint) -> Option<&SignerCertificate> {
-        self.members
-            .values()
-            .find_map(|m| m.signers.get(thumbprint))
+    /// Members and groups in the form in which the log records them.
+    pub fn state(&self) -> RegistryState {
+        let mut members: Vec<_> = self
+            .members
+            .iter()
+            .map(|(name, member)| {
+                let mut signers: Vec<_> = member.signers.values().map(|s| s.der.clone()).collect();
+                signers.sort();
+                v1::Member {
+                    name: name.to_string(),
+                    display_name: member.display_name.clone(),
+                    anchors: member.anchors.clone(),
+                    signing_certificates: signers
+                        .into_iter()
+                        .map(|certificate| SigningCertificate {
+                            certificate,
+                            revoked: false,
+                        })
+                        .collect(),
+                }
+            })
+            .collect();
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+        RegistryState {
+            members,
+            groups: Vec::new(),
+        }
     }
 
     /// Number of members and of their signing certificates.
@@ -107,7 +134,7 @@ impl Member {
         let about = dir.join("member.toml");
         let file: MemberFile = toml::from_str(&read_text(&about)?)
             .map_err(|e| content(&about, e.to_string().trim_end().to_owned()))?;
-        let chains = chain_verifier(&dir.join("anchor.pem"))?;
+        let (chains, anchors) = chain_verifier(&dir.join("anchor.pem"))?;
         let mut signers = HashMap::new();
         for path in entries(&dir.join("signers"))? {
             if path.extension().is_none_or(|e| e != "pem") {
@@ -134,6 +161,7 @@ impl Member {
         }
         Ok(Self {
             display_name: file.display_name,
+            anchors,
             chains,
             signers,
         })
@@ -156,7 +184,9 @@ fn check_chain(
     chains.verify_client_cert(der, &[], at).map(|_| ())
 }
 
-fn chain_verifier(anchor: &Path) -> Result<Arc<dyn ClientCertVerifier>, IdentityError> {
+type Chains = (Arc<dyn ClientCertVerifier>, Vec<Vec<u8>>);
+
+fn chain_verifier(anchor: &Path) -> Result<Chains, IdentityError> {
     let mut roots = RootCertStore::empty();
     let certificates = CertificateDer::pem_file_iter(anchor)
         .and_then(|found| found.collect::<Result<Vec<_>, _>>())
@@ -164,6 +194,8 @@ fn chain_verifier(anchor: &Path) -> Result<Arc<dyn ClientCertVerifier>, Identity
     if certificates.is_empty() {
         return Err(content(anchor, "it holds no certificate".into()));
     }
+    let mut anchors: Vec<_> = certificates.iter().map(|c| c.to_vec()).collect();
+    anchors.sort();
     for certificate in certificates {
         roots
             .add(certificate)
@@ -172,7 +204,7 @@ fn chain_verifier(anchor: &Path) -> Result<Arc<dyn ClientCertVerifier>, Identity
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
         .build()
-        .map(|v| v as Arc<dyn ClientCertVerifier>)
+        .map(|v| (v as Arc<dyn ClientCertVerifier>, anchors))
         .map_err(|e| content(anchor, e.to_string()))
 }
 

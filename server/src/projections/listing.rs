@@ -7,6 +7,7 @@ use casebroker_proto::{
 };
 
 use super::reader::{CaseReader, ReadError};
+use crate::policy::Viewer;
 
 /// Entries read from the journal at a time.
 const CHUNK: u64 = 256;
@@ -24,7 +25,7 @@ pub enum Order {
 #[derive(Debug)]
 pub struct Listing<'a> {
     /// Who asks.
-    pub caller: &'a AgencyName,
+    pub viewer: &'a Viewer,
     /// Owners; empty means all.
     pub agencies: &'a [AgencyName],
     /// Direction.
@@ -60,7 +61,7 @@ impl Listing<'_> {
         let mut cursor = from.min(self.as_of);
         let mut looked_at = 0;
         let mut cases = Vec::new();
-        while !self.is_end(cursor) && looked_at < self.scan_entries {
+        'chunks: while !self.is_end(cursor) && looked_at < self.scan_entries {
             let (low, high) = self.chunk(cursor);
             let mut statements = reader.range(low, high)?;
             if self.order == Order::Descending {
@@ -76,19 +77,21 @@ impl Listing<'_> {
                 let wanted = matches!(statement.statement.kind, Some(Kind::Report(_)))
                     && (self.agencies.is_empty() || self.agencies.contains(owner));
                 if wanted {
-                    match reader.case(self.caller, &statement.case) {
+                    match reader.case(self.viewer, &statement.case) {
                         Ok(case) => cases.push(case),
                         Err(ReadError::NoCase(_)) => {}
                         Err(error) => return Err(error),
                     }
                 }
                 if cases.len() >= self.page_size || looked_at >= self.scan_entries {
-                    break;
+                    break 'chunks;
                 }
             }
-            if cases.len() >= self.page_size {
-                break;
-            }
+            // Also past entries that hold no statement.
+            cursor = match self.order {
+                Order::Descending => low,
+                Order::Ascending => high,
+            };
         }
         Ok(Page {
             cases,

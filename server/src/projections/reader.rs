@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use casebroker_proto::{
-    names::{AgencyName, CaseName},
-    statement::StatementError,
-    v1,
-};
+use casebroker_proto::{names::CaseName, statement::StatementError, v1};
 
-use super::fold::{Statement, fold, visible};
+use super::{
+    fold::{Statement, fold, visible},
+    membership::Membership,
+};
 use crate::{
     journal::{JournalError, JournalReader, ReadLimit},
+    policy::Viewer,
     state::{StateError, Store},
 };
 
@@ -52,12 +52,21 @@ pub enum ReadError {
 pub struct CaseReader {
     journal: Arc<dyn JournalReader>,
     state: Arc<Store>,
+    membership: Arc<Membership>,
 }
 
 impl CaseReader {
-    /// A reader over journal and state.
-    pub fn new(journal: Arc<dyn JournalReader>, state: Arc<Store>) -> Self {
-        Self { journal, state }
+    /// A reader over journal, state and the registry's history.
+    pub fn new(
+        journal: Arc<dyn JournalReader>,
+        state: Arc<Store>,
+        membership: Arc<Membership>,
+    ) -> Self {
+        Self {
+            journal,
+            state,
+            membership,
+        }
     }
 
     /// Every answer from now on takes account of everything before this position; at least `min_position`.
@@ -72,33 +81,32 @@ impl CaseReader {
         Ok(size)
     }
 
-    /// A case as it stands, for an agency.
-    pub fn case(&self, caller: &AgencyName, name: &CaseName) -> Result<v1::Case, ReadError> {
-        fold(&self.history(caller, name)?).ok_or_else(|| ReadError::NoCase(name.clone()))
+    /// A case as it stands, for a viewer.
+    pub fn case(&self, viewer: &Viewer, name: &CaseName) -> Result<v1::Case, ReadError> {
+        fold(&self.history(viewer, name)?).ok_or_else(|| ReadError::NoCase(name.clone()))
     }
 
-    /// The statements of a case that an agency may see, oldest first; never empty.
-    pub fn history(
-        &self,
-        caller: &AgencyName,
-        name: &CaseName,
-    ) -> Result<Vec<Statement>, ReadError> {
-        let statements = visible(caller, self.statements(name)?);
+    /// The statements of a case that a viewer may see, oldest first; never empty.
+    pub fn history(&self, viewer: &Viewer, name: &CaseName) -> Result<Vec<Statement>, ReadError> {
+        let groups = self.membership.now();
+        let statements = visible(viewer, &*groups, self.statements(name)?);
         if statements.is_empty() {
             return Err(ReadError::NoCase(name.clone()));
         }
         Ok(statements)
     }
 
-    /// The recorded entry at a position, if an agency may see it.
-    pub fn entry(&self, caller: &AgencyName, position: u64) -> Result<bytes::Bytes, ReadError> {
+    /// The recorded entry at a position, if a viewer may see it. Updates of the registry are for every member.
+    pub fn entry(&self, viewer: &Viewer, position: u64) -> Result<bytes::Bytes, ReadError> {
         let record = self
             .journal
             .read(position, ReadLimit::ONE)?
             .pop()
             .ok_or(ReadError::NoEntry(position))?;
-        let statement = decode(position, &record.entry)?;
-        let seen = match self.history(caller, &statement.case) {
+        let Some(statement) = decode(position, &record.entry)? else {
+            return Ok(record.entry);
+        };
+        let seen = match self.history(viewer, &statement.case) {
             Ok(statements) => statements.iter().any(|s| s.position == position),
             Err(ReadError::NoCase(_)) => false,
             Err(error) => return Err(error),
@@ -110,7 +118,15 @@ impl CaseReader {
         }
     }
 
-    /// Decoded entries from `from` up to `to`, not including it, oldest first.
+    /// The entry of an update of the registry, whose position is known to be one.
+    pub fn registry_entry(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
+        let record = self.journal.read(position, ReadLimit::ONE)?.pop();
+        record
+            .map(|record| record.entry)
+            .ok_or(ReadError::NoEntry(position))
+    }
+
+    /// Statements from `from` up to `to`, not including it, oldest first.
     pub(super) fn range(&self, from: u64, to: u64) -> Result<Vec<Statement>, ReadError> {
         let mut statements = Vec::new();
         let mut next = from;
@@ -126,7 +142,7 @@ impl CaseReader {
             let Some(last) = records.last() else { break };
             next = last.position + 1;
             for record in records {
-                statements.push(decode(record.position, &record.entry)?);
+                statements.extend(decode(record.position, &record.entry)?);
             }
         }
         Ok(statements)
@@ -141,12 +157,12 @@ impl CaseReader {
                 .read(position, ReadLimit::ONE)?
                 .pop()
                 .ok_or(ReadError::NoEntry(position))?;
-            statements.push(decode(position, &entry.entry)?);
+            statements.extend(decode(position, &entry.entry)?);
         }
         Ok(statements)
     }
 }
 
-fn decode(position: u64, entry: &[u8]) -> Result<Statement, ReadError> {
+fn decode(position: u64, entry: &[u8]) -> Result<Option<Statement>, ReadError> {
     Statement::decode(position, entry).map_err(|source| ReadError::Entry { position, source })
 }

@@ -8,6 +8,7 @@
 //! ("fsyncgate"; PostgreSQL wiki, "Fsync Errors").
 
 mod draft;
+mod registry;
 mod tail;
 
 use std::{
@@ -28,11 +29,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::{
     config,
+    identity::Registry,
     intake::Submission,
     journal::Journal,
+    projections::Membership,
     state::{MAX_STATEMENTS, RequestId, Store},
     transparency::{Log, Signed},
 };
+pub use registry::RegistryState;
+use registry::Update;
 use tail::Tail;
 
 /// Exit status of the process after a failed write or sync (sysexits.h, EX_IOERR).
@@ -63,6 +68,15 @@ pub enum SequencerError {
     /// The case has as many statements as it may have.
     #[error("`{0}` has {MAX_STATEMENTS} statements, the most a case may have")]
     CaseFull(CaseName),
+    /// The statement's audience is wider than that of its case.
+    #[error("the statement names somebody who may not see `{0}`")]
+    AudienceTooWide(CaseName),
+    /// The release leaves somebody out.
+    #[error("the release leaves out somebody who may see `{0}` now")]
+    ReleaseNarrows(CaseName),
+    /// The signing certificate was revoked or removed, or has expired, since the statement was checked.
+    #[error("the signing certificate is not registered and valid any more")]
+    SignerGone,
     /// The request id was used for another statement.
     #[error("request id `{}` was used before for another statement", uuid::Uuid::from_bytes(*.0))]
     RequestIdReused(RequestId),
@@ -128,6 +142,8 @@ pub struct Running {
 #[derive(Debug)]
 enum Message {
     Submit(Waiting),
+    /// Record what changed in the registry, and put it in force.
+    Registry(Update),
     /// Take nothing new.
     Close,
 }
@@ -139,27 +155,34 @@ struct Waiting {
     _bytes: OwnedSemaphorePermit,
 }
 
+/// What the thread works with. `frontier` and `last_time` are those of the journal's last entry.
+#[allow(missing_docs, reason = "the names are those of the types")]
+pub struct Given {
+    pub journal: Box<dyn Journal>,
+    pub log: Arc<Log>,
+    pub state: Arc<Store>,
+    pub registry: Arc<Registry>,
+    pub membership: Arc<Membership>,
+    pub frontier: Frontier,
+    pub last_time: Timestamp,
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Given").finish_non_exhaustive()
+    }
+}
+
 impl Sequencer {
-    /// Starts the thread. `frontier` and `last_time` are those of the journal's last entry.
-    pub fn start(
-        config: &config::Sequencer,
-        journal: Box<dyn Journal>,
-        log: Arc<Log>,
-        state: Arc<Store>,
-        frontier: Frontier,
-        last_time: Timestamp,
-    ) -> std::io::Result<(Self, Running)> {
+    /// Starts the thread.
+    pub fn start(config: &config::Sequencer, given: Given) -> std::io::Result<(Self, Running)> {
         let (queue, messages) = mpsc::channel(config.queue_entries);
         let coming = Arc::new(AtomicUsize::new(0));
         let tail = Tail {
             coming: Arc::clone(&coming),
             gather: Duration::from_micros(config.gather_us),
-            reader: journal.reader(),
-            journal,
-            log,
-            state,
-            frontier,
-            last_time,
+            reader: given.journal.reader(),
+            given,
             group_entries: config.group_entries,
             group_bytes: config.group_bytes,
         };
@@ -209,6 +232,20 @@ impl Sequencer {
             _bytes: permit,
         }));
         Ok(outcome)
+    }
+
+    /// Records what differs between the registry as recorded and as it is now, if anything, then puts it in force by `install`,
+    /// between two groups: no statement is recorded under a key after the entry that revokes it.
+    pub async fn update_registry(
+        &self,
+        now: RegistryState,
+        install: impl FnOnce() + Send + 'static,
+    ) -> Result<(), SequencerError> {
+        let (done, wait) = oneshot::channel();
+        let update = Update::new(now, Box::new(install), done);
+        let sent = self.queue.send(Message::Registry(update)).await;
+        sent.map_err(|_| SequencerError::Stopping)?;
+        wait.await.map_err(|_| SequencerError::Stopping)
     }
 
     /// Submits and waits for the outcome. If the caller goes away, what is queued is recorded all the same.

@@ -29,6 +29,14 @@ pub(super) fn request(agency: &AgencyName, id: &RequestId) -> Vec<u8> {
     key
 }
 
+/// Begin of every [`registry`] key.
+pub(super) const REGISTRY: &[u8] = b"g/";
+
+/// `g/{position, u64, big endian}` → the same position.
+pub(super) fn registry(position: u64) -> Vec<u8> {
+    [REGISTRY, &position.to_be_bytes()].concat()
+}
+
 /// Nine bytes a statement: position, u64, big endian, and effect.
 pub(super) fn encode_record(record: &CaseRecord) -> Vec<u8> {
     let mut value = Vec::with_capacity(record.statements.len() * 9);
@@ -48,6 +56,7 @@ pub(super) fn decode_record(key: &[u8], value: &[u8]) -> Result<CaseRecord, Stat
                 1 => Effect::Reported,
                 2 => Effect::Amended,
                 3 => Effect::Retracted,
+                4 => Effect::Released,
                 _ => return Err(unknown(key)),
             };
             Ok((u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), effect))

@@ -1,5 +1,5 @@
 //! The state store: what is small and mutable, keyed by name. Now the case directory (case name to the positions of its
-//! statements) and request ids.
+//! statements), request ids and where the registry's updates are.
 //!
 //! What it is for: finding a case's statements and an earlier request without reading the journal. What it promises: what
 //! the sequencer staged is found at once, by everybody; after any start it says exactly what the journal says. What it never
@@ -60,6 +60,8 @@ pub enum Effect {
     Amended = 2,
     /// Taken back.
     Retracted = 3,
+    /// Shown to more.
+    Released = 4,
 }
 
 /// Positions of a case's statements, oldest first, with what each did.
@@ -75,9 +77,17 @@ impl CaseRecord {
         let revisions = self
             .statements
             .iter()
-            .filter(|(_, e)| *e != Effect::Retracted)
+            .filter(|(_, e)| matches!(e, Effect::Reported | Effect::Amended))
             .count();
         i32::try_from(revisions).unwrap_or(i32::MAX)
+    }
+
+    /// Position of the statement whose handling is in force: the newest report, amendment or release.
+    pub fn handling_position(&self) -> Option<u64> {
+        let mut newest = self.statements.iter().rev();
+        newest
+            .find(|(_, e)| *e != Effect::Retracted)
+            .map(|(position, _)| *position)
     }
 
     /// Whether the case was taken back.
@@ -86,9 +96,18 @@ impl CaseRecord {
     }
 }
 
+/// One recorded entry, as the store must know it.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A statement.
+    Statement(StatementChange),
+    /// An update of the registry, by its position.
+    Registry(u64),
+}
+
 /// One recorded statement, as the store must know it.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub struct StatementChange {
     /// Its position.
     pub position: u64,
     /// Agency that made it.

@@ -118,7 +118,19 @@ impl Store {
         self.get(&keys::request(agency, id), keys::decode_position)
     }
 
-    /// Takes recorded statements in; they are found from now on. `next_position` is that after the last of them. Waits
+    /// Positions of the registry's updates, oldest first. For the start only: what is staged and not written is not among
+    /// them.
+    pub fn registry_updates(&self) -> Result<Vec<u64>, StateError> {
+        let pairs = self.shared.db.scan_prefix(keys::REGISTRY);
+        pairs
+            .map(|pair| {
+                let (key, value) = pair?;
+                keys::decode_position(&key, &value)
+            })
+            .collect()
+    }
+
+    /// Takes recorded entries in; they are found from now on. `next_position` is that after the last of them. Waits
     /// while sled is far behind.
     pub fn stage(&self, changes: &[Change], next_position: u64) -> Result<(), StateError> {
         let writer = self.writer.lock().unwrap_or_else(|e| e.into_inner());
@@ -130,15 +142,20 @@ impl Store {
                 .write()
                 .unwrap_or_else(|e| e.into_inner());
             for change in changes {
-                let record = keys::encode_record(&change.record);
-                let request = keys::request(&change.agency, &change.request_id);
-                let position = change.position;
-                overlay
-                    .pairs
-                    .insert(keys::case(&change.case), (position, record));
-                overlay
-                    .pairs
-                    .insert(request, (position, position.to_be_bytes().to_vec()));
+                let mut put = |key, position, value| overlay.pairs.insert(key, (position, value));
+                match change {
+                    Change::Statement(change) => {
+                        let position = change.position;
+                        let record = keys::encode_record(&change.record);
+                        put(keys::case(&change.case), position, record);
+                        let request = keys::request(&change.agency, &change.request_id);
+                        put(request, position, position.to_be_bytes().to_vec());
+                    }
+                    Change::Registry(position) => {
+                        let value = position.to_be_bytes().to_vec();
+                        put(keys::registry(*position), *position, value);
+                    }
+                }
             }
             overlay.next_position = next_position;
             writer.staged(overlay.pairs.len());
@@ -243,10 +260,10 @@ fn move_aside(path: &Path) -> Result<PathBuf, StateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::Effect;
+    use crate::state::{Effect, StatementChange};
 
-    fn change(position: u64, case: &str) -> Change {
-        Change {
+    fn change(position: u64, case: &str) -> StatementChange {
+        StatementChange {
             position,
             agency: AgencyName::from_id("us-dea").unwrap(),
             request_id: u128::from(position).to_be_bytes(),
@@ -267,7 +284,8 @@ mod tests {
         let (store, opened) = open(dir.path(), 0);
         assert_eq!(opened.applied, 0);
         let changes: Vec<_> = (0..500).map(|n| change(n, &format!("c{n}"))).collect();
-        store.stage(&changes, 500).unwrap();
+        let staged: Vec<_> = changes.iter().cloned().map(Change::Statement).collect();
+        store.stage(&staged, 500).unwrap();
         for _ in 0..2 {
             for c in &changes {
                 assert_eq!(store.case(&c.case).unwrap().unwrap(), c.record);
@@ -300,7 +318,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for how in ["boot", "condemned", "ahead"] {
             let (store, _) = open(dir.path(), 0);
-            store.stage(&[change(0, "a")], 1).unwrap();
+            store
+                .stage(&[Change::Statement(change(0, "a"))], 1)
+                .unwrap();
             store.close().unwrap();
             match how {
                 "boot" => fs::write(dir.path().join("session"), "another boot").unwrap(),
@@ -323,7 +343,9 @@ mod tests {
     fn a_damaged_store_is_moved_aside() {
         let dir = tempfile::tempdir().unwrap();
         let (store, _) = open(dir.path(), 0);
-        store.stage(&[change(0, "a")], 1).unwrap();
+        store
+            .stage(&[Change::Statement(change(0, "a"))], 1)
+            .unwrap();
         store.close().unwrap();
         drop(store);
         fs::write(dir.path().join("sled/conf"), b"not a configuration").unwrap();

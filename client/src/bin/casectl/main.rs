@@ -19,6 +19,7 @@ mod list;
 mod log;
 mod output;
 mod progress;
+mod registry;
 mod submit;
 mod table;
 mod template;
@@ -107,6 +108,9 @@ enum Command {
     History(case::History),
     Amend(change::Amend),
     Retract(change::Retract),
+    Release(change::Release),
+    #[command(subcommand)]
+    Registry(registry::Registry),
     #[command(subcommand)]
     Log(log::Log),
     Verify(verify::Verify),
@@ -195,6 +199,8 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
         Command::History(args) => case::history(args, global, out).await,
         Command::Amend(args) => change::amend(args, global, out).await,
         Command::Retract(args) => change::retract(args, global, out).await,
+        Command::Release(args) => change::release(args, global, out).await,
+        Command::Registry(command) => registry::run(command, global, out).await,
         Command::Log(args) => log::run(args, global, out).await,
         Command::Verify(args) => verify::run(args, global, out),
         Command::Errors(args) => errors::run(args, out),
