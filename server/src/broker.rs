@@ -8,13 +8,14 @@ use std::{
 };
 
 use anyhow::Context as _;
+use futures_util::future::BoxFuture;
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
     config::Config,
-    identity::{Listener, Registry},
+    identity::{Listener, Members, Registry, Reload, Watched},
     intake::Intake,
     journal::Journal as _,
     projections::CaseReader,
@@ -27,6 +28,7 @@ use crate::{
 /// A broker that has recovered and listens, but does not serve yet.
 pub struct Broker {
     listener: Listener,
+    reload: Reload,
     rooms: api::Rooms,
     stopping: CancellationToken,
     parts: Parts,
@@ -43,7 +45,9 @@ struct Parts {
 impl Broker {
     /// Checks everything on disk, then binds the address. Refuses if anything is not as it was left.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let registry = Arc::new(Registry::load(&config.members_dir, &config.trust_domain)?);
+        let watched = Watched::begin(&config);
+        let registry = Arc::new(Registry::new(Members::load(&config)?));
+        registry.current().log_expired_crls();
         let (members, signers) = registry.counts();
         tracing::info!(members, signers, "members loaded");
 
@@ -81,6 +85,14 @@ impl Broker {
             &config.limits,
         )
         .await?;
+        let apply = {
+            let registry = Arc::clone(&registry);
+            move |members| -> BoxFuture<'static, anyhow::Result<()>> {
+                registry.replace(members);
+                Box::pin(std::future::ready(Ok(())))
+            }
+        };
+        let reload = Reload::new(&config, watched, listener.certificate(), Box::new(apply))?;
         let stopping = CancellationToken::new();
         let rooms = api::Rooms {
             registry,
@@ -100,6 +112,7 @@ impl Broker {
         };
         Ok(Self {
             listener,
+            reload,
             rooms,
             stopping,
             parts,
@@ -115,6 +128,7 @@ impl Broker {
     ) -> anyhow::Result<()> {
         let Self {
             listener,
+            reload,
             rooms,
             stopping,
             parts,
@@ -128,6 +142,7 @@ impl Broker {
         }
         tracing::info!(%address, origin = rooms.log.identity.origin, entries = rooms.log.newest().size, "serving");
 
+        tokio::spawn(reload.run(stopping.clone()));
         let connections = listener.run(stopping.clone());
         let mut served = tokio::spawn(api::serve(rooms, connections));
         let ended_early = tokio::select! {

@@ -122,7 +122,7 @@ impl Intake {
             .signer(agency, envelope.thumbprint())
             .ok_or_else(|| {
                 IntakeError::Signer(format!(
-                    "the signing certificate with x5t {} is not registered for {agency}",
+                    "the signing certificate with x5t {} is not registered for {agency}, or revoked",
                     hex::encode(envelope.thumbprint())
                 ))
             })?;
@@ -132,7 +132,7 @@ impl Intake {
                 signer.id
             )));
         }
-        let statement = envelope.verify(signer)?;
+        let statement = envelope.verify(&signer)?;
         let mut violations = check_statement(&statement, Clock { now });
         self.check_audience(&statement, &mut violations);
         if !violations.is_empty() {
@@ -190,7 +190,7 @@ impl Intake {
             let Ok(agency) = name.parse::<AgencyName>() else {
                 continue;
             };
-            if self.registry.member(&agency).is_none() {
+            if !self.registry.is_member(&agency) {
                 let problem =
                     format!("`{agency}` is not a member of this broker; check the spelling");
                 violations.push(Violation::new(format!("{path}.audience[{index}]"), problem));
