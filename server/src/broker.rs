@@ -8,17 +8,18 @@ use std::{
 };
 
 use anyhow::Context as _;
+use futures_util::future::BoxFuture;
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
     config::Config,
-    identity::{Listener, Registry},
+    identity::{Listener, Members, Registry, Reload, Watched},
     intake::Intake,
     journal::Journal as _,
     projections::CaseReader,
-    sequencer::{Given, Running, Sequencer, stop_process},
+    sequencer::{Given, RegistryState, Running, Sequencer, stop_process},
     startup::{self, Recovered},
     state::Store,
     transparency::{Keeper, Receipts},
@@ -27,6 +28,7 @@ use crate::{
 /// A broker that has recovered and listens, but does not serve yet.
 pub struct Broker {
     listener: Listener,
+    reload: Reload,
     rooms: api::Rooms,
     stopping: CancellationToken,
     parts: Parts,
@@ -43,7 +45,9 @@ struct Parts {
 impl Broker {
     /// Checks everything on disk, then binds the address. Refuses if anything is not as it was left.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let registry = Arc::new(Registry::load(&config.members_dir, &config.trust_domain)?);
+        let watched = Watched::begin(&config);
+        let registry = Arc::new(Registry::new(Members::load(&config)?));
+        registry.current().log_expired_crls();
         let (members, signers) = registry.counts();
         tracing::info!(members, signers, "members loaded");
 
@@ -70,7 +74,9 @@ impl Broker {
         };
         let (sequencer, running) = Sequencer::start(&config.sequencer, given)?;
         // What changed in the members' folder since the last start is on record before anybody is served.
-        sequencer.update_registry(registry.state(), || {}).await?;
+        sequencer
+            .update_registry(RegistryState::from(&*registry.current()), || {})
+            .await?;
         let keeper = Keeper::start(config.checkpoint_dir(), Arc::clone(&log), |error| {
             stop_process("keeping the checkpoint", &error)
         })?;
@@ -90,6 +96,19 @@ impl Broker {
             &config.limits,
         )
         .await?;
+        // What changes is on record first, and then in force.
+        let apply = {
+            let (sequencer, registry) = (sequencer.clone(), Arc::clone(&registry));
+            move |members: Members| -> BoxFuture<'static, anyhow::Result<()>> {
+                let (sequencer, registry) = (sequencer.clone(), Arc::clone(&registry));
+                Box::pin(async move {
+                    let state = RegistryState::from(&members);
+                    let install = move || registry.replace(members);
+                    Ok(sequencer.update_registry(state, install).await?)
+                })
+            }
+        };
+        let reload = Reload::new(&config, watched, listener.certificate(), Box::new(apply))?;
         let stopping = CancellationToken::new();
         let rooms = api::Rooms {
             registry,
@@ -110,6 +129,7 @@ impl Broker {
         };
         Ok(Self {
             listener,
+            reload,
             rooms,
             stopping,
             parts,
@@ -125,6 +145,7 @@ impl Broker {
     ) -> anyhow::Result<()> {
         let Self {
             listener,
+            reload,
             rooms,
             stopping,
             parts,
@@ -138,6 +159,7 @@ impl Broker {
         }
         tracing::info!(%address, origin = rooms.log.identity.origin, entries = rooms.log.newest().size, "serving");
 
+        tokio::spawn(reload.run(stopping.clone()));
         let connections = listener.run(stopping.clone());
         let mut served = tokio::spawn(api::serve(rooms, connections));
         let ended_early = tokio::select! {

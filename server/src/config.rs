@@ -58,13 +58,17 @@ pub struct Config {
     pub trust_domain: String,
     /// Folder of journal, state, tree and lock.
     pub data_dir: PathBuf,
-    /// Folder with one folder a member: `anchor.pem`, `member.toml`, `signers/*.pem`.
+    /// Folder with one folder a member: `anchor.pem`, `crl.pem` if there is one, `member.toml`,
+    /// `signers/*.pem`; and `groups.toml` if there are groups.
     pub members_dir: PathBuf,
     /// How long a stop may take, milliseconds, 100 to 60,000.
     #[serde(default = "defaults::shutdown_timeout_ms")]
     pub shutdown_timeout_ms: u64,
     /// The broker's own certificate.
     pub tls: Tls,
+    /// How members' certificates and their files are treated.
+    #[serde(default)]
+    pub identity: Identity,
     /// The log's identity.
     pub log: Log,
     /// Segment files.
@@ -89,6 +93,42 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Private key, PEM, PKCS#8.
     pub key: PathBuf,
+    /// Which key exchange groups and cipher suites are offered.
+    #[serde(default)]
+    pub policy: TlsPolicy,
+}
+
+/// Key exchange groups and cipher suites; TLS 1.3 under either.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsPolicy {
+    /// X25519MLKEM768 preferred, then X25519, P-256, P-384; AES-GCM and ChaCha20-Poly1305.
+    #[default]
+    Default,
+    /// P-256 and P-384 with AES-GCM, nothing else.
+    FipsLeaning,
+}
+
+/// How members' certificates and their files are treated.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Identity {
+    /// What a revocation list past its nextUpdate means.
+    pub expired_crl: ExpiredCrl,
+    /// How long files must have been left alone before they are read again, milliseconds, 10 to 1,000.
+    pub debounce_ms: u64,
+    /// How often files are looked at even if no change was told of, milliseconds, 100 to 3,000.
+    pub poll_ms: u64,
+}
+
+/// What a revocation list past its nextUpdate means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExpiredCrl {
+    /// Certificates of its agency are refused until there is a newer one.
+    Error,
+    /// It is used all the same, and a warning is logged when it is read.
+    Warn,
 }
 
 /// The log's identity.
@@ -177,6 +217,16 @@ pub struct Limits {
 mod defaults {
     pub fn shutdown_timeout_ms() -> u64 {
         10_000
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            expired_crl: ExpiredCrl::Error,
+            debounce_ms: 200,
+            poll_ms: 2_000,
+        }
     }
 }
 
@@ -291,6 +341,8 @@ impl Config {
                 !t.is_empty() && t.len() <= 255 && !t.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
             }),
             number("shutdown_timeout_ms", self.shutdown_timeout_ms, 100, 60_000),
+            number("identity.debounce_ms", self.identity.debounce_ms, 10, 1_000),
+            number("identity.poll_ms", self.identity.poll_ms, 100, 3_000),
             number("journal.segment_bytes", self.journal.segment_bytes, 1 << 20, 1 << 30),
             number("sequencer.queue_entries", s.queue_entries as u64, 1, 65_536),
             number("sequencer.queue_bytes", s.queue_bytes as u64, 1 << 20, 1 << 30),
@@ -391,6 +443,11 @@ mod tests {
             format!("{:?}", example.state),
             format!("{:?}", State::default())
         );
+        assert_eq!(
+            format!("{:?}", example.identity),
+            format!("{:?}", Identity::default())
+        );
+        assert_eq!(example.tls.policy, TlsPolicy::default());
         for range in example.ranges() {
             assert!(
                 line_of(EXAMPLE, range.key) > 0,

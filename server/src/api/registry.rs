@@ -130,6 +130,7 @@ impl RegistryService for Rooms {
             log_origin: self.log.identity.origin.clone(),
             log_vkey: self.log.identity.verifier.to_string(),
             tls: caller.tls.clone(),
+            tls_group: caller.tls_group.into(),
         }))
     }
 }

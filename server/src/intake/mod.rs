@@ -133,7 +133,7 @@ impl Intake {
             .signer(agency, envelope.thumbprint())
             .ok_or_else(|| {
                 IntakeError::Signer(format!(
-                    "the signing certificate with x5t {} is not registered for {agency}",
+                    "the signing certificate with x5t {} is not registered for {agency}, or revoked",
                     hex::encode(envelope.thumbprint())
                 ))
             })?;
@@ -143,7 +143,7 @@ impl Intake {
                 signer.id
             )));
         }
-        let statement = envelope.verify(signer)?;
+        let statement = envelope.verify(&signer)?;
         let mut violations = check_statement(&statement, Clock { now });
         self.check_audience(&statement, &mut violations);
         if !violations.is_empty() {
@@ -202,7 +202,7 @@ impl Intake {
         };
         for (index, name) in handling.audience.iter().enumerate() {
             let problem = if let Ok(agency) = name.parse::<AgencyName>() {
-                let known = self.registry.member(&agency).is_some();
+                let known = self.registry.is_member(&agency);
                 (!known).then(|| format!("`{agency}` is not a member of this broker"))
             } else if let Ok(group) = name.parse::<GroupName>() {
                 let known = self.membership.now().has_group(name);

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use casebroker_proto::v1::{Entry, Group, Member, RegistryChange, RegistryUpdate};
+use casebroker_proto::{
+    names::AgencyName,
+    v1::{Entry, Group, Member, RegistryChange, RegistryUpdate, SigningCertificate},
+};
 use prost::Message as _;
 use tokio::sync::oneshot;
 
@@ -10,7 +13,7 @@ use super::{
     draft::{Draft, salt},
     tail::Tail,
 };
-use crate::state::Change;
+use crate::{identity::Members, state::Change};
 
 /// Most bytes of changes in one entry; more go into several.
 const ENTRY_BYTES: usize = 256 * 1024;
@@ -22,6 +25,39 @@ pub struct RegistryState {
     pub members: Vec<Member>,
     /// Groups.
     pub groups: Vec<Group>,
+}
+
+impl From<&Members> for RegistryState {
+    fn from(members: &Members) -> Self {
+        let of = |agency: &AgencyName| {
+            let member = members.member(agency)?;
+            let mut anchors: Vec<_> = member.anchors().map(<[u8]>::to_vec).collect();
+            anchors.sort();
+            let mut signers: Vec<_> = member
+                .signers()
+                .map(|signer| SigningCertificate {
+                    certificate: signer.certificate.der.clone(),
+                    revoked: signer.revoked,
+                })
+                .collect();
+            signers.sort_by(|a, b| a.certificate.cmp(&b.certificate));
+            Some(Member {
+                name: agency.to_string(),
+                display_name: member.display_name().into(),
+                anchors,
+                signing_certificates: signers,
+            })
+        };
+        let groups = members.groups().map(|group| Group {
+            name: format!("groups/{}", group.id),
+            display_name: group.display_name.clone(),
+            members: group.members.iter().map(ToString::to_string).collect(),
+        });
+        Self {
+            members: members.agencies().filter_map(of).collect(),
+            groups: groups.collect(),
+        }
+    }
 }
 
 /// A registry to be recorded and put in force.

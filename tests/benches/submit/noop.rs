@@ -10,7 +10,7 @@ use casebroker_proto::v1::{
 };
 use casebroker_server::{
     config::Config,
-    identity::{Listener, Registry},
+    identity::{Listener, Members, Registry},
 };
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
@@ -67,7 +67,7 @@ impl IntakeService for Nothing {
 /// Serves until killed; writes its address to a file as the broker does.
 pub async fn serve(config: PathBuf, address_file: PathBuf) -> anyhow::Result<()> {
     let config = Config::load(&config)?;
-    let registry = Arc::new(Registry::load(&config.members_dir, &config.trust_domain)?);
+    let registry = Arc::new(Registry::new(Members::load(&config)?));
     let listener = Listener::bind(config.listen, &config.tls, registry, &config.limits).await?;
     let draft = address_file.with_extension("new");
     std::fs::write(&draft, format!("{}\n", listener.address()))?;

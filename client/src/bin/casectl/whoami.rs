@@ -109,7 +109,7 @@ fn broker_part(caller: &GetCallerResponse, vkey: Option<&str>, out: &mut Output)
         format_args!("casebroker {}", caller.broker_version),
         out,
     )?;
-    field("connection", &caller.tls, out)?;
+    field("connection", connection(caller), out)?;
     field("log", &caller.log_origin, out)?;
     let trusted = match vkey {
         Some(vkey) if vkey == caller.log_vkey => out.paint(GOOD, "the key of the context"),
@@ -129,6 +129,17 @@ fn broker_part(caller: &GetCallerResponse, vkey: Option<&str>, out: &mut Output)
         ),
     };
     field("log key", trusted, out)
+}
+
+/// Version, key exchange group and cipher suite, in the order in which they are agreed on.
+fn connection(caller: &GetCallerResponse) -> String {
+    match caller.tls.split_once(' ') {
+        // An older broker does not say the group.
+        Some((version, suite)) if !caller.tls_group.is_empty() => {
+            format!("{version} {} {suite}", caller.tls_group)
+        }
+        _ => caller.tls.clone(),
+    }
 }
 
 fn field(name: &str, value: impl std::fmt::Display, out: &mut Output) -> Result<()> {
