@@ -10,7 +10,7 @@ use casebroker_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Rooms, authorize, status};
+use super::{Rooms, authorize, record::AccessNote, status};
 use crate::policy::Method;
 
 #[tonic::async_trait]
@@ -38,6 +38,7 @@ impl LogService for Rooms {
         request: Request<GetReceiptRequest>,
     ) -> Result<Response<GetReceiptResponse>, Status> {
         let caller = authorize(&request, Method::GetReceipt)?;
+        AccessNote::of(&request).resource(format!("position {}", request.get_ref().position));
         let GetReceiptRequest {
             position,
             known_tree_size,
@@ -67,6 +68,11 @@ impl LogService for Rooms {
         request: Request<GetConsistencyProofRequest>,
     ) -> Result<Response<GetConsistencyProofResponse>, Status> {
         authorize(&request, Method::GetConsistencyProof)?;
+        let (old, new) = (
+            request.get_ref().old_tree_size,
+            request.get_ref().new_tree_size,
+        );
+        AccessNote::of(&request).resource(format!("tree sizes {old} to {new}"));
         let GetConsistencyProofRequest {
             old_tree_size,
             new_tree_size,

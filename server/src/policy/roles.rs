@@ -15,20 +15,36 @@ pub enum Method {
     GetReceipt,
     GetConsistencyProof,
     GetCaller,
+    ListAccessRecords,
 }
 
 /// Whether a role may call a method. What it then sees is decided by [`super::may_see`].
 pub fn may_call(role: Role, method: Method) -> bool {
     use Method::{
-        GetCaller, GetCase, GetCheckpoint, GetConsistencyProof, GetReceipt, ListCases,
-        ListStatements, Submit, SubmitStream,
+        GetCaller, GetCase, GetCheckpoint, GetConsistencyProof, GetReceipt, ListAccessRecords,
+        ListCases, ListStatements, Submit, SubmitStream,
     };
     match method {
         Submit | SubmitStream => matches!(role, Role::System | Role::Officer),
         GetCase | ListCases | ListStatements => matches!(role, Role::System | Role::Officer),
         GetReceipt => matches!(role, Role::System | Role::Officer | Role::Auditor),
+        // Of its own agency only: see `access::Query`.
+        ListAccessRecords => role == Role::Auditor,
         // The log's size and roots are for every member: witnesses must know them.
         GetCheckpoint | GetConsistencyProof | GetCaller => true,
+    }
+}
+
+/// Whether an answer of a method shows cases or statements, so that a purpose of use may be required.
+pub fn reads_cases(method: Method) -> bool {
+    use Method::{
+        GetCaller, GetCase, GetCheckpoint, GetConsistencyProof, GetReceipt, ListAccessRecords,
+        ListCases, ListStatements, Submit, SubmitStream,
+    };
+    match method {
+        GetCase | ListCases | ListStatements | GetReceipt => true,
+        Submit | SubmitStream | GetCheckpoint | GetConsistencyProof | GetCaller
+        | ListAccessRecords => false,
     }
 }
 
@@ -50,5 +66,13 @@ mod tests {
             }
         }
         assert!(!may_call(Role::Operator, Method::GetReceipt));
+    }
+
+    #[test]
+    fn only_auditors_read_the_access_record() {
+        for role in Role::ALL {
+            let may = may_call(role, Method::ListAccessRecords);
+            assert_eq!(may, role == Role::Auditor, "{role}");
+        }
     }
 }
