@@ -43,7 +43,7 @@ mod writer;
 
 use std::{io, path::PathBuf};
 
-pub use head::Head;
+pub use head::{Head, load as load_head};
 pub use line::{Entry, Line, MAX_LINE_BYTES};
 pub use query::{Order, Page, Query, Reader};
 pub use verify::{Fault, Report, Torn, verify};
@@ -93,6 +93,12 @@ pub enum AccessError {
     /// No random bytes.
     #[error("the system gives no random bytes")]
     Random,
+}
+
+/// Bytes of all files in a folder of the record; 0 if they cannot be listed.
+pub fn bytes(dir: &std::path::Path) -> u64 {
+    let files = lines::list(dir).unwrap_or_default();
+    files.iter().map(|file| file.bytes).sum()
 }
 
 impl AccessError {
