@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Rooms, authorize, in_band, status};
+use super::{Rooms, authorize, in_band, record::AccessNote, status};
 use crate::{
     identity::Caller,
     intake::Submission,
@@ -29,6 +29,7 @@ impl IntakeService for Rooms {
         request: Request<SubmitRequest>,
     ) -> Result<Response<SubmitResponse>, Status> {
         let caller = authorize(&request, Method::Submit)?;
+        let note = AccessNote::of(&request);
         let SubmitRequest {
             signed_statement,
             known_tree_size,
@@ -40,6 +41,7 @@ impl IntakeService for Rooms {
         self.log.check_size(known_tree_size)?;
         let coming = self.sequencer.announce();
         let submission = self.intake.admit(&caller, signed_statement)?;
+        note.resource(submission.case.to_string());
         let outcome = self.sequencer.enqueue(submission).await?;
         drop(coming);
         let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
@@ -73,6 +75,7 @@ impl IntakeService for Rooms {
         let pump = Pump {
             rooms: self.clone(),
             caller,
+            note: AccessNote::of(&request),
             answers,
         };
         tokio::spawn(pump.run(request.into_inner()));
@@ -114,6 +117,7 @@ impl Rooms {
 struct Pump {
     rooms: Rooms,
     caller: Caller,
+    note: AccessNote,
     answers: mpsc::Sender<Result<SubmitStreamResponse, Status>>,
 }
 
@@ -129,6 +133,9 @@ impl Pump {
                 // Answers first: they make room.
                 biased;
                 Some(answer) = answers.next(), if !answers.is_empty() => {
+                    if answer.is_err() {
+                        self.note.refused();
+                    }
                     let response = SubmitStreamResponse { result: Some(into_result(answer)) };
                     if self.answers.send(Ok(response)).await.is_err() {
                         // The client is gone. What is queued is recorded; it can ask again.
@@ -172,12 +179,14 @@ impl Pump {
 
     async fn enqueue(&self, admitted: Result<Submission, Status>) -> Answer {
         let queued = match admitted {
-            Ok(submission) => self
-                .rooms
-                .sequencer
-                .enqueue(submission)
-                .await
-                .map_err(Status::from),
+            Ok(submission) => {
+                self.note.resource_of_many(&submission.case);
+                self.rooms
+                    .sequencer
+                    .enqueue(submission)
+                    .await
+                    .map_err(Status::from)
+            }
             Err(refused) => Err(refused),
         };
         let rooms = self.rooms.clone();
