@@ -17,6 +17,7 @@ use crate::{
     identity::{Listener, Registry},
     intake::Intake,
     journal::Journal as _,
+    policy::quotas::{Quotas, Time},
     projections::CaseReader,
     sequencer::{Running, Sequencer, stop_process},
     startup::{self, Recovered},
@@ -55,11 +56,13 @@ impl Broker {
             last_time,
         } = startup::recover(&config)?;
         let reader = journal.reader();
+        let quotas = Arc::new(Quotas::new(&config.quotas, Time::real()));
 
         // The way in.
         let intake = Intake::new(Arc::clone(&registry));
         let (sequencer, running) = Sequencer::start(
             &config.sequencer,
+            Arc::clone(&quotas),
             Box::new(journal),
             Arc::clone(&log),
             Arc::clone(&state),
@@ -92,6 +95,7 @@ impl Broker {
             limits: Arc::new(config.limits.clone()),
             stopping: stopping.clone(),
             readers: Arc::new(Semaphore::new(config.limits.readers)),
+            quotas,
         };
         let parts = Parts {
             sequencer: running,

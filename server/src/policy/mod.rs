@@ -4,6 +4,7 @@
 //! list, history and receipt passes through [`may_see`]; a caller cannot tell "does not exist" from "not for you". What it
 //! never does: read or write anything.
 
+pub mod quotas;
 mod roles;
 
 use casebroker_proto::{
