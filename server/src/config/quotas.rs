@@ -93,7 +93,7 @@ impl Default for Quotas {
                 calls: 192,
                 streams: 12,
                 connections: 48,
-                connections_per_s: 16,
+                connections_per_s: 20,
             },
             officer: Quota {
                 requests_per_s: 50,
@@ -101,7 +101,7 @@ impl Default for Quotas {
                 calls: 16,
                 streams: 4,
                 connections: 8,
-                connections_per_s: 4,
+                connections_per_s: 10,
             },
             agency: Quota {
                 requests_per_s: 5_000,
@@ -109,7 +109,7 @@ impl Default for Quotas {
                 calls: 256,
                 streams: 16,
                 connections: 64,
-                connections_per_s: 20,
+                connections_per_s: 40,
             },
             agencies: BTreeMap::new(),
         }

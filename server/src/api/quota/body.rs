@@ -25,6 +25,8 @@ pub(super) struct Metered {
     messages: Option<Messages>,
     /// What has come and is not handed on yet.
     rest: Bytes,
+    /// Whether something was paid for already. What has begun is finished, if slowly.
+    begun: bool,
     /// A piece that is being paid for.
     due: Option<(Payment, Bytes)>,
 }
@@ -36,6 +38,7 @@ impl Metered {
             messages: open_ended.then(Messages::default),
             accounts,
             rest: Bytes::new(),
+            begun: false,
             due: None,
         }
     }
@@ -45,6 +48,7 @@ impl Metered {
         let most_bytes = self.rest.len().min(MOST_BYTES);
         let window = self.rest.get(..most_bytes).unwrap_or_default();
         let (length, count, patience) = match &mut self.messages {
+            None if self.begun => (most_bytes, 0, Patience::Endless),
             None => (most_bytes, 0, Patience::Short),
             Some(messages) => {
                 let (length, started) = messages.follow(window, self.accounts.request_burst());
@@ -52,6 +56,7 @@ impl Metered {
             }
         };
         let piece = self.rest.split_to(length);
+        self.begun = true;
         // An empty frame is work, too.
         let bytes = u32::try_from(piece.len().max(1)).unwrap_or(u32::MAX);
         let accounts = self.accounts.clone();
