@@ -200,6 +200,11 @@ reasons! {
         causes: ["The disk of the access record is full or failing."]
         action: "Send the same request again a little later; if it persists tell the operator to look at the disk of `access.dir`."
     }
+    QuotaExceeded "QUOTA_EXCEEDED" ResourceExhausted {
+        "The caller, or its agency as a whole, has used up a quota; metadata `quota` names it, such as `agency.requests`."
+        causes: ["More calls, bytes, streams or connections than the broker gives one principal or one agency.", "Another principal of the same agency used the agency's share."]
+        action: "Wait as long as RetryInfo says and send the same request again; the SDK does so by itself. For many statements use one SubmitStream: it is slowed, never refused."
+    }
     ShuttingDown "SHUTTING_DOWN" Unavailable {
         "The broker is stopping and takes nothing new."
         causes: ["It is being restarted."]

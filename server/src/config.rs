@@ -1,6 +1,8 @@
 //! Configuration: one TOML file, one struct. Every option has a default where a default is safe, a range, and a comment in
 //! `example.toml`, which `casebroker config example` prints. Unknown keys are errors.
 
+mod quotas;
+
 use std::{
     fs,
     net::SocketAddr,
@@ -10,6 +12,8 @@ use std::{
 
 use casebroker_proto::names::Role;
 use serde::Deserialize;
+
+pub use quotas::{Quota, Quotas};
 
 /// The commented example; a test keeps it equal to the defaults.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -41,7 +45,7 @@ pub enum ConfigError {
         /// Line in the file, or 0 where the key stands only in the defaults.
         line: usize,
         /// Dotted key.
-        key: &'static str,
+        key: String,
         /// The value.
         value: String,
         /// The range in words.
@@ -90,6 +94,9 @@ pub struct Config {
     /// What callers must say.
     #[serde(default)]
     pub policy: Policy,
+    /// What one principal and one agency may take.
+    #[serde(default)]
+    pub quotas: Quotas,
 }
 
 /// The access record.
@@ -361,11 +368,13 @@ impl Config {
             path: path.into(),
             message: e.to_string().trim_end().to_owned(),
         })?;
-        match config.ranges().into_iter().find(|r| !r.holds) {
+        let mut ranges = config.ranges();
+        ranges.extend(config.quotas.ranges());
+        match ranges.into_iter().find(|r| !r.holds) {
             None => Ok(config),
             Some(broken) => Err(ConfigError::Range {
                 path: path.into(),
-                line: line_of(text, broken.key),
+                line: line_of(text, &broken.key),
                 key: broken.key,
                 value: broken.value,
                 accepted: broken.accepted,
@@ -434,24 +443,24 @@ impl Config {
 }
 
 struct Range {
-    key: &'static str,
+    key: String,
     value: String,
     accepted: String,
     holds: bool,
 }
 
-fn number(key: &'static str, value: u64, min: u64, max: u64) -> Range {
+fn number(key: impl Into<String>, value: u64, min: u64, max: u64) -> Range {
     Range {
-        key,
+        key: key.into(),
         value: value.to_string(),
         accepted: format!("{min} to {max}"),
         holds: (min..=max).contains(&value),
     }
 }
 
-fn text(key: &'static str, value: &str, accepted: &str, rule: impl Fn(&str) -> bool) -> Range {
+fn text(key: &str, value: &str, accepted: &str, rule: impl Fn(&str) -> bool) -> Range {
     Range {
-        key,
+        key: key.into(),
         value: format!("{value:?}"),
         accepted: accepted.into(),
         holds: rule(value),
@@ -519,9 +528,13 @@ mod tests {
             format!("{:?}", example.policy),
             format!("{:?}", Policy::default())
         );
-        for range in example.ranges() {
+        assert_eq!(
+            format!("{:?}", example.quotas),
+            format!("{:?}", Quotas::default())
+        );
+        for range in example.ranges().into_iter().chain(example.quotas.ranges()) {
             assert!(
-                line_of(EXAMPLE, range.key) > 0,
+                line_of(EXAMPLE, &range.key) > 0,
                 "{} is not in the example",
                 range.key
             );

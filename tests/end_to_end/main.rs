@@ -6,5 +6,6 @@ mod config;
 mod idempotency;
 mod identity;
 mod log;
+mod quotas;
 mod submit;
 mod validation;

@@ -94,6 +94,25 @@ impl Site {
         fs::write(self.config(), self.config_text()).unwrap();
     }
 
+    /// As much as the configuration allows, for load that is to find the broker's own limits.
+    pub fn without_quotas(mut self) -> Self {
+        self.set("quotas.agency_queue_entries", 65_536);
+        self.set("quotas.agency_readers", 1_024);
+        for whose in ["system", "agency"] {
+            for (key, most) in [
+                ("requests_per_s", 1_000_000),
+                ("bytes_per_s", 1 << 30),
+                ("calls", 65_536),
+                ("streams", 4_096),
+                ("connections", 65_536),
+                ("connections_per_s", 10_000),
+            ] {
+                self.set(&format!("quotas.{whose}.{key}"), most);
+            }
+        }
+        self
+    }
+
     fn config_text(&self) -> String {
         let mut text = String::new();
         let mut current = "";

@@ -45,7 +45,7 @@ impl IntakeService for Rooms {
         let outcome = self.sequencer.enqueue(submission).await?;
         drop(coming);
         let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
-        let (recorded, tree_size) = self.with_receipt(recorded).await?;
+        let (recorded, tree_size) = self.with_receipt(&caller, recorded).await?;
         let consistency_proof = if known_tree_size == 0 {
             None
         } else {
@@ -54,7 +54,7 @@ impl IntakeService for Rooms {
                 known_tree_size.min(tree_size),
                 known_tree_size.max(tree_size),
             );
-            self.read(move |rooms| rooms.consistency_proof(old, new))
+            self.read(caller, move |rooms| rooms.consistency_proof(old, new))
                 .await?
         };
         Ok(Response::new(SubmitResponse {
@@ -85,7 +85,11 @@ impl IntakeService for Rooms {
 
 impl Rooms {
     /// What was recorded with its receipt, and the tree size of the receipt's checkpoint.
-    async fn with_receipt(&self, recorded: Recorded) -> Result<(RecordedStatement, u64), Status> {
+    async fn with_receipt(
+        &self,
+        caller: &Caller,
+        recorded: Recorded,
+    ) -> Result<(RecordedStatement, u64), Status> {
         let Recorded {
             position,
             record_time,
@@ -96,7 +100,9 @@ impl Rooms {
             Proof::Fresh(signed) => (signed.receipt(position)?, signed.extension.size(), false),
             Proof::Replayed => {
                 let (receipt, tree_size) = self
-                    .read(move |rooms| Ok(rooms.receipts.original(position)?))
+                    .read(caller.clone(), move |rooms| {
+                        Ok(rooms.receipts.original(position)?)
+                    })
                     .await?;
                 (receipt, tree_size, true)
             }
@@ -189,12 +195,12 @@ impl Pump {
             }
             Err(refused) => Err(refused),
         };
-        let rooms = self.rooms.clone();
+        let (rooms, caller) = (self.rooms.clone(), self.caller.clone());
         match queued {
             Err(refused) => Box::pin(std::future::ready(Err(refused))),
             Ok(outcome) => Box::pin(async move {
                 let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
-                let (recorded, _) = rooms.with_receipt(recorded).await?;
+                let (recorded, _) = rooms.with_receipt(&caller, recorded).await?;
                 Ok(recorded)
             }),
         }

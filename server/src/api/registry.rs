@@ -15,12 +15,7 @@ use casebroker_proto::{
 use prost::Message;
 use tonic::{Request, Response, Status};
 
-use super::{
-    Rooms, authorize,
-    cases::MAX_PAGE_BYTES,
-    page_token::page_size,
-    status,
-};
+use super::{Rooms, authorize, cases::MAX_PAGE_BYTES, page_token::page_size, status};
 use crate::policy::Method;
 
 /// Entries that a page has when nothing is asked.
@@ -84,7 +79,7 @@ impl RegistryService for Rooms {
         &self,
         request: Request<ListRegistryUpdatesRequest>,
     ) -> Result<Response<ListRegistryUpdatesResponse>, Status> {
-        authorize(&request, Method::ListRegistryUpdates)?;
+        let caller = authorize(&request, Method::ListRegistryUpdates)?;
         let request = request.into_inner();
         let page_size = page_size(request.page_size, PAGE)?;
         let after = open_token(&request.page_token)?;
@@ -92,7 +87,7 @@ impl RegistryService for Rooms {
             "" => 0,
             number => number.parse().map_err(|_| wrong_token())?,
         };
-        self.read(move |rooms| {
+        self.read(caller, move |rooms| {
             let registry = rooms.membership.now();
             let first = registry.updates().partition_point(|p| *p < from);
             let positions = registry.updates().get(first..).unwrap_or_default();

@@ -11,10 +11,13 @@ use casebroker_proto::{
     },
 };
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
-use super::{Rooms, record::RecordLayer};
+use super::{
+    Rooms,
+    quota::{QuotaLayer, admitted},
+    record::RecordLayer,
+};
 use crate::identity::Connection;
 
 /// Serves until the rooms are told to stop and every call in work has ended.
@@ -45,7 +48,9 @@ pub async fn serve(
         .initial_connection_window_size(limits.connection_window_bytes)
         .initial_stream_window_size(limits.stream_window_bytes)
         .http2_keepalive_interval(Some(Duration::from_secs(limits.keepalive_interval_s)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(limits.keepalive_timeout_s)));
+        .http2_keepalive_timeout(Some(Duration::from_secs(limits.keepalive_timeout_s)))
+        .layer(QuotaLayer(Arc::clone(&rooms.quotas)));
+    let connections = admitted(Arc::clone(&rooms.quotas), connections);
 
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter
@@ -88,7 +93,7 @@ pub async fn serve(
             AccessServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
         )
         .add_service(RegistryServiceServer::new(rooms).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .serve_with_incoming_shutdown(ReceiverStream::new(connections), stopping.cancelled_owned())
+        .serve_with_incoming_shutdown(connections, stopping.cancelled_owned())
         .await?;
     Ok(())
 }
