@@ -1,5 +1,6 @@
 //! What agencies may rely on, seen over the wire.
 
+mod access;
 mod audience;
 mod casectl;
 mod config;
