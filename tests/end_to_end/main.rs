@@ -6,5 +6,8 @@ mod config;
 mod idempotency;
 mod identity;
 mod log;
+mod reload;
+mod revocation;
 mod submit;
+mod tls;
 mod validation;
