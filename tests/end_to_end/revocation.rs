@@ -304,9 +304,10 @@ async fn a_connection_does_not_outlive_the_list_that_lets_it_in() {
 async fn an_expired_list_is_used_all_the_same_if_so_configured() {
     let site = Site::new().with("identity.expired_crl", "\"warn\"");
     let bad = identity(&site, "bad");
+    let listed = [&bad];
     let past = CrlWish {
         next_update: in_seconds(-3600),
-        ..CrlWish::revoking(&[&bad])
+        ..CrlWish::revoking(&listed)
     };
     put_crl(&site, DEA, &past);
     let broker = site.start();
