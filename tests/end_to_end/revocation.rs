@@ -256,7 +256,7 @@ async fn an_expired_list_refuses_its_agency_and_no_other() {
     let broker = site.start();
     broker.wait_logged(&["ERROR", "revocation list is expired", DEA]);
     assert!(idle(&broker, &identity(&site, "test")).await.is_err());
-    broker.wait_logged(&["handshake refused", "xpiredRevocationList"]);
+    broker.wait_logged(&["handshake refused", "revocation list expired"]);
     broker.connect(&site.principal(CBP, "system")).await;
     // A newer one is all it takes.
     put_crl(&site, DEA, &CrlWish::revoking(&[]));
@@ -293,7 +293,7 @@ async fn a_connection_does_not_outlive_the_list_that_lets_it_in() {
         late < time::Duration::seconds(5),
         "closed {late} after the end"
     );
-    broker.wait_logged(&["connection closed", "xpiredRevocationList"]);
+    broker.wait_logged(&["connection closed", "revocation list expired"]);
     let mut byte = [0];
     while let Ok(read) = timeout(Duration::from_millis(1), other.read(&mut byte)).await {
         assert!(read.unwrap() > 0, "the other agency's connection lives on");
