@@ -101,8 +101,8 @@ reasons! {
         action: "Sign the exact bytes that are sent, with the key of the certificate named."
     }
     SignerUnknown "SIGNER_UNKNOWN" PermissionDenied {
-        "The signing certificate is not registered for the caller's agency, or is not valid now."
-        causes: ["The certificate was renewed and the new one is not registered yet.", "The certificate has expired or is not valid yet.", "The statement was signed by another agency."]
+        "The signing certificate is not registered for the caller's agency, is revoked, or is not valid now."
+        causes: ["The certificate was renewed and the new one is not registered yet.", "The certificate has expired, is not valid yet, or was revoked by its agency.", "The statement was signed by another agency."]
         action: "Use a certificate that the operator has registered for your agency, or have yours registered."
     }
     AgencyMismatch "AGENCY_MISMATCH" PermissionDenied {

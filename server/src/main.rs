@@ -70,6 +70,8 @@ enum PkiCommand {
     Init(demo::pki::InitArgs),
     /// Issue one more certificate, or register one more signer.
     Issue(demo::pki::IssueArgs),
+    /// Revoke a certificate: adds it to its agency's revocation list, or renews the list.
+    Revoke(demo::pki::RevokeArgs),
 }
 
 #[derive(Subcommand)]
@@ -105,6 +107,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args),
         Command::Pki(PkiCommand::Init(args)) => demo::pki::init(&args),
         Command::Pki(PkiCommand::Issue(args)) => demo::pki::issue(&args),
+        Command::Pki(PkiCommand::Revoke(args)) => demo::pki::revoke(&args),
         Command::Config(ConfigCommand::Example) => print(config::EXAMPLE),
         Command::Config(ConfigCommand::Check { file }) => {
             Config::load(&file)?;

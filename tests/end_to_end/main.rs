@@ -8,5 +8,8 @@ mod idempotency;
 mod identity;
 mod log;
 mod quotas;
+mod reload;
+mod revocation;
 mod submit;
+mod tls;
 mod validation;

@@ -156,6 +156,11 @@ impl Site {
         &self.broker_authority.pem
     }
 
+    /// The authority of the broker's own certificate.
+    pub fn broker_authority(&self) -> &Authority {
+        &self.broker_authority
+    }
+
     /// An agency's authority.
     pub fn authority(&self, agency: &str) -> &Authority {
         &self.agencies[agency].authority
@@ -182,13 +187,18 @@ impl Site {
         }
     }
 
-    /// Registers one more signing certificate; counts from the next start.
+    /// Registers one more signing certificate.
     pub fn register_signer(&self, agency: &str, name: &str, pem: &str) {
         let members = self.path().join("pki/members");
-        write(
+        replace(
             &members.join(agency).join(format!("signers/{name}.pem")),
             pem,
         );
+    }
+
+    /// A file or folder of a member, such as `crl.pem`.
+    pub fn member_file(&self, agency: &str, file: &str) -> PathBuf {
+        self.path().join("pki/members").join(agency).join(file)
     }
 
     /// Starts the broker and waits until it serves.
@@ -240,6 +250,13 @@ impl Agency {
 fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
+}
+
+/// Puts a file in the place of another, so that whoever reads sees one of them whole.
+pub fn replace(path: &Path, text: &str) {
+    let draft = path.with_extension("new");
+    write(&draft, text);
+    fs::rename(draft, path).unwrap();
 }
 
 fn write_secret(path: &Path, text: &str) {

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    SanType,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -93,6 +94,14 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         self.sign(&params)
+    }
+
+    /// A revocation list, PEM.
+    pub(super) fn sign_crl(
+        &self,
+        params: &CertificateRevocationListParams,
+    ) -> anyhow::Result<String> {
+        Ok(params.signed_by(&self.issuer)?.pem()?)
     }
 
     fn sign(&self, params: &CertificateParams) -> anyhow::Result<Leaf> {
