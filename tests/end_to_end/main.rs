@@ -3,8 +3,10 @@
 mod audience;
 mod casectl;
 mod config;
+mod deploy;
 mod idempotency;
 mod identity;
 mod log;
+mod secrets;
 mod submit;
 mod validation;

@@ -14,8 +14,9 @@ use std::{
 
 use rustls::{
     ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    pki_types::{CertificateDer, pem::PemObject as _},
     server::NoServerSessionStorage,
+    sign::SingleCertAndKey,
     version::TLS13,
 };
 use tokio::{
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Caller, CallerDetails, IdentityError,
+    private_key::certified_key,
     registry::{Registry, content},
     verifier::{PrincipalVerifier, read_principal},
 };
@@ -224,15 +226,13 @@ fn server_config(tls: &Tls, registry: Arc<Registry>) -> Result<ServerConfig, Ide
     let chain = CertificateDer::pem_file_iter(&tls.certificate)
         .and_then(|found| found.collect::<Result<Vec<_>, _>>())
         .map_err(|e| content(&tls.certificate, format!("not PEM certificates: {e}")))?;
-    refuse_world_readable(&tls.key)?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key)
-        .map_err(|e| content(&tls.key, format!("not a PEM private key: {e}")))?;
+    let key = certified_key(chain, &tls.key)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = PrincipalVerifier::new(registry, &provider);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(Arc::new(verifier))
-        .with_single_cert(chain, key)?;
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
     config.alpn_protocols = vec![b"h2".to_vec()];
     // A resumed session would not show its certificate again, and so would outlive a revocation.
     config.send_tls13_tickets = 0;

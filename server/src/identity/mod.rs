@@ -8,6 +8,7 @@
 //! Only this room names rustls.
 
 mod listener;
+mod private_key;
 mod registry;
 mod verifier;
 
