@@ -2,11 +2,12 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::Context as _;
 use casebroker_server::{
     broker::Broker,
     check,
     config::{self, Config},
-    demo, telemetry,
+    core_dumps, demo, telemetry,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -132,6 +133,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 #[tokio::main]
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::start(args.log_json);
+    // Before any key is read.
+    core_dumps::forbid()
+        .context("core dumps cannot be forbidden; is a system call filter too narrow?")?;
     let broker = Broker::open(Config::load(&args.config)?).await?;
     let mut terminate = signal(SignalKind::terminate())?;
     let stop = async move {

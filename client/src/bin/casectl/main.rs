@@ -232,13 +232,9 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
 }
 
 impl Global {
-    /// A client for the chosen context; says what is unwise about its files.
-    fn connect(&self, out: &Output) -> Result<casebroker_client::Client> {
-        let profile = self.profile()?;
-        for warning in profile.warnings() {
-            out.note(format_args!("casectl: {warning}"));
-        }
-        Ok(casebroker_client::Client::connect(&profile)?)
+    /// A client for the chosen context.
+    fn connect(&self) -> Result<casebroker_client::Client> {
+        Ok(casebroker_client::Client::connect(&self.profile()?)?)
     }
 }
 

@@ -9,6 +9,7 @@ use rcgen::{
     SanType,
 };
 use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
 
 use super::files;
 
@@ -50,7 +51,7 @@ impl Authority {
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
         };
         let certificate_pem = read(certificate)?;
-        let key = KeyPair::from_pem(&read(key)?)
+        let key = KeyPair::from_pem(&Zeroizing::new(read(key)?))
             .with_context(|| format!("no private key in {}", key.display()))?;
         let issuer = Issuer::from_ca_cert_pem(&certificate_pem, key)
             .with_context(|| format!("no certificate in {}", certificate.display()))?;
@@ -63,7 +64,7 @@ impl Authority {
     /// Writes certificate and key to new files.
     pub(super) fn save(&self, certificate: &Path, key: &Path) -> anyhow::Result<()> {
         files::write_public(certificate, &self.certificate_pem)?;
-        files::write_secret(key, &self.issuer.key().serialize_pem())
+        files::write_secret(key, &Zeroizing::new(self.issuer.key().serialize_pem()))
     }
 
     /// A certificate for TLS clients whose only name is the SPIFFE ID.
@@ -126,7 +127,7 @@ impl Leaf {
     /// Writes certificate and key to new files.
     pub(super) fn save(&self, certificate: &Path, key: &Path) -> anyhow::Result<()> {
         files::write_public(certificate, &self.certificate_pem())?;
-        files::write_secret(key, &self.key.serialize_pem())
+        files::write_secret(key, &Zeroizing::new(self.key.serialize_pem()))
     }
 }
 

@@ -265,7 +265,7 @@ fn create_broker(layout: &Layout, trust_domain: &str) -> anyhow::Result<()> {
         .server(LEAF_DAYS)?
         .save(&file("server.pem"), &file("server.key"))?;
     let log = NoteSigner::generate(&format!("{trust_domain}/log"))?;
-    files::write_secret(&file("log.key"), &format!("{}\n", log.private_key_text()?))?;
+    files::write_secret(&file("log.key"), &log.private_key_text()?)?;
     files::write_public(&file("log.vkey"), &format!("{}\n", log.verifier()))
 }
 
