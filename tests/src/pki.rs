@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use casebroker_proto::statement::Signer;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -78,6 +79,11 @@ impl Authority {
         Self { issuer, pem }
     }
 
+    /// What signs in its name, for certificates that no wish can describe.
+    pub fn issuer(&self) -> &Issuer<'static, KeyPair> {
+        &self.issuer
+    }
+
     /// A certificate as wished.
     pub fn issue(&self, wish: &Wish) -> Identity {
         self.issue_for(wish, &PKCS_ECDSA_P256_SHA256)
@@ -135,7 +141,12 @@ impl Authority {
         (identity, signer)
     }
 
-    fn sign(&self, params: &CertificateParams, algorithm: &'static SignatureAlgorithm) -> Identity {
+    /// Signs a certificate that says exactly this, for a new key.
+    pub fn sign(
+        &self,
+        params: &CertificateParams,
+        algorithm: &'static SignatureAlgorithm,
+    ) -> Identity {
         let key = new_key(algorithm);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Identity {
@@ -143,6 +154,18 @@ impl Authority {
             key: key.serialize_pem(),
         }
     }
+}
+
+/// A certificate's DER form as PEM (RFC 7468).
+pub fn pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<_> = text
+        .as_bytes()
+        .chunks(64)
+        .map(String::from_utf8_lossy)
+        .collect();
+    let lines = lines.join("\n");
+    format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
 }
 
 fn new_key(algorithm: &'static SignatureAlgorithm) -> KeyPair {

@@ -28,9 +28,36 @@ pub struct Client<'a> {
     pub versions: &'a [&'static SupportedProtocolVersion],
 }
 
-impl Client<'_> {
+/// A client with protocols of its own.
+pub struct Speaking<'a> {
+    client: Client<'a>,
+    /// ALPN protocol names (RFC 7301).
+    alpn: Vec<Vec<u8>>,
+}
+
+impl Speaking<'_> {
     /// Connects and shakes hands.
     pub async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        let mut config = self.client.config();
+        config.alpn_protocols.clone_from(&self.alpn);
+        connect(config, address).await
+    }
+}
+
+impl<'a> Client<'a> {
+    /// The same with these protocols in place of HTTP/2's.
+    pub fn speaking(self, alpn: &[&[u8]]) -> Speaking<'a> {
+        let alpn = alpn.iter().map(|name| name.to_vec()).collect();
+        Speaking { client: self, alpn }
+    }
+
+    /// Connects and shakes hands.
+    pub async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        connect(self.config(), address).await
+    }
+
+    /// What it brings, as rustls takes it.
+    pub fn config(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         let anchor = CertificateDer::from_pem_slice(self.anchor.as_bytes()).unwrap();
         roots.add(anchor).unwrap();
@@ -41,18 +68,16 @@ impl Client<'_> {
         let mut config = match self.identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
-                let chain =
-                    CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
+                // The leaf, and what follows it.
+                let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
+                    .collect::<Result<_, _>>()
+                    .unwrap();
                 let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-                builder.with_client_auth_cert(vec![chain], key).unwrap()
+                builder.with_client_auth_cert(chain, key).unwrap()
             }
         };
         config.alpn_protocols = vec![b"h2".to_vec()];
-        let stream = TcpStream::connect(address).await?;
-        let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await
+        config
     }
 
     /// Whether the broker lets this client in: it does if it answers the beginning of HTTP/2. With TLS 1.3 a client hears of
@@ -66,4 +91,16 @@ impl Client<'_> {
         assert_eq!(settings[3], 4, "the broker speaks HTTP/2");
         Ok(())
     }
+}
+
+/// Connects and shakes hands.
+pub async fn connect(
+    config: ClientConfig,
+    address: SocketAddr,
+) -> io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
 }

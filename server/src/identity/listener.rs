@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Caller, CallerDetails, IdentityError,
+    opening::Opening,
     registry::{Registry, content},
     verifier::{PrincipalVerifier, read_principal},
 };
@@ -112,7 +113,9 @@ impl Listener {
             let (acceptor, limit, ready) =
                 (self.acceptor.clone(), self.handshake_timeout, ready.clone());
             tokio::spawn(async move {
-                let outcome = timeout(limit, shake(acceptor, stream, peer, connection)).await;
+                let opening = Opening::within(limit);
+                let shaking = shake(acceptor, stream, peer, opening, connection);
+                let outcome = timeout(limit, shaking).await;
                 drop(handshake);
                 match outcome {
                     Ok(Ok(connection)) => drop(ready.send(Ok(connection)).await),
@@ -128,6 +131,7 @@ async fn shake(
     acceptor: TlsAcceptor,
     stream: TcpStream,
     peer: SocketAddr,
+    opening: Opening,
     permit: OwnedSemaphorePermit,
 ) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
@@ -154,6 +158,7 @@ async fn shake(
     Ok(Connection {
         stream,
         caller: Caller(Arc::new(caller)),
+        opening,
         _permit: permit,
     })
 }
@@ -162,6 +167,7 @@ async fn shake(
 pub struct Connection {
     stream: TlsStream<TcpStream>,
     caller: Caller,
+    opening: Opening,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -186,7 +192,11 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        self.opening.check(cx)?;
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.opening.took(buf.filled().len().saturating_sub(before));
+        polled
     }
 }
 

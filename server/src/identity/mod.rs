@@ -8,6 +8,7 @@
 //! Only this room names rustls.
 
 mod listener;
+mod opening;
 mod registry;
 mod verifier;
 
