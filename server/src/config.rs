@@ -255,6 +255,10 @@ pub struct Limits {
     pub call_timeout_s: u64,
     /// Statements of one stream in work at once, 1 to 4,096.
     pub stream_in_flight: usize,
+    /// Bytes of statements of one stream that are in work or whose answers wait to be taken, 1 MiB to 256 MiB.
+    pub stream_bytes: usize,
+    /// Message of a call that is no submission, bytes, 1 KiB to 1 MiB.
+    pub query_bytes: usize,
     /// Entries that one page of a listing may look at, 100 to 1,000,000.
     pub scan_entries: u64,
     /// Reading calls at once, 1 to 1,024; more wait.
@@ -334,6 +338,8 @@ impl Default for Limits {
             keepalive_timeout_s: 10,
             call_timeout_s: 30,
             stream_in_flight: 256,
+            stream_bytes: 8 << 20,
+            query_bytes: 64 << 10,
             scan_entries: 10_000,
             readers: 32,
         }
@@ -432,6 +438,8 @@ impl Config {
             number("limits.keepalive_timeout_s", l.keepalive_timeout_s, 1, 600),
             number("limits.call_timeout_s", l.call_timeout_s, 1, 600),
             number("limits.stream_in_flight", l.stream_in_flight as u64, 1, 4_096),
+            number("limits.stream_bytes", l.stream_bytes as u64, 1 << 20, 256 << 20),
+            number("limits.query_bytes", l.query_bytes as u64, 1 << 10, 1 << 20),
             number("limits.scan_entries", l.scan_entries, 100, 1_000_000),
             number("limits.readers", l.readers as u64, 1, 1_024),
             number("access.rotate_bytes", a.rotate_bytes, 64 << 10, 16 << 30),

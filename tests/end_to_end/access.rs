@@ -115,7 +115,7 @@ async fn every_call_leaves_one_line_saying_who_asked_for_what_and_how_it_ended()
         "",
         "position 0",
     );
-    officer.log_size(&site.log).await;
+    officer.statements(&site.log).await;
     lines.expect("casebroker.v1.LogService/GetCheckpoint", "OK", "", "");
 
     let operator = broker.connect(&site.principal(CBP, "operator")).await;
@@ -222,7 +222,7 @@ async fn the_record_survives_a_killed_broker_and_goes_on_with_its_chain() {
         let broker = site.start();
         let dea = broker.connect(&site.principal(DEA, "system")).await;
         for _ in 0..20 {
-            dea.log_size(&site.log).await;
+            dea.statements(&site.log).await;
         }
         lines += 20;
         broker.kill_9();

@@ -89,7 +89,7 @@ async fn a_failed_sync_of_the_record_ends_the_process() {
         return;
     };
     let dea = broker.connect(&site.principal(DEA, "system")).await;
-    dea.log_size(&site.log).await;
+    dea.statements(&site.log).await;
     let ended = broker.wait_exit();
     assert_eq!(ended.status.code(), Some(EXIT_IO), "{}", ended.stderr);
     assert!(
@@ -221,7 +221,7 @@ async fn a_damaged_record_refuses_the_start_and_a_torn_last_line_does_not() {
     let broker = site.start();
     broker.wait_logged(&["an incomplete last line of the access record was cut off"]);
     let dea = broker.connect(&site.principal(DEA, "system")).await;
-    dea.log_size(&site.log).await;
+    dea.statements(&site.log).await;
     assert_eq!(access::last(&site)["seq"], 9);
     assert!(broker.stop().await.status.success());
     assert_eq!(access::check(&site).code, Some(0));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use casebroker_proto::statement::Signer;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
@@ -107,6 +108,11 @@ impl Authority {
         Self { issuer, pem }
     }
 
+    /// What signs in its name, for certificates that no wish can describe.
+    pub fn issuer(&self) -> &Issuer<'static, KeyPair> {
+        &self.issuer
+    }
+
     /// A certificate as wished.
     pub fn issue(&self, wish: &Wish) -> Identity {
         self.issue_for(wish, &PKCS_ECDSA_P256_SHA256)
@@ -185,7 +191,12 @@ impl Authority {
         (identity, signer)
     }
 
-    fn sign(&self, params: &CertificateParams, algorithm: &'static SignatureAlgorithm) -> Identity {
+    /// Signs a certificate that says exactly this, for a new key.
+    pub fn sign(
+        &self,
+        params: &CertificateParams,
+        algorithm: &'static SignatureAlgorithm,
+    ) -> Identity {
         let key = new_key(algorithm);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Identity {
@@ -199,6 +210,18 @@ fn serial_of(pem: &str) -> SerialNumber {
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
     let (_, certificate) = X509Certificate::from_der(&der).unwrap();
     SerialNumber::from_slice(certificate.raw_serial())
+}
+
+/// A certificate's DER form as PEM (RFC 7468).
+pub fn pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<_> = text
+        .as_bytes()
+        .chunks(64)
+        .map(String::from_utf8_lossy)
+        .collect();
+    let lines = lines.join("\n");
+    format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
 }
 
 fn new_key(algorithm: &'static SignatureAlgorithm) -> KeyPair {

@@ -28,13 +28,35 @@ pub struct Client<'a> {
     pub versions: &'a [&'static SupportedProtocolVersion],
 }
 
-impl Client<'_> {
+/// A client with protocols of its own.
+pub struct Speaking<'a> {
+    client: Client<'a>,
+    /// ALPN protocol names (RFC 7301).
+    alpn: Vec<Vec<u8>>,
+}
+
+impl Speaking<'_> {
+    /// Connects and shakes hands.
+    pub async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        let mut config = self.client.config(aws_lc_rs::default_provider());
+        config.alpn_protocols.clone_from(&self.alpn);
+        connect_with(config, address).await
+    }
+}
+
+impl<'a> Client<'a> {
+    /// The same with these protocols in place of HTTP/2's.
+    pub fn speaking(self, alpn: &[&[u8]]) -> Speaking<'a> {
+        let alpn = alpn.iter().map(|name| name.to_vec()).collect();
+        Speaking { client: self, alpn }
+    }
+
     /// Connects and shakes hands.
     pub async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
         connect_with(self.config(aws_lc_rs::default_provider()), address).await
     }
 
-    /// The settings of its TLS.
+    /// What it brings, as rustls takes it.
     pub fn config(&self, provider: CryptoProvider) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         let anchor = CertificateDer::from_pem_slice(self.anchor.as_bytes()).unwrap();
@@ -46,10 +68,12 @@ impl Client<'_> {
         let mut config = match self.identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
-                let chain =
-                    CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
+                // The leaf, and what follows it.
+                let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
+                    .collect::<Result<_, _>>()
+                    .unwrap();
                 let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-                builder.with_client_auth_cert(vec![chain], key).unwrap()
+                builder.with_client_auth_cert(chain, key).unwrap()
             }
         };
         config.alpn_protocols = vec![b"h2".to_vec()];

@@ -1,13 +1,13 @@
 //! `IntakeService`.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use casebroker_proto::v1::{
     RecordedStatement, SubmitRequest, SubmitResponse, SubmitStreamRequest, SubmitStreamResponse,
     intake_service_server::IntakeService, submit_stream_response::Result as StreamResult,
 };
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -19,8 +19,15 @@ use crate::{
     sequencer::{Coming, Proof, Recorded, SequencerError},
 };
 
-type Answer = Pin<Box<dyn Future<Output = Result<RecordedStatement, Status>> + Send>>;
-type Admission = Pin<Box<dyn Future<Output = (Result<Submission, Status>, Coming)> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = (Result<RecordedStatement, Status>, Places)> + Send>>;
+type Admission = Pin<Box<dyn Future<Output = (Result<Submission, Status>, Coming, Places)> + Send>>;
+/// Room for a statement and its answer among the bytes of a stream.
+type Places = OwnedSemaphorePermit;
+
+/// Bytes of one place.
+const PLACE_BYTES: usize = 1024;
+/// Places for what an answer has beyond the statement: receipt, salt, names.
+const ANSWER_PLACES: usize = 2;
 
 #[tonic::async_trait]
 impl IntakeService for Rooms {
@@ -77,9 +84,12 @@ impl IntakeService for Rooms {
             caller,
             note: AccessNote::of(&request),
             answers,
+            places: Arc::new(Semaphore::new(self.limits.stream_bytes / PLACE_BYTES)),
         };
         tokio::spawn(pump.run(request.into_inner()));
-        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+        // A statement's places are free again when its answer is taken, which a client that reads nothing never does.
+        let answers = ReceiverStream::new(stream).map(|(answer, _places)| answer);
+        Ok(Response::new(Box::pin(answers)))
     }
 }
 
@@ -124,7 +134,8 @@ struct Pump {
     rooms: Rooms,
     caller: Caller,
     note: AccessNote,
-    answers: mpsc::Sender<Result<SubmitStreamResponse, Status>>,
+    answers: mpsc::Sender<(Result<SubmitStreamResponse, Status>, Option<Places>)>,
+    places: Arc<Semaphore>,
 }
 
 impl Pump {
@@ -133,57 +144,72 @@ impl Pump {
         let mut admissions: FuturesOrdered<Admission> = FuturesOrdered::new();
         let mut answers: FuturesOrdered<Answer> = FuturesOrdered::new();
         let mut end: Option<Result<(), Status>> = None;
+        let mut waiting: Option<SubmitStreamRequest> = None;
         loop {
             let room = admissions.len() + answers.len() < window;
+            let wanted = waiting.as_ref().map_or(0, |request| self.wanted(request));
             tokio::select! {
                 // Answers first: they make room.
                 biased;
-                Some(answer) = answers.next(), if !answers.is_empty() => {
+                Some((answer, places)) = answers.next(), if !answers.is_empty() => {
                     if answer.is_err() {
                         self.note.refused();
                     }
                     let response = SubmitStreamResponse { result: Some(into_result(answer)) };
-                    if self.answers.send(Ok(response)).await.is_err() {
+                    if self.answers.send((Ok(response), Some(places))).await.is_err() {
                         // The client is gone. What is queued is recorded; it can ask again.
                         return;
                     }
                 }
-                Some((admitted, coming)) = admissions.next(), if !admissions.is_empty() => {
-                    answers.push_back(self.enqueue(admitted).await);
+                Some((admitted, coming, places)) = admissions.next(), if !admissions.is_empty() => {
+                    answers.push_back(self.enqueue(admitted, places).await);
                     drop(coming);
                 }
+                Ok(places) = Arc::clone(&self.places).acquire_many_owned(wanted), if waiting.is_some() => {
+                    admissions.extend(waiting.take().map(|request| self.admit(request, places)));
+                }
+                // The client is gone, and would never take the answers that hold the places.
+                () = self.answers.closed() => return,
                 () = self.rooms.stopping.cancelled(), if end.is_none() => {
                     end = Some(Err(SequencerError::Stopping.into()));
+                    waiting = None;
                 }
-                request = requests.next(), if end.is_none() && room => match request {
-                    Some(Ok(request)) => admissions.push_back(self.admit(request)),
+                request = requests.next(), if end.is_none() && room && waiting.is_none() => match request {
+                    Some(Ok(request)) => waiting = Some(request),
                     Some(Err(error)) => end = Some(Err(error)),
                     None => end = Some(Ok(())),
                 },
                 else => break,
             }
-            if end.is_some() && admissions.is_empty() && answers.is_empty() {
+            if end.is_some() && waiting.is_none() && admissions.is_empty() && answers.is_empty() {
                 break;
             }
         }
         if let Some(Err(error)) = end {
             // The client may be gone already.
-            drop(self.answers.send(Err(error)).await);
+            drop(self.answers.send((Err(error), None)).await);
         }
     }
 
+    /// Places that a statement takes; never more than there are.
+    fn wanted(&self, request: &SubmitStreamRequest) -> u32 {
+        let wanted = request.signed_statement.len() / PLACE_BYTES + 1 + ANSWER_PLACES;
+        let most = self.rooms.limits.stream_bytes / PLACE_BYTES;
+        u32::try_from(wanted.min(most)).unwrap_or(u32::MAX)
+    }
+
     /// Checks on any core: signature verification is most of the work of a submission.
-    fn admit(&self, request: SubmitStreamRequest) -> Admission {
+    fn admit(&self, request: SubmitStreamRequest, places: Places) -> Admission {
         let (intake, caller) = (self.rooms.intake.clone(), self.caller.clone());
         let coming = self.rooms.sequencer.announce();
         let check = tokio::spawn(async move { intake.admit(&caller, request.signed_statement) });
         Box::pin(check.map(|outcome| match outcome {
-            Ok(admitted) => (admitted.map_err(Status::from), coming),
-            Err(error) => (Err(status::internal(&error)), coming),
+            Ok(admitted) => (admitted.map_err(Status::from), coming, places),
+            Err(error) => (Err(status::internal(&error)), coming, places),
         }))
     }
 
-    async fn enqueue(&self, admitted: Result<Submission, Status>) -> Answer {
+    async fn enqueue(&self, admitted: Result<Submission, Status>, places: Places) -> Answer {
         let queued = match admitted {
             Ok(submission) => {
                 self.note.resource_of_many(&submission.case);
@@ -197,11 +223,14 @@ impl Pump {
         };
         let (rooms, caller) = (self.rooms.clone(), self.caller.clone());
         match queued {
-            Err(refused) => Box::pin(std::future::ready(Err(refused))),
+            Err(refused) => Box::pin(std::future::ready((Err(refused), places))),
             Ok(outcome) => Box::pin(async move {
-                let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
-                let (recorded, _) = rooms.with_receipt(&caller, recorded).await?;
-                Ok(recorded)
+                let recorded = async {
+                    let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
+                    let (recorded, _) = rooms.with_receipt(&caller, recorded).await?;
+                    Ok(recorded)
+                };
+                (recorded.await, places)
             }),
         }
     }

@@ -75,6 +75,7 @@ pub async fn serve(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let stopping = rooms.stopping.clone();
+    let query_bytes = limits.query_bytes;
     server
         .add_service(health)
         .add_service(descriptors().build_v1()?)
@@ -83,16 +84,10 @@ pub async fn serve(
         .add_service(
             IntakeServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
         )
-        .add_service(
-            CaseServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
-        )
-        .add_service(
-            LogServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
-        )
-        .add_service(
-            AccessServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
-        )
-        .add_service(RegistryServiceServer::new(rooms).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(CaseServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes))
+        .add_service(LogServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes))
+        .add_service(AccessServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes))
+        .add_service(RegistryServiceServer::new(rooms).max_decoding_message_size(query_bytes))
         .serve_with_incoming_shutdown(connections, stopping.cancelled_owned())
         .await?;
     Ok(())

@@ -143,7 +143,7 @@ pub async fn retract(args: Retract, global: &Global, out: &mut Output) -> Result
 /// Runs `release`.
 pub async fn release(args: Release, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
-    let client = global.connect(out)?;
+    let client = global.connect()?;
     let mut handling = current(&client, &args.case)
         .await?
         .handling
