@@ -69,23 +69,24 @@ impl Statement {
     }
 }
 
-/// Keeps of a case's statements, oldest first, those that an agency may see; none if it may not see the case.
+/// Whether an agency may see a case at all: the statement that put its report in force decides, so an amendment that narrows
+/// the audience withdraws the case from those it leaves out.
+pub fn sees_case(caller: &AgencyName, in_force: &Statement) -> bool {
+    in_force.report().is_some() && sees(caller, in_force)
+}
+
+/// Keeps of the statements of a case that an agency may see those that are for it.
 ///
-/// The report in force decides who may see the case at all, so an amendment that narrows the audience withdraws the case
-/// from those it leaves out. A retraction is for everybody who may see the case: nobody shall go on counting it.
-pub fn visible(caller: &AgencyName, mut statements: Vec<Statement>) -> Vec<Statement> {
-    let sees = |statement: &Statement| {
-        let owner = statement.case.agency();
-        statement
-            .handling()
-            .is_some_and(|handling| may_see(caller, &statement.agency, owner, handling))
-    };
-    let in_force = statements.iter().rev().find(|s| s.report().is_some());
-    if !in_force.is_some_and(sees) {
-        return Vec::new();
-    }
-    statements.retain(|s| matches!(s.statement.kind, Some(Kind::Retraction(_))) || sees(s));
-    statements
+/// A retraction is for everybody who may see the case: nobody shall go on counting it.
+pub fn keep_visible(caller: &AgencyName, statements: &mut Vec<Statement>) {
+    statements.retain(|s| matches!(s.statement.kind, Some(Kind::Retraction(_))) || sees(caller, s));
+}
+
+fn sees(caller: &AgencyName, statement: &Statement) -> bool {
+    let owner = statement.case.agency();
+    statement
+        .handling()
+        .is_some_and(|handling| may_see(caller, &statement.agency, owner, handling))
 }
 
 /// The case that these statements make, oldest first; `None` if no report is among them.

@@ -1,6 +1,13 @@
 //! Reads cases: directory for the positions, journal for the statements, policy for what may be seen.
+//!
+//! A hidden case and one that does not exist are answered alike, and after the same work: the answer's time must not tell what
+//! its text does not. Whether a case may be seen is decided by one statement, however many it has; and where there is none
+//! to decide by, that of another case is looked at in its place.
 
-use std::sync::Arc;
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+};
 
 use casebroker_proto::{
     names::{AgencyName, CaseName},
@@ -8,10 +15,10 @@ use casebroker_proto::{
     v1,
 };
 
-use super::fold::{Statement, fold, visible};
+use super::fold::{Statement, fold, keep_visible, sees_case};
 use crate::{
     journal::{JournalError, JournalReader, ReadLimit},
-    state::{StateError, Store},
+    state::{CaseRecord, Effect, StateError, Store},
 };
 
 /// Why something could not be read. "Does not exist" and "not for the caller" are one.
@@ -52,12 +59,18 @@ pub enum ReadError {
 pub struct CaseReader {
     journal: Arc<dyn JournalReader>,
     state: Arc<Store>,
+    /// Chooses what is looked at in place of a case that does not exist; nobody outside can foretell it.
+    decoys: RandomState,
 }
 
 impl CaseReader {
     /// A reader over journal and state.
     pub fn new(journal: Arc<dyn JournalReader>, state: Arc<Store>) -> Self {
-        Self { journal, state }
+        Self {
+            journal,
+            state,
+            decoys: RandomState::new(),
+        }
     }
 
     /// Every answer from now on takes account of everything before this position; at least `min_position`.
@@ -83,31 +96,57 @@ impl CaseReader {
         caller: &AgencyName,
         name: &CaseName,
     ) -> Result<Vec<Statement>, ReadError> {
-        let statements = visible(caller, self.statements(name)?);
-        if statements.is_empty() {
-            return Err(ReadError::NoCase(name.clone()));
+        let record = self.state.case(name)?;
+        if let Some(record) = &record
+            && self.sees(caller, record)?
+        {
+            return self.statements(caller, record);
         }
-        Ok(statements)
+        // From here on a hidden case and a missing one cost two look-ups and two reads each.
+        let decoy = self.decoy(name)?;
+        if let (None, Some(decoy)) = (record, decoy) {
+            self.sees(caller, &decoy)?;
+        }
+        Err(ReadError::NoCase(name.clone()))
     }
 
     /// The recorded entry at a position, if an agency may see it.
     pub fn entry(&self, caller: &AgencyName, position: u64) -> Result<bytes::Bytes, ReadError> {
-        let record = self
-            .journal
-            .read(position, ReadLimit::ONE)?
-            .pop()
-            .ok_or(ReadError::NoEntry(position))?;
-        let statement = decode(position, &record.entry)?;
+        let entry = self.read(position)?;
+        let statement = decode(position, &entry)?;
         let seen = match self.history(caller, &statement.case) {
             Ok(statements) => statements.iter().any(|s| s.position == position),
             Err(ReadError::NoCase(_)) => false,
             Err(error) => return Err(error),
         };
         if seen {
-            Ok(record.entry)
+            Ok(entry)
         } else {
             Err(ReadError::NoEntry(position))
         }
+    }
+
+    /// The record of a case, if an agency may see the case.
+    pub(super) fn seen(
+        &self,
+        caller: &AgencyName,
+        name: &CaseName,
+    ) -> Result<Option<CaseRecord>, ReadError> {
+        let record = self.state.case(name)?.unwrap_or_default();
+        Ok(self.sees(caller, &record)?.then_some(record))
+    }
+
+    /// The statements of a case that an agency may see, as far as they are for it, oldest first.
+    pub(super) fn statements(
+        &self,
+        caller: &AgencyName,
+        record: &CaseRecord,
+    ) -> Result<Vec<Statement>, ReadError> {
+        let positions = record.statements.iter().map(|(position, _)| *position);
+        let statements = positions.map(|position| self.statement(position));
+        let mut statements: Vec<_> = statements.collect::<Result<_, _>>()?;
+        keep_visible(caller, &mut statements);
+        Ok(statements)
     }
 
     /// Decoded entries from `from` up to `to`, not including it, oldest first.
@@ -132,21 +171,39 @@ impl CaseReader {
         Ok(statements)
     }
 
-    fn statements(&self, name: &CaseName) -> Result<Vec<Statement>, ReadError> {
-        let record = self.state.case(name)?.unwrap_or_default();
-        let mut statements = Vec::with_capacity(record.statements.len());
-        for (position, _) in record.statements {
-            let entry = self
-                .journal
-                .read(position, ReadLimit::ONE)?
-                .pop()
-                .ok_or(ReadError::NoEntry(position))?;
-            statements.push(decode(position, &entry.entry)?);
+    /// Whether an agency may see the case of a record. One read.
+    fn sees(&self, caller: &AgencyName, record: &CaseRecord) -> Result<bool, ReadError> {
+        let newest_first = record.statements.iter().rev();
+        let mut revisions = newest_first.filter(|(_, effect)| *effect != Effect::Retracted);
+        match revisions.next() {
+            Some((position, _)) => Ok(sees_case(caller, &self.statement(*position)?)),
+            None => Ok(false),
         }
-        Ok(statements)
+    }
+
+    /// The record of some case, always the same for a name and a size of the log; `None` while the log is empty.
+    fn decoy(&self, name: &CaseName) -> Result<Option<CaseRecord>, ReadError> {
+        let chance = self.decoys.hash_one(name);
+        let Some(position) = chance.checked_rem(self.journal.next_position()) else {
+            return Ok(None);
+        };
+        let statement = self.statement(position)?;
+        Ok(self.state.case(&statement.case)?)
+    }
+
+    fn statement(&self, position: u64) -> Result<Statement, ReadError> {
+        decode(position, &self.read(position)?)
+    }
+
+    fn read(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
+        let record = self.journal.read(position, ReadLimit::ONE)?.pop();
+        Ok(record.ok_or(ReadError::NoEntry(position))?.entry)
     }
 }
 
 fn decode(position: u64, entry: &[u8]) -> Result<Statement, ReadError> {
     Statement::decode(position, entry).map_err(|source| ReadError::Entry { position, source })
 }
+
+#[cfg(test)]
+mod tests;
