@@ -6,5 +6,8 @@ mod config;
 mod idempotency;
 mod identity;
 mod log;
+mod registry;
+mod replay;
 mod submit;
 mod validation;
+mod wire;

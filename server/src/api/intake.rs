@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Rooms, authorize, in_band, status};
+use super::{Rooms, authorize, in_band, reasons::with_reason, replay::Refused, status};
 use crate::{
     identity::Caller,
     intake::Submission,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 type Answer = Pin<Box<dyn Future<Output = Result<RecordedStatement, Status>> + Send>>;
-type Admission = Pin<Box<dyn Future<Output = (Result<Submission, Status>, Coming)> + Send>>;
+type Admission = Pin<Box<dyn Future<Output = (Result<Submission, Refused>, Coming)> + Send>>;
 
 #[tonic::async_trait]
 impl IntakeService for Rooms {
@@ -39,10 +39,18 @@ impl IntakeService for Rooms {
         // Looked at first: after this, nothing that the caller sent can keep it from its receipt.
         self.log.check_size(known_tree_size)?;
         let coming = self.sequencer.announce();
-        let submission = self.intake.admit(&caller, signed_statement)?;
-        let outcome = self.sequencer.enqueue(submission).await?;
-        drop(coming);
-        let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
+        let recorded = match self.intake.admit(&caller, signed_statement.clone()) {
+            Ok(submission) => {
+                let outcome = self.sequencer.enqueue(submission).await?;
+                drop(coming);
+                outcome.await.unwrap_or(Err(SequencerError::Stopping))?
+            }
+            Err(error) => {
+                drop(coming);
+                let refused = Refused::new(error, &signed_statement);
+                self.recorded_before(&caller, refused).await?
+            }
+        };
         let (recorded, tree_size) = self.with_receipt(recorded).await?;
         let consistency_proof = if known_tree_size == 0 {
             None
@@ -144,7 +152,7 @@ impl Pump {
                 }
                 request = requests.next(), if end.is_none() && room => match request {
                     Some(Ok(request)) => admissions.push_back(self.admit(request)),
-                    Some(Err(error)) => end = Some(Err(error)),
+                    Some(Err(error)) => end = Some(Err(with_reason(error))),
                     None => end = Some(Ok(())),
                 },
                 else => break,
@@ -163,32 +171,31 @@ impl Pump {
     fn admit(&self, request: SubmitStreamRequest) -> Admission {
         let (intake, caller) = (self.rooms.intake.clone(), self.caller.clone());
         let coming = self.rooms.sequencer.announce();
-        let check = tokio::spawn(async move { intake.admit(&caller, request.signed_statement) });
+        let check = tokio::spawn(async move {
+            let signed_statement = request.signed_statement;
+            let admitted = intake.admit(&caller, signed_statement.clone());
+            admitted.map_err(|error| Refused::new(error, &signed_statement))
+        });
         Box::pin(check.map(|outcome| match outcome {
-            Ok(admitted) => (admitted.map_err(Status::from), coming),
-            Err(error) => (Err(status::internal(&error)), coming),
+            Ok(admitted) => (admitted, coming),
+            Err(error) => (Err(status::internal(&error).into()), coming),
         }))
     }
 
-    async fn enqueue(&self, admitted: Result<Submission, Status>) -> Answer {
+    async fn enqueue(&self, admitted: Result<Submission, Refused>) -> Answer {
         let queued = match admitted {
-            Ok(submission) => self
-                .rooms
-                .sequencer
-                .enqueue(submission)
-                .await
-                .map_err(Status::from),
+            Ok(submission) => Ok(self.rooms.sequencer.enqueue(submission).await),
             Err(refused) => Err(refused),
         };
-        let rooms = self.rooms.clone();
-        match queued {
-            Err(refused) => Box::pin(std::future::ready(Err(refused))),
-            Ok(outcome) => Box::pin(async move {
-                let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
-                let (recorded, _) = rooms.with_receipt(recorded).await?;
-                Ok(recorded)
-            }),
-        }
+        let (rooms, caller) = (self.rooms.clone(), self.caller.clone());
+        Box::pin(async move {
+            let recorded = match queued {
+                Ok(outcome) => outcome?.await.unwrap_or(Err(SequencerError::Stopping))?,
+                Err(refused) => rooms.recorded_before(&caller, refused).await?,
+            };
+            let (recorded, _) = rooms.with_receipt(recorded).await?;
+            Ok(recorded)
+        })
     }
 }
 

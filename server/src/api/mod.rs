@@ -8,7 +8,9 @@
 mod cases;
 mod intake;
 mod log;
+mod reasons;
 mod registry;
+mod replay;
 mod serve;
 mod status;
 

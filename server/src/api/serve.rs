@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
-use super::Rooms;
+use super::{Rooms, reasons::ReasonsLayer};
 use crate::identity::Connection;
 
 /// Serves until the rooms are told to stop and every call in work has ended.
@@ -24,7 +24,6 @@ pub async fn serve(
     let limits = &rooms.limits;
     let mut server = Server::builder()
         .accept_http1(false)
-        .timeout(Duration::from_secs(limits.call_timeout_s))
         .max_concurrent_streams(limits.calls_per_connection)
         .http2_max_header_list_size(limits.header_bytes)
         .http2_max_pending_accept_reset_streams(Some(limits.pending_resets))
@@ -32,7 +31,10 @@ pub async fn serve(
         .initial_connection_window_size(limits.connection_window_bytes)
         .initial_stream_window_size(limits.stream_window_bytes)
         .http2_keepalive_interval(Some(Duration::from_secs(limits.keepalive_interval_s)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(limits.keepalive_timeout_s)));
+        .http2_keepalive_timeout(Some(Duration::from_secs(limits.keepalive_timeout_s)))
+        .layer(ReasonsLayer {
+            call_timeout: Duration::from_secs(limits.call_timeout_s),
+        });
 
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter

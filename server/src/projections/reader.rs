@@ -50,8 +50,8 @@ pub enum ReadError {
 /// Reads cases. Calls block on the disk.
 #[derive(Debug, Clone)]
 pub struct CaseReader {
-    journal: Arc<dyn JournalReader>,
-    state: Arc<Store>,
+    pub(super) journal: Arc<dyn JournalReader>,
+    pub(super) state: Arc<Store>,
     membership: Arc<Membership>,
 }
 
