@@ -12,13 +12,18 @@ use std::{
 use aws_lc_rs::rand;
 use tonic::{
     Response, Status,
+    service::interceptor::InterceptedService,
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
 use crate::{
     error::{ClientError, Failure},
     profile::{Profile, ProfileError, Timing},
+    purpose::Said,
 };
+
+/// What stubs call through.
+pub(crate) type Transport = InterceptedService<Channel, Said>;
 
 /// Largest answer that is taken, in bytes: a page of cases is the largest.
 pub(crate) const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -26,7 +31,7 @@ pub(crate) const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// A channel to one broker, shared by all calls. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
-    channel: Channel,
+    channel: Transport,
     endpoint: String,
     timing: Timing,
 }
@@ -59,14 +64,15 @@ impl Connection {
             .tls_config(tls)
             .map_err(tls_error)?
             .connect_lazy();
+        let said = Said::new(profile.purpose.as_ref());
         Ok(Self {
-            channel,
+            channel: InterceptedService::new(channel, said),
             endpoint: profile.endpoint.clone(),
             timing: profile.timing,
         })
     }
 
-    pub(crate) fn channel(&self) -> Channel {
+    pub(crate) fn channel(&self) -> Transport {
         self.channel.clone()
     }
 
@@ -81,7 +87,7 @@ impl Connection {
     /// Makes a unary call, again if need be. `call` is given the channel and the attempt's deadline.
     pub(crate) async fn call<T, F, Fut>(&self, mut call: F) -> Result<T, ClientError>
     where
-        F: FnMut(Channel) -> Fut,
+        F: FnMut(Transport) -> Fut,
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
         let mut retries = Retries::new(self.timing);

@@ -48,6 +48,7 @@ use std::sync::{
 
 use casebroker_proto::statement::Signer;
 
+mod access;
 mod cases;
 mod connection;
 mod error;
@@ -56,11 +57,14 @@ mod members;
 mod profile;
 mod proof;
 mod proof_file;
+mod purpose;
 mod registry;
 mod stream;
 mod submit;
 mod trust;
 
+pub use access::AccessPages;
+pub use casebroker_proto::purpose::{Purpose, PurposeError};
 pub use cases::{CasePages, Order, StatementPages};
 pub use error::{ClientError, Refusal};
 pub use log::{SeenCheckpoint, SeenConsistency, SeenReceipt};

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use casebroker_proto::statement::{Signer, StatementError};
+use casebroker_proto::{
+    purpose::Purpose,
+    statement::{Signer, StatementError},
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
 
 /// One principal at one broker.
@@ -32,6 +35,8 @@ pub struct Profile {
     /// Folder where the newest verified checkpoint of each log is kept, so that a log that shrinks or forks is noticed
     /// also by the next process. Without it only this process remembers.
     pub state_dir: Option<PathBuf>,
+    /// Why cases are read; goes into the broker's access record. The broker may require it of officers.
+    pub purpose: Option<Purpose>,
     /// Deadlines and retries.
     pub timing: Timing,
 }
@@ -118,6 +123,7 @@ impl Profile {
             log_vkey: None,
             members: None,
             state_dir: None,
+            purpose: None,
             timing: Timing::default(),
         }
     }

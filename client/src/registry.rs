@@ -4,9 +4,11 @@ use casebroker_proto::v1::{
     Group, ListGroupsRequest, ListMembersRequest, ListRegistryUpdatesRequest, Member,
     RecordedRegistryUpdate, registry_service_client::RegistryServiceClient,
 };
-use tonic::transport::Channel;
-
-use crate::{Client, connection::MAX_ANSWER_BYTES, error::ClientError};
+use crate::{
+    Client,
+    connection::{MAX_ANSWER_BYTES, Transport},
+    error::ClientError,
+};
 
 /// Entries of a page.
 const PAGE: i32 = 200;
@@ -56,6 +58,6 @@ impl Client {
     }
 }
 
-fn registry(channel: Channel) -> RegistryServiceClient<Channel> {
+fn registry(channel: Transport) -> RegistryServiceClient<Transport> {
     RegistryServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)
 }

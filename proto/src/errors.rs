@@ -141,6 +141,11 @@ reasons! {
         causes: ["An auditor or operator certificate was used for cases."]
         action: "Use a certificate with a role that may; `casectl whoami` shows yours."
     }
+    PurposeRequired "PURPOSE_REQUIRED" FailedPrecondition {
+        "The broker wants to be told why the caller's role reads cases, and this request did not say."
+        causes: ["The operator requires a purpose of use for this role.", "The purpose came without its reference."]
+        action: "Give metadata `casebroker-purpose` (investigation, prosecution, mutual-legal-assistance, intelligence, statistics, audit or testing) and `casebroker-purpose-reference` (case number or legal basis); `casectl --purpose CODE --purpose-reference TEXT`."
+    }
     CaseNotFound "CASE_NOT_FOUND" NotFound {
         "There is no such case, or it is not for the caller."
         causes: ["The name is misspelt.", "The case has not been reported yet.", "The caller's agency is not in its audience."]
@@ -215,6 +220,11 @@ reasons! {
         "The intake queue stayed full for as long as a request may wait."
         causes: ["More is submitted than the disk can sync."]
         action: "Wait as long as RetryInfo says and send the same request again; the SDK does so by itself."
+    }
+    AccessRecordUnavailable "ACCESS_RECORD_UNAVAILABLE" Unavailable {
+        "The broker could not write its access record, and answers nothing that it cannot record."
+        causes: ["The disk of the access record is full or failing."]
+        action: "Send the same request again a little later; if it persists tell the operator to look at the disk of `access.dir`."
     }
     ShuttingDown "SHUTTING_DOWN" Unavailable {
         "The broker is stopping and takes nothing new."

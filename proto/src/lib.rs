@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod errors;
 pub mod json;
 pub mod names;
+pub mod purpose;
 pub mod statement;
 pub mod tlog;
 pub mod validation;

@@ -5,6 +5,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -18,6 +19,7 @@ use crate::{
     identity::{Listener, Members, Registry, Reload, Watched},
     intake::Intake,
     journal::Journal as _,
+    policy::access::{self, Record},
     projections::CaseReader,
     sequencer::{Given, RegistryState, Running, Sequencer, stop_process},
     startup::{self, Recovered},
@@ -40,6 +42,7 @@ struct Parts {
     sequencer: Running,
     state: Arc<Store>,
     keeper: Keeper,
+    record: Arc<Record>,
 }
 
 impl Broker {
@@ -60,6 +63,8 @@ impl Broker {
             last_time,
         } = startup::recover(&config)?;
         let reader = journal.reader();
+
+        let record = open_record(&config)?;
 
         // The way in.
         let intake = Intake::new(Arc::clone(&registry), Arc::clone(&membership));
@@ -118,6 +123,9 @@ impl Broker {
             membership,
             receipts,
             log,
+            access: record.reader(),
+            record: Arc::clone(&record),
+            policy: Arc::new(config.policy.clone()),
             limits: Arc::new(config.limits.clone()),
             stopping: stopping.clone(),
             readers: Arc::new(Semaphore::new(config.limits.readers)),
@@ -126,6 +134,7 @@ impl Broker {
             sequencer: running,
             state,
             keeper,
+            record,
         };
         Ok(Self {
             listener,
@@ -198,8 +207,43 @@ impl Parts {
         self.sequencer.close();
         self.keeper.stop();
         self.state.close()?;
+        // Last: until here calls leave their lines.
+        self.record.close();
         Ok(())
     }
+}
+
+/// Checks the access record and goes on from its end.
+fn open_record(config: &Config) -> anyhow::Result<Arc<Record>> {
+    let options = access::Options {
+        dir: config.access_dir(),
+        head_dir: config.checkpoint_dir().to_owned(),
+        rotate_bytes: config.access.rotate_bytes,
+        rotate_after: Duration::from_secs(config.access.rotate_hours * 3_600),
+        keep_files: config.access.keep_files,
+        verify_files: config.access.verify_files,
+    };
+    let (record, opened) = Record::open(options, |error| {
+        stop_process("syncing the access record", &error)
+    })
+    .context("the access record cannot be used")?;
+    let (lines, files) = (opened.last.sequence, opened.files);
+    tracing::info!(
+        lines,
+        files,
+        checked = opened.lines,
+        "access record checked"
+    );
+    if let Some(cut) = opened.cut {
+        tracing::warn!(
+            ?cut,
+            "an incomplete last line of the access record was cut off"
+        );
+    }
+    if opened.head_missing {
+        tracing::warn!("there was no `access-head`: lines missing at the end would not show");
+    }
+    Ok(Arc::new(record))
 }
 
 impl std::fmt::Debug for Broker {

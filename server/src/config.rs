@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use casebroker_proto::names::Role;
 use serde::Deserialize;
 
 /// The commented example; a test keeps it equal to the defaults.
@@ -83,6 +84,45 @@ pub struct Config {
     /// What one caller, connection or request may take.
     #[serde(default)]
     pub limits: Limits,
+    /// The access record.
+    #[serde(default)]
+    pub access: Access,
+    /// What callers must say.
+    #[serde(default)]
+    pub policy: Policy,
+}
+
+/// The access record.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Access {
+    /// Folder of its files. Default: `access` in `data_dir`.
+    pub dir: Option<PathBuf>,
+    /// A file is ended before it grows beyond this, bytes, 64 KiB to 16 GiB.
+    pub rotate_bytes: u64,
+    /// A file is ended when it is this old, hours, 1 to 8,784.
+    pub rotate_hours: u64,
+    /// Files kept, 0 to 1,000,000; 0 keeps all.
+    pub keep_files: usize,
+    /// Newest files of which every line is checked at start, 0 to 1,000,000; 0 for all.
+    pub verify_files: usize,
+}
+
+/// What callers must say.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Roles that must give purpose and reference to read cases.
+    #[serde(deserialize_with = "roles")]
+    pub require_purpose: Vec<Role>,
+}
+
+fn roles<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Role>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let roles = names.iter().map(|name| name.parse());
+    roles
+        .collect::<Result<_, _>>()
+        .map_err(serde::de::Error::custom)
 }
 
 /// The broker's own certificate.
@@ -251,6 +291,18 @@ impl Default for Sequencer {
     }
 }
 
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            rotate_bytes: 64 << 20,
+            rotate_hours: 24,
+            keep_files: 0,
+            verify_files: 16,
+        }
+    }
+}
+
 impl Default for State {
     fn default() -> Self {
         Self {
@@ -297,7 +349,8 @@ impl Config {
             &mut config.tls.key,
             &mut config.log.key,
         ];
-        for relative in paths.into_iter().chain(config.log.checkpoint_dir.as_mut()) {
+        let optional = [&mut config.log.checkpoint_dir, &mut config.access.dir];
+        for relative in paths.into_iter().chain(optional.into_iter().flatten()) {
             *relative = base.join(&*relative);
         }
         Ok(config)
@@ -325,6 +378,12 @@ impl Config {
         self.log.checkpoint_dir.as_deref().unwrap_or(&self.data_dir)
     }
 
+    /// Folder of the access record.
+    pub fn access_dir(&self) -> PathBuf {
+        let default = || self.data_dir.join("access");
+        self.access.dir.clone().unwrap_or_else(default)
+    }
+
     /// Longest stop.
     pub fn shutdown_timeout(&self) -> Duration {
         Duration::from_millis(self.shutdown_timeout_ms)
@@ -332,7 +391,7 @@ impl Config {
 
     #[rustfmt::skip]
     fn ranges(&self) -> Vec<Range> {
-        let (s, l) = (&self.sequencer, &self.limits);
+        let (s, l, a) = (&self.sequencer, &self.limits, &self.access);
         vec![
             text("trust_domain", &self.trust_domain, "1 to 255 of a-z, 0-9, '.', '-', '_'", |t| {
                 !t.is_empty() && t.len() <= 255 && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b))
@@ -366,6 +425,10 @@ impl Config {
             number("limits.stream_in_flight", l.stream_in_flight as u64, 1, 4_096),
             number("limits.scan_entries", l.scan_entries, 100, 1_000_000),
             number("limits.readers", l.readers as u64, 1, 1_024),
+            number("access.rotate_bytes", a.rotate_bytes, 64 << 10, 16 << 30),
+            number("access.rotate_hours", a.rotate_hours, 1, 8_784),
+            number("access.keep_files", a.keep_files as u64, 0, 1_000_000),
+            number("access.verify_files", a.verify_files as u64, 0, 1_000_000),
         ]
     }
 }
@@ -448,6 +511,14 @@ mod tests {
             format!("{:?}", Identity::default())
         );
         assert_eq!(example.tls.policy, TlsPolicy::default());
+        assert_eq!(
+            format!("{:?}", example.access),
+            format!("{:?}", Access::default())
+        );
+        assert_eq!(
+            format!("{:?}", example.policy),
+            format!("{:?}", Policy::default())
+        );
         for range in example.ranges() {
             assert!(
                 line_of(EXAMPLE, range.key) > 0,

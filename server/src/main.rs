@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use casebroker_server::{
     broker::Broker,
+    check,
     config::{self, Config},
     demo, telemetry,
 };
@@ -21,6 +22,7 @@ Examples:
   casebroker demo                        the whole story on real public cases, then keeps serving
   casebroker pki init --dir /tmp/cb      a development PKI with configuration for broker and casectl
   casebroker serve --config /tmp/cb/broker.toml
+  casebroker check --data /tmp/cb/data --config /tmp/cb/broker.toml
 "
 )]
 struct Cli {
@@ -37,6 +39,8 @@ enum Command {
     /// Make a development PKI: anchors, certificates, keys. Never for production.
     #[command(subcommand)]
     Pki(PkiCommand),
+    /// Verify journal, tree, checkpoints, state and access record on disk; exit status 0 or 1.
+    Check(check::Args),
     /// Work with configurations.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -81,7 +85,7 @@ enum ConfigCommand {
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("casebroker: {error:#}");
             ExitCode::FAILURE
@@ -89,8 +93,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let done = match cli.command {
+        Command::Check(args) => {
+            return Ok(match check::run(&args)? {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            });
+        }
         Command::Serve(args) => serve(args),
         Command::Demo(args) => demo::run(args),
         Command::Pki(PkiCommand::Init(args)) => demo::pki::init(&args),
@@ -112,7 +122,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             );
             Ok(())
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 #[tokio::main]

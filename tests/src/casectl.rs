@@ -96,7 +96,12 @@ impl Casectl {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        for variable in ["CASECTL_CONTEXT", "CASECTL_ATTEMPTS"] {
+        for variable in [
+            "CASECTL_CONTEXT",
+            "CASECTL_ATTEMPTS",
+            "CASECTL_PURPOSE",
+            "CASECTL_PURPOSE_REFERENCE",
+        ] {
             command.env_remove(variable);
         }
         command

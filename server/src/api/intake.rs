@@ -11,7 +11,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Rooms, authorize, in_band, reasons::with_reason, replay::Refused, status};
+use super::{
+    Rooms, authorize, in_band, reasons::with_reason, record::AccessNote, replay::Refused, status,
+};
 use crate::{
     identity::Caller,
     intake::Submission,
@@ -29,6 +31,7 @@ impl IntakeService for Rooms {
         request: Request<SubmitRequest>,
     ) -> Result<Response<SubmitResponse>, Status> {
         let caller = authorize(&request, Method::Submit)?;
+        let note = AccessNote::of(&request);
         let SubmitRequest {
             signed_statement,
             known_tree_size,
@@ -41,6 +44,7 @@ impl IntakeService for Rooms {
         let coming = self.sequencer.announce();
         let recorded = match self.intake.admit(&caller, signed_statement.clone()) {
             Ok(submission) => {
+                note.resource(submission.case.to_string());
                 let outcome = self.sequencer.enqueue(submission).await?;
                 drop(coming);
                 outcome.await.unwrap_or(Err(SequencerError::Stopping))?
@@ -48,7 +52,9 @@ impl IntakeService for Rooms {
             Err(error) => {
                 drop(coming);
                 let refused = Refused::new(error, &signed_statement);
-                self.recorded_before(&caller, refused).await?
+                let (case, recorded) = self.recorded_before(&caller, refused).await?;
+                note.resource(case.to_string());
+                recorded
             }
         };
         let (recorded, tree_size) = self.with_receipt(recorded).await?;
@@ -81,6 +87,7 @@ impl IntakeService for Rooms {
         let pump = Pump {
             rooms: self.clone(),
             caller,
+            note: AccessNote::of(&request),
             answers,
         };
         tokio::spawn(pump.run(request.into_inner()));
@@ -122,6 +129,7 @@ impl Rooms {
 struct Pump {
     rooms: Rooms,
     caller: Caller,
+    note: AccessNote,
     answers: mpsc::Sender<Result<SubmitStreamResponse, Status>>,
 }
 
@@ -137,6 +145,9 @@ impl Pump {
                 // Answers first: they make room.
                 biased;
                 Some(answer) = answers.next(), if !answers.is_empty() => {
+                    if answer.is_err() {
+                        self.note.refused();
+                    }
                     let response = SubmitStreamResponse { result: Some(into_result(answer)) };
                     if self.answers.send(Ok(response)).await.is_err() {
                         // The client is gone. What is queued is recorded; it can ask again.
@@ -184,14 +195,22 @@ impl Pump {
 
     async fn enqueue(&self, admitted: Result<Submission, Refused>) -> Answer {
         let queued = match admitted {
-            Ok(submission) => Ok(self.rooms.sequencer.enqueue(submission).await),
+            Ok(submission) => {
+                self.note.resource_of_many(&submission.case);
+                Ok(self.rooms.sequencer.enqueue(submission).await)
+            }
             Err(refused) => Err(refused),
         };
-        let (rooms, caller) = (self.rooms.clone(), self.caller.clone());
+        let rooms = self.rooms.clone();
+        let (caller, note) = (self.caller.clone(), self.note.clone());
         Box::pin(async move {
             let recorded = match queued {
                 Ok(outcome) => outcome?.await.unwrap_or(Err(SequencerError::Stopping))?,
-                Err(refused) => rooms.recorded_before(&caller, refused).await?,
+                Err(refused) => {
+                    let (case, recorded) = rooms.recorded_before(&caller, refused).await?;
+                    note.resource_of_many(&case);
+                    recorded
+                }
             };
             let (recorded, _) = rooms.with_receipt(recorded).await?;
             Ok(recorded)

@@ -11,7 +11,7 @@ use casebroker_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Rooms, authorize, status};
+use super::{Rooms, authorize, record::AccessNote, status};
 use crate::policy::{Method, viewer};
 
 #[tonic::async_trait]
@@ -39,6 +39,7 @@ impl LogService for Rooms {
         request: Request<GetReceiptRequest>,
     ) -> Result<Response<GetReceiptResponse>, Status> {
         let caller = authorize(&request, Method::GetReceipt)?;
+        AccessNote::of(&request).resource(format!("position {}", request.get_ref().position));
         let GetReceiptRequest {
             position,
             known_tree_size,
@@ -74,6 +75,11 @@ impl LogService for Rooms {
         request: Request<GetConsistencyProofRequest>,
     ) -> Result<Response<GetConsistencyProofResponse>, Status> {
         authorize(&request, Method::GetConsistencyProof)?;
+        let (old, new) = (
+            request.get_ref().old_tree_size,
+            request.get_ref().new_tree_size,
+        );
+        AccessNote::of(&request).resource(format!("tree sizes {old} to {new}"));
         let GetConsistencyProofRequest {
             old_tree_size,
             new_tree_size,

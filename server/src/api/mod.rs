@@ -5,10 +5,14 @@
 //!
 //! Only this room names tonic.
 
+mod access;
 mod cases;
 mod intake;
 mod log;
+mod page_token;
+mod purpose;
 mod reasons;
+mod record;
 mod registry;
 mod replay;
 mod serve;
@@ -24,10 +28,14 @@ use tonic::{Request, Status, transport::server::Connected};
 pub use serve::serve;
 
 use crate::{
-    config::Limits,
+    config::{Limits, Policy},
     identity::{Caller, Connection, Registry},
     intake::Intake,
-    policy::{Method, may_call},
+    policy::{
+        Method,
+        access::{Reader, Record},
+        may_call,
+    },
     projections::{CaseReader, Membership},
     sequencer::Sequencer,
     transparency::Log,
@@ -50,6 +58,12 @@ pub struct Rooms {
     pub receipts: Receipts,
     /// The log.
     pub log: Arc<Log>,
+    /// The access record, written around every call.
+    pub record: Arc<Record>,
+    /// The same for reading.
+    pub access: Reader,
+    /// What callers must say.
+    pub policy: Arc<Policy>,
     /// Limits.
     pub limits: Arc<Limits>,
     /// Cancelled when the broker begins to stop.
@@ -75,6 +89,7 @@ fn authorize<T>(request: &Request<T>, method: Method) -> Result<Caller, Status> 
         .get::<Caller>()
         .ok_or_else(|| status::internal(&"a connection without a caller"))?;
     if may_call(caller.principal.role, method) {
+        purpose::check(request, method)?;
         return Ok(caller.clone());
     }
     Err(status::role_not_allowed(caller.principal.role, method))

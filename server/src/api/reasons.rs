@@ -116,7 +116,7 @@ pub(super) fn with_reason(refusal: Status) -> Status {
 }
 
 /// What a caller allows: 1 to 8 digits and a unit (gRPC over HTTP/2, "Timeout"). Anything else is no limit.
-fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {

@@ -17,7 +17,8 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Rooms, authorize,
-    cases::{MAX_PAGE_BYTES, page_size},
+    cases::MAX_PAGE_BYTES,
+    page_token::page_size,
     status,
 };
 use crate::policy::Method;

@@ -1,6 +1,7 @@
 //! The same request gets the same receipt for ever, also when it would be refused today.
 
 use bytes::Bytes;
+use casebroker_proto::names::CaseName;
 use tonic::Status;
 
 use super::Rooms;
@@ -41,7 +42,7 @@ impl Rooms {
         &self,
         caller: &Caller,
         refused: Refused,
-    ) -> Result<Recorded, Status> {
+    ) -> Result<(CaseName, Recorded), Status> {
         let Refused { status, repeat } = refused;
         let Some(repeat) = repeat else {
             return Err(status);
@@ -54,12 +55,13 @@ impl Rooms {
             if earlier.payload != repeat.payload {
                 return Err(SequencerError::RequestIdReused(repeat.request_id).into());
             }
-            Ok(Recorded {
+            let recorded = Recorded {
                 position: earlier.position,
                 record_time: earlier.record_time,
                 entry: earlier.entry,
                 proof: Proof::Replayed,
-            })
+            };
+            Ok((earlier.case, recorded))
         })
         .await
     }

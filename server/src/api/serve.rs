@@ -1,19 +1,20 @@
 //! Puts the services on HTTP/2, every limit set explicitly.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use casebroker_proto::{
     FILE_DESCRIPTOR_SET, MAX_MESSAGE_BYTES,
     v1::{
-        case_service_server::CaseServiceServer, intake_service_server::IntakeServiceServer,
-        log_service_server::LogServiceServer, registry_service_server::RegistryServiceServer,
+        access_service_server::AccessServiceServer, case_service_server::CaseServiceServer,
+        intake_service_server::IntakeServiceServer, log_service_server::LogServiceServer,
+        registry_service_server::RegistryServiceServer,
     },
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
-use super::{Rooms, reasons::ReasonsLayer};
+use super::{Rooms, reasons::ReasonsLayer, record::RecordLayer};
 use crate::identity::Connection;
 
 /// Serves until the rooms are told to stop and every call in work has ended.
@@ -22,7 +23,19 @@ pub async fn serve(
     connections: mpsc::Receiver<io::Result<Connection>>,
 ) -> anyhow::Result<()> {
     let limits = &rooms.limits;
+    let record = RecordLayer::new(
+        Arc::clone(&rooms.record),
+        rooms.policy.require_purpose.clone(),
+        Duration::from_secs(limits.call_timeout_s),
+        &[
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+        ],
+    )?;
     let mut server = Server::builder()
+        // Outermost: what is put inside leaves its line as well.
+        .layer(record)
         .accept_http1(false)
         .max_concurrent_streams(limits.calls_per_connection)
         .http2_max_header_list_size(limits.header_bytes)
@@ -49,6 +62,9 @@ pub async fn serve(
     health_reporter
         .set_serving::<RegistryServiceServer<Rooms>>()
         .await;
+    health_reporter
+        .set_serving::<AccessServiceServer<Rooms>>()
+        .await;
 
     let descriptors = || {
         tonic_reflection::server::Builder::configure()
@@ -69,6 +85,9 @@ pub async fn serve(
         )
         .add_service(
             LogServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
+        )
+        .add_service(
+            AccessServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
         )
         .add_service(RegistryServiceServer::new(rooms).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), stopping.cancelled_owned())

@@ -21,18 +21,22 @@ pub enum Method {
     GetMember,
     ListGroups,
     ListRegistryUpdates,
+    ListAccessRecords,
 }
 
 /// Whether a role may call a method. What it then sees is decided by [`super::may_see`] for its [`viewer`].
 pub fn may_call(role: Role, method: Method) -> bool {
     use Method::{
-        GetCaller, GetCase, GetCheckpoint, GetConsistencyProof, GetMember, GetReceipt, ListCases,
-        ListGroups, ListMembers, ListRegistryUpdates, ListStatements, Submit, SubmitStream,
+        GetCaller, GetCase, GetCheckpoint, GetConsistencyProof, GetMember, GetReceipt,
+        ListAccessRecords, ListCases, ListGroups, ListMembers, ListRegistryUpdates, ListStatements,
+        Submit, SubmitStream,
     };
     match method {
         Submit | SubmitStream => matches!(role, Role::System | Role::Officer),
         GetCase | ListCases | ListStatements => matches!(role, Role::System | Role::Officer),
         GetReceipt => matches!(role, Role::System | Role::Officer | Role::Auditor),
+        // Of its own agency only: see `access::Query`.
+        ListAccessRecords => role == Role::Auditor,
         // The log's size and roots are for every member: witnesses must know them. So is who the members are.
         GetCheckpoint | GetConsistencyProof | GetCaller => true,
         ListMembers | GetMember | ListGroups | ListRegistryUpdates => true,
@@ -49,6 +53,14 @@ pub fn viewer(principal: &PrincipalId) -> Viewer {
             Role::System | Role::Auditor | Role::Operator => Reach::OwnCases,
         },
     }
+}
+
+/// Whether an answer of a method shows cases or statements, so that a purpose of use may be required.
+pub fn reads_cases(method: Method) -> bool {
+    matches!(
+        method,
+        Method::GetCase | Method::ListCases | Method::ListStatements | Method::GetReceipt
+    )
 }
 
 #[cfg(test)]
@@ -80,6 +92,14 @@ mod tests {
                 _ => Reach::OwnCases,
             };
             assert_eq!(viewer(&id.parse().unwrap()).reach, expected);
+        }
+    }
+
+    #[test]
+    fn only_auditors_read_the_access_record() {
+        for role in Role::ALL {
+            let may = may_call(role, Method::ListAccessRecords);
+            assert_eq!(may, role == Role::Auditor, "{role}");
         }
     }
 }

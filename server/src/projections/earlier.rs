@@ -1,7 +1,10 @@
 //! What an agency recorded under a request id.
 
 use bytes::Bytes;
-use casebroker_proto::{names::AgencyName, statement::decode_entry};
+use casebroker_proto::{
+    names::{AgencyName, CaseName, NameError},
+    statement::{StatementError, decode_entry},
+};
 use prost_types::Timestamp;
 
 use super::{CaseReader, ReadError};
@@ -14,6 +17,8 @@ pub struct Earlier {
     pub position: u64,
     /// When it was recorded.
     pub record_time: Timestamp,
+    /// Case that it is about.
+    pub case: CaseName,
     /// Its bytes.
     pub entry: Bytes,
     /// The serialized statement in it.
@@ -32,11 +37,14 @@ impl CaseReader {
         };
         let record = self.journal.read(position, ReadLimit::ONE)?.pop();
         let bytes = record.ok_or(ReadError::NoEntry(position))?.entry;
-        let (entry, envelope, _) = decode_entry(&bytes)
-            .map_err(|source| ReadError::Entry { position, source })?;
+        let bad = |source| ReadError::Entry { position, source };
+        let (entry, envelope, statement) = decode_entry(&bytes).map_err(bad)?;
+        let case = statement.case.parse();
+        let case = case.map_err(|e: NameError| bad(StatementError::Payload(e.to_string())))?;
         Ok(Some(Earlier {
             position,
             record_time: entry.record_time.unwrap_or_default(),
+            case,
             entry: bytes,
             payload: envelope.into_payload(),
         }))

@@ -9,6 +9,7 @@
 //! Only this room names sled.
 
 mod keys;
+mod look;
 mod session;
 mod store;
 mod writer;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 
 use casebroker_proto::names::{AgencyName, CaseName};
 
+pub use look::{Looked, look};
 pub use store::{Opened, Store};
 
 /// A request id (UUID) as bytes.

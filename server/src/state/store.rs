@@ -217,7 +217,7 @@ impl std::fmt::Debug for Store {
 }
 
 /// sled panics on some damaged files where it should answer an error; both mean the same here.
-fn open_sled(path: &Path, cache_bytes: u64) -> Result<(sled::Db, u64), String> {
+pub(super) fn open_sled(path: &Path, cache_bytes: u64) -> Result<(sled::Db, u64), String> {
     let open = || -> Result<(sled::Db, u64), StateError> {
         let config = sled::Config::new()
             .path(path)

@@ -28,9 +28,15 @@ pub struct Keeper {
 
 /// The checkpoint kept in a folder, if there is one; it must be signed by this log.
 pub fn load(dir: &Path, identity: &Identity) -> Result<Option<Checkpoint>, LogError> {
+    let text = read(dir)?;
+    Ok(text.map(|text| identity.open(&text)).transpose()?)
+}
+
+/// The text of the checkpoint kept in a folder, if there is one.
+pub fn read(dir: &Path) -> Result<Option<String>, LogError> {
     let path = dir.join(FILE);
     match fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(identity.open(&text)?)),
+        Ok(text) => Ok(Some(text)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(LogError::File { path, source }),
     }

@@ -17,7 +17,7 @@ use casebroker_proto::tlog::{
     Receipt, TreeError, consistency_proof, inclusion_proof, leaf_hash,
 };
 
-pub use keeper::{Keeper, load as load_kept_checkpoint};
+pub use keeper::{Keeper, load as load_kept_checkpoint, read as read_kept_checkpoint};
 pub use receipts::Receipts;
 pub use tree::TreeFile;
 

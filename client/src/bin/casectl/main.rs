@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+mod access;
 mod case;
 mod case_page;
 mod change;
@@ -78,6 +79,24 @@ pub struct Global {
     /// Most attempts of a call when the broker cannot be reached or is full [default: 6]
     #[arg(long, global = true, env = "CASECTL_ATTEMPTS", hide_env_values = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     attempts: Option<u32>,
+    /// Why I read cases: investigation, prosecution, mutual-legal-assistance, intelligence, statistics, audit, testing
+    #[arg(
+        long,
+        global = true,
+        env = "CASECTL_PURPOSE",
+        hide_env_values = true,
+        value_name = "CODE"
+    )]
+    purpose: Option<String>,
+    /// Case number or legal basis of the purpose; goes into the broker's access record
+    #[arg(
+        long,
+        global = true,
+        env = "CASECTL_PURPOSE_REFERENCE",
+        hide_env_values = true,
+        value_name = "TEXT"
+    )]
+    purpose_reference: Option<String>,
     /// Form of the output [default: table]
     #[arg(
         short,
@@ -111,6 +130,8 @@ enum Command {
     Release(change::Release),
     #[command(subcommand)]
     Registry(registry::Registry),
+    #[command(subcommand)]
+    Access(access::Access),
     #[command(subcommand)]
     Log(log::Log),
     Verify(verify::Verify),
@@ -239,6 +260,7 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
         Command::Retract(args) => change::retract(args, global, out).await,
         Command::Release(args) => change::release(args, global, out).await,
         Command::Registry(command) => registry::run(command, global, out).await,
+        Command::Access(args) => access::run(args, global, out).await,
         Command::Log(args) => log::run(args, global, out).await,
         Command::Verify(args) => verify::run(args, global, out),
         Command::Errors(args) => errors::run(args, out),

@@ -20,8 +20,8 @@ static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    /// Locked; the lock goes with the descriptor, so also when the process is killed.
-    _lock: File,
+    /// Locked; the lock goes with the descriptor, so also when the process is killed. `None` for looking only.
+    _lock: Option<File>,
 }
 
 /// What is in the directory.
@@ -64,6 +64,41 @@ pub fn holds_segments(dir: &Path) -> Result<bool, JournalError> {
     }
 }
 
+/// Who holds the journal, if somebody does.
+pub fn holder(dir: &Path) -> Result<Option<String>, JournalError> {
+    let path = dir.join(LOCK);
+    let mut lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(unreadable(&path, source)),
+    };
+    // Shared, and let go at once: this only asks.
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Only a courtesy to the reader.
+            let _ = Read::by_ref(&mut lock).take(64).read_to_string(&mut holder);
+            Ok(Some(holder.trim().to_owned()))
+        }
+        Err(TryLockError::Error(source)) => Err(unreadable(&path, source)),
+    }
+}
+
+/// Origin that the first segment states, if its header can be read.
+pub fn origin(dir: &Path) -> Option<String> {
+    let mut segments: Vec<_> = names(dir)
+        .ok()?
+        .iter()
+        .filter_map(|name| parse_segment_name(name))
+        .collect();
+    segments.sort_unstable();
+    let mut header = vec![0; SEGMENT_HEADER_BYTES];
+    let mut file = File::open(dir.join(segment_name(*segments.first()?))).ok()?;
+    file.read_exact(&mut header).ok()?;
+    Some(SegmentHeader::decode(&header).ok()?.0.origin)
+}
+
 /// Writes zeros over `from..to`, so that the extents are written and not only reserved.
 pub fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
     let mut at = from;
@@ -103,6 +138,19 @@ impl Directory {
             });
         }
         Self::lock(path)
+    }
+
+    /// Takes nothing, to look only.
+    pub fn look(path: &Path) -> Result<Self, JournalError> {
+        if !holds_segments(path)? {
+            return Err(JournalError::NotThere {
+                dir: path.to_owned(),
+            });
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: None,
+        })
     }
 
     /// Everything in the directory; an unknown name is an error.
@@ -208,7 +256,7 @@ impl Directory {
             .map_err(|source| fatal("writing", &lock_path, source))?;
         Ok(Self {
             path: path.to_owned(),
-            _lock: lock,
+            _lock: Some(lock),
         })
     }
 }

@@ -131,6 +131,35 @@ impl Segments {
         Ok((Self { writer }, recovery))
     }
 
+    /// Reads an existing journal as [`Segments::open`] does and changes nothing: an incomplete last write and leftovers are
+    /// reported as what the next start will cut and remove. `live` if a broker writes it meanwhile.
+    ///
+    /// # Errors
+    /// As for [`Segments::open`], but it needs no lock.
+    pub fn look(
+        dir: &Path,
+        log_origin: &str,
+        expected: Option<(u64, [u8; 32])>,
+        live: bool,
+        visit: &mut Visit<'_>,
+    ) -> Result<Recovery, JournalError> {
+        let directory = Directory::look(dir)?;
+        recovery::look(&directory, log_origin, expected, live, visit)
+    }
+
+    /// Who writes the journal in `dir`, if somebody does: what its lock file says.
+    ///
+    /// # Errors
+    /// [`JournalError::Unreadable`] if that cannot be found out.
+    pub fn holder(dir: &Path) -> Result<Option<String>, JournalError> {
+        directory::holder(dir)
+    }
+
+    /// Origin that the first segment states, if its header can be read.
+    pub fn origin(dir: &Path) -> Option<String> {
+        directory::origin(dir)
+    }
+
     /// Whether `dir` holds at least one segment: what tells a first start from a later one.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 
-use super::directory::{Directory, Tail, segment_name, unreadable};
+use super::directory::{Directory, Listing, Tail, segment_name, unreadable};
 use super::format::{
     ENTRY_PREFIX_BYTES, FORMAT_VERSION, GROUP_HEADER_BYTES, GroupFault, GroupHeader, HeaderFault,
     SEGMENT_HEADER_BYTES, SegmentHeader, decode_group,
@@ -63,9 +63,64 @@ pub fn recover(
     visit: &mut Visit<'_>,
 ) -> Result<(Found, Recovery), JournalError> {
     let listing = directory.list()?;
+    let (found, torn, mut recovery) =
+        forward(directory, &listing, origin, expected, Mode::Open, visit)?;
+    recovery.cut = torn::cut(directory, &found.tail, torn)?;
+    directory.remove_leftovers(&listing.leftovers)?;
+    recovery.removed = listing.leftovers;
+    Ok((found, recovery))
+}
+
+/// Reads the whole journal and changes nothing. An incomplete last write is reported as [`Recovery::cut`], and leftovers as
+/// [`Recovery::removed`]: what the next start will do. While the journal is written (`live`), the end of its last segment is
+/// wherever no whole group follows; `expected` tells then what must be there.
+pub fn look(
+    directory: &Directory,
+    origin: &str,
+    expected: Option<(u64, [u8; 32])>,
+    live: bool,
+    visit: &mut Visit<'_>,
+) -> Result<Recovery, JournalError> {
+    let listing = directory.list()?;
+    let mode = if live { Mode::LookLive } else { Mode::Look };
+    let (found, torn, mut recovery) = forward(directory, &listing, origin, expected, mode, visit)?;
+    recovery.cut = torn.map(|bytes| Cut {
+        segment: segment_name(found.tail.first_position),
+        offset: found.tail.offset,
+        bytes,
+    });
+    if !live {
+        recovery.removed = listing.leftovers;
+    }
+    Ok(recovery)
+}
+
+/// Why the journal is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// To go on writing.
+    Open,
+    /// To look only.
+    Look,
+    /// The same while a broker writes.
+    LookLive,
+}
+
+/// What was found, and the length of an incomplete write at the end.
+type Walked = (Found, Option<u64>, Recovery);
+
+fn forward(
+    directory: &Directory,
+    listing: &Listing,
+    origin: &str,
+    expected: Option<(u64, [u8; 32])>,
+    mode: Mode,
+    visit: &mut Visit<'_>,
+) -> Result<Walked, JournalError> {
     let mut forward = Forward {
         origin,
         expected,
+        mode,
         visit,
         durable: Durable::default(),
         index: Index::default(),
@@ -84,26 +139,22 @@ pub fn recover(
     let Forward {
         durable,
         index,
-        mut recovery,
+        recovery,
         ..
     } = forward;
-    recovery.cut = torn::cut(directory, &tail, torn)?;
-    directory.remove_leftovers(&listing.leftovers)?;
-    recovery.removed = listing.leftovers;
-    Ok((
-        Found {
-            tail,
-            durable,
-            index,
-        },
-        recovery,
-    ))
+    let found = Found {
+        tail,
+        durable,
+        index,
+    };
+    Ok((found, torn, recovery))
 }
 
 /// The state of reading forward.
 struct Forward<'a, 'v> {
     origin: &'a str,
     expected: Option<(u64, [u8; 32])>,
+    mode: Mode,
     visit: &'a mut Visit<'v>,
     durable: Durable,
     index: Index,
@@ -134,7 +185,7 @@ impl Forward<'_, '_> {
         // Opened for writing only if it will be written: sealed segments may sit on media made read-only.
         let file = OpenOptions::new()
             .read(true)
-            .write(is_last)
+            .write(is_last && self.mode == Mode::Open)
             .open(&path)
             .map_err(unreadable)?;
         let len = file.metadata().map_err(unreadable)?.len();
@@ -166,6 +217,9 @@ impl Forward<'_, '_> {
                 Some(_) => "the file ends within the group",
                 None => "there is no group, but there are other bytes",
             };
+            if is_last && self.mode == Mode::LookLive {
+                break None;
+            }
             let last_write = is_last.then_some(LastWrite {
                 header: found,
                 position: self.durable.next_position,
