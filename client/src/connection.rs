@@ -19,6 +19,7 @@ use tonic::{
 use crate::{
     error::{ClientError, Failure},
     profile::{Profile, ProfileError, Timing},
+    waiting::{Board, Waiting},
     purpose::Said,
 };
 
@@ -34,6 +35,7 @@ pub(crate) struct Connection {
     channel: Transport,
     endpoint: String,
     timing: Timing,
+    board: Board,
 }
 
 impl Connection {
@@ -69,7 +71,12 @@ impl Connection {
             channel: InterceptedService::new(channel, said),
             endpoint: profile.endpoint.clone(),
             timing: profile.timing,
+            board: Board::default(),
         })
+    }
+
+    pub(crate) fn waiting(&self) -> Option<Waiting> {
+        self.board.read()
     }
 
     pub(crate) fn channel(&self) -> Transport {
@@ -91,6 +98,7 @@ impl Connection {
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
         let mut retries = Retries::new(self.timing);
+        let posted = self.board.begin(self.timing.attempts);
         loop {
             let attempt = tokio::time::timeout(self.timing.call_timeout, call(self.channel()));
             let failure = match attempt.await {
@@ -102,6 +110,7 @@ impl Connection {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(failure.into_error(&self.endpoint, retries.failed)),
             }
+            posted.again();
         }
     }
 }

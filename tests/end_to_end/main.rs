@@ -3,6 +3,7 @@
 mod audience;
 mod casectl;
 mod config;
+mod demo;
 mod idempotency;
 mod identity;
 mod log;

@@ -19,6 +19,7 @@ mod input;
 mod list;
 mod log;
 mod output;
+mod patience;
 mod progress;
 mod registry;
 mod submit;
@@ -276,7 +277,9 @@ impl Global {
         for warning in profile.warnings() {
             out.note(format_args!("casectl: {warning}"));
         }
-        Ok(casebroker_client::Client::connect(&profile)?)
+        let client = casebroker_client::Client::connect(&profile)?;
+        patience::watch(&client);
+        Ok(client)
     }
 }
 

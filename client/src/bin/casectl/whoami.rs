@@ -11,6 +11,7 @@ use crate::{
     Global,
     failure::{Exit, Failure, Result},
     output::{BAD, FAINT, GOOD, Output},
+    patience,
     words,
 };
 
@@ -55,7 +56,11 @@ pub async fn run(args: Whoami, global: &Global, out: &mut Output) -> Result<()> 
     }
     let caller = match args.local {
         true => None,
-        false => Some(Client::connect(&profile)?.caller().await?),
+        false => {
+            let client = Client::connect(&profile)?;
+            patience::watch(&client);
+            Some(client.caller().await?)
+        }
     };
     if out.is_json() {
         return out.document(&as_json(&certificate, &profile.endpoint, caller.as_ref())?);
