@@ -20,6 +20,7 @@ use crate::{
     error::{ClientError, Failure},
     profile::{Profile, ProfileError, Timing},
     purpose::Said,
+    waiting::{Board, Waiting},
 };
 
 /// What stubs call through.
@@ -34,6 +35,7 @@ pub(crate) struct Connection {
     channel: Transport,
     endpoint: String,
     timing: Timing,
+    board: Board,
 }
 
 impl Connection {
@@ -70,7 +72,12 @@ impl Connection {
             channel: InterceptedService::new(channel, said),
             endpoint: profile.endpoint.clone(),
             timing: profile.timing,
+            board: Board::default(),
         })
+    }
+
+    pub(crate) fn waiting(&self) -> Option<Waiting> {
+        self.board.read()
     }
 
     pub(crate) fn channel(&self) -> Transport {
@@ -92,6 +99,7 @@ impl Connection {
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
         let mut retries = Retries::new(self.timing);
+        let posted = self.board.begin(self.timing.attempts);
         loop {
             let attempt = tokio::time::timeout(self.timing.call_timeout, call(self.channel()));
             let failure = match attempt.await {
@@ -103,6 +111,7 @@ impl Connection {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(failure.into_error(&self.endpoint, retries.failed)),
             }
+            posted.again();
         }
     }
 }

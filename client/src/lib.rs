@@ -62,6 +62,7 @@ mod registry;
 mod stream;
 mod submit;
 mod trust;
+mod waiting;
 
 pub use access::AccessPages;
 pub use casebroker_proto::purpose::{Purpose, PurposeError};
@@ -75,6 +76,7 @@ pub use proof_file::{ProofFile, ProofFileError};
 pub use stream::{Answers, Outcome, Submissions, Window};
 pub use submit::{Prepared, Recorded, check, prepare};
 pub use trust::{LogTrust, VerifiedCheckpoint, is_consistent};
+pub use waiting::Waiting;
 
 /// A connection to one broker as one principal. Cheap to clone; clones share the connection and what is known of the log.
 #[derive(Debug, Clone)]
@@ -109,6 +111,11 @@ impl Client {
     /// Address of the broker.
     pub fn endpoint(&self) -> &str {
         self.connection.endpoint()
+    }
+
+    /// The newest call that has no answer yet, of this client or a clone; what goes over a stream is not among them.
+    pub fn waiting(&self) -> Option<Waiting> {
+        self.connection.waiting()
     }
 
     fn written(&self) -> u64 {

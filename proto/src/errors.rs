@@ -95,6 +95,32 @@ reasons! {
         causes: ["CBOR tag 18, a header or the payload is missing, or there is one header too many.", "The payload is not a serialized casebroker.v1.Statement.", "The CBOR is not in its shortest encoding."]
         action: "Sign with `casectl submit` or the SDK, or compare with the form described at `Statement` in the contract."
     }
+    MalformedMessage "MALFORMED_MESSAGE" InvalidArgument {
+        "The request is not a protobuf message of the method's type; nothing was written."
+        causes: ["The bytes were cut or changed, or encode another message.", "A text field is not UTF-8.", "The gRPC frame around the message is broken, or there is no message."]
+        action: "Encode the message that the contract names for this method. A stream ends with such a message, as nothing after it can be told apart; what came before it is answered first."
+    }
+    // Not RESOURCE_EXHAUSTED, which clients take for a state that passes: the same message is never taken, however often sent.
+    MessageTooLarge "MESSAGE_TOO_LARGE" InvalidArgument {
+        "The request is larger than a message may be; nothing of it was decoded."
+        causes: ["A file was put into a statement instead of its digest.", "A list was not divided into pages."]
+        action: "Send less at a time. Evidence itself is never uploaded: name its digest, size and custodian."
+    }
+    CompressionUnsupported "COMPRESSION_UNSUPPORTED" Unimplemented {
+        "The request is compressed in a way that the broker does not take."
+        causes: ["The client compresses its requests (`grpc-encoding`)."]
+        action: "Send requests without compression."
+    }
+    MethodUnknown "METHOD_UNKNOWN" Unimplemented {
+        "There is no such service or method on this broker."
+        causes: ["The name of the service or method is misspelt.", "The client is newer than the broker."]
+        action: "Compare with what reflection lists; `casectl whoami` shows the broker's version."
+    }
+    DeadlineExceeded "DEADLINE_EXCEEDED" DeadlineExceeded {
+        "The call took longer than the caller, or the broker, lets it take."
+        causes: ["The deadline of the call (`grpc-timeout`) is very short.", "The broker or its disk is overloaded."]
+        action: "Send the same request again with more time. A statement may have been recorded all the same; under the same request id it is recorded once."
+    }
     SignatureInvalid "SIGNATURE_INVALID" InvalidArgument {
         "The signature does not verify under the signing certificate."
         causes: ["The payload was changed or encoded again after it was signed.", "The key does not belong to the certificate that x5t names."]

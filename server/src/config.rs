@@ -1,6 +1,8 @@
 //! Configuration: one TOML file, one struct. Every option has a default where a default is safe, a range, and a comment in
 //! `example.toml`, which `casebroker config example` prints. Unknown keys are errors.
 
+mod form;
+mod paths;
 mod quotas;
 
 use std::{
@@ -36,6 +38,36 @@ pub enum ConfigError {
         path: PathBuf,
         /// The parser's words, with the line.
         message: String,
+    },
+    /// A value of another type or form.
+    #[error("{}:{line}: `{key} = {value}`: {problem}; accepted: {accepted}", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// Line in the file.
+        line: usize,
+        /// Dotted key.
+        key: String,
+        /// The value as it stands there.
+        value: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What is accepted, in words.
+        accepted: String,
+    },
+    /// A file or folder that the configuration names is missing or closed.
+    #[error("{}:{line}: `{key}`: {}: {problem}", file.display(), path.display())]
+    Path {
+        /// The configuration's file.
+        file: PathBuf,
+        /// Line in it.
+        line: usize,
+        /// Dotted key.
+        key: &'static str,
+        /// What it names.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
     },
     /// A value outside its range.
     #[error("{}:{line}: `{key} = {value}` is out of range; accepted: {accepted}", path.display())]
@@ -370,10 +402,7 @@ impl Config {
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|e| ConfigError::Syntax {
-            path: path.into(),
-            message: e.to_string().trim_end().to_owned(),
-        })?;
+        let config: Self = toml::from_str(text).map_err(|e| form::explain(text, path, &e))?;
         let mut ranges = config.ranges();
         ranges.extend(config.quotas.ranges());
         match ranges.into_iter().find(|r| !r.holds) {

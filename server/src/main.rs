@@ -10,6 +10,7 @@ use casebroker_server::{
     core_dumps, demo, telemetry,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Interagency message broker for confirmed cases: agencies submit with evidence hashes, others query and prove.
@@ -63,6 +64,9 @@ struct ServeArgs {
     /// Log one JSON object a line.
     #[arg(long)]
     log_json: bool,
+    /// End when the process with this id, which must be the one that started this, ends.
+    #[arg(long, value_name = "PID", hide = true)]
+    exit_with_parent: Option<i32>,
 }
 
 #[derive(Subcommand)]
@@ -90,10 +94,23 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("casebroker: {error:#}");
+            eprintln!("casebroker: {}", words(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each said once: most name their cause in their own words already.
+fn words(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -133,10 +150,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 #[tokio::main]
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::start(args.log_json);
+    if let Some(parent) = args.exit_with_parent {
+        exit_with(parent)?;
+    }
     // Before any key is read.
     core_dumps::forbid()
         .context("core dumps cannot be forbidden; is a system call filter too narrow?")?;
-    let broker = Broker::open(Config::load(&args.config)?).await?;
+    let config = Config::load(&args.config)?;
+    config.check_paths(&args.config)?;
+    let broker = Broker::open(config).await?;
     let mut terminate = signal(SignalKind::terminate())?;
     let stop = async move {
         tokio::select! {
@@ -147,8 +169,32 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     broker.serve(args.address_file, stop).await
 }
 
+/// The system tells us to stop when the process that started us is gone, however it went.
+fn exit_with(parent: i32) -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    // It may have gone before we said so.
+    let is_there = getppid().is_some_and(|pid| pid.as_raw_nonzero().get() == parent);
+    anyhow::ensure!(is_there, "process {parent}, which started this, has ended");
+    Ok(())
+}
+
 fn print(text: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let outer = format!("a.pem: {}; check the path", cause());
+        let outer = anyhow::Error::new(cause()).context(outer);
+        assert_eq!(words(&outer), "a.pem: entity not found; check the path");
+        let other = anyhow::Error::new(cause()).context("a.pem");
+        assert_eq!(words(&other), "a.pem: entity not found");
+    }
 }

@@ -53,8 +53,7 @@ pub fn recover(config: &Config) -> anyhow::Result<Recovered> {
     }
     crate::identity::refuse_world_readable(&config.log.key)?;
     let identity = Identity::load(&config.log.origin, &config.log.key)?;
-    let kept = load_kept_checkpoint(config.checkpoint_dir(), &identity)
-        .context("the checkpoint kept beside the journal is not one of this log; was `log.key` or `log.origin` changed?")?;
+    let kept = load_kept_checkpoint(config.checkpoint_dir(), &identity)?;
 
     let tree = TreeFile::create(&data.join("tree"))?;
     let (journal, frontier) = open_journal(

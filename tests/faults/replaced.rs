@@ -122,6 +122,25 @@ async fn another_log_key_is_refused() {
 }
 
 #[tokio::test]
+async fn a_kept_checkpoint_that_is_empty_or_cut_is_named_with_what_to_do() {
+    let site = Site::new();
+    submit(&site, &["a"]).await;
+    let whole = fs::read(site.kept_checkpoint()).unwrap();
+    for cut in [&b""[..], &whole[..whole.len() / 2], b"\xff\xff"] {
+        fs::write(site.kept_checkpoint(), cut).unwrap();
+        let path = site.kept_checkpoint().display().to_string();
+        refused(&site, &[&path, "empty or cut", "move the file aside"]);
+        assert_eq!(
+            fs::read(site.kept_checkpoint()).unwrap(),
+            cut,
+            "left as it is"
+        );
+    }
+    fs::write(site.kept_checkpoint(), whole).unwrap();
+    drop(site.start());
+}
+
+#[tokio::test]
 async fn another_origin_is_refused() {
     let mut site = Site::new();
     submit(&site, &["a"]).await;

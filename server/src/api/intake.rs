@@ -11,7 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Rooms, authorize, in_band, record::AccessNote, status};
+use super::{
+    Rooms, authorize, in_band, reasons::with_reason, record::AccessNote, replay::Refused, status,
+};
 use crate::{
     identity::Caller,
     intake::Submission,
@@ -20,7 +22,8 @@ use crate::{
 };
 
 type Answer = Pin<Box<dyn Future<Output = (Result<RecordedStatement, Status>, Places)> + Send>>;
-type Admission = Pin<Box<dyn Future<Output = (Result<Submission, Status>, Coming, Places)> + Send>>;
+type Admission =
+    Pin<Box<dyn Future<Output = (Result<Submission, Refused>, Coming, Places)> + Send>>;
 /// Room for a statement and its answer among the bytes of a stream.
 type Places = OwnedSemaphorePermit;
 
@@ -47,11 +50,21 @@ impl IntakeService for Rooms {
         // Looked at first: after this, nothing that the caller sent can keep it from its receipt.
         self.log.check_size(known_tree_size)?;
         let coming = self.sequencer.announce();
-        let submission = self.intake.admit(&caller, signed_statement)?;
-        note.resource(submission.case.to_string());
-        let outcome = self.sequencer.enqueue(submission).await?;
-        drop(coming);
-        let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
+        let recorded = match self.intake.admit(&caller, signed_statement.clone()) {
+            Ok(submission) => {
+                note.resource(submission.case.to_string());
+                let outcome = self.sequencer.enqueue(submission).await?;
+                drop(coming);
+                outcome.await.unwrap_or(Err(SequencerError::Stopping))?
+            }
+            Err(error) => {
+                drop(coming);
+                let refused = Refused::new(error, &signed_statement);
+                let (case, recorded) = self.recorded_before(&caller, refused).await?;
+                note.resource(case.to_string());
+                recorded
+            }
+        };
         let (recorded, tree_size) = self.with_receipt(&caller, recorded).await?;
         let consistency_proof = if known_tree_size == 0 {
             None
@@ -176,7 +189,7 @@ impl Pump {
                 }
                 request = requests.next(), if end.is_none() && room && waiting.is_none() => match request {
                     Some(Ok(request)) => waiting = Some(request),
-                    Some(Err(error)) => end = Some(Err(error)),
+                    Some(Err(error)) => end = Some(Err(with_reason(error))),
                     None => end = Some(Ok(())),
                 },
                 else => break,
@@ -202,37 +215,42 @@ impl Pump {
     fn admit(&self, request: SubmitStreamRequest, places: Places) -> Admission {
         let (intake, caller) = (self.rooms.intake.clone(), self.caller.clone());
         let coming = self.rooms.sequencer.announce();
-        let check = tokio::spawn(async move { intake.admit(&caller, request.signed_statement) });
+        let check = tokio::spawn(async move {
+            let signed_statement = request.signed_statement;
+            let admitted = intake.admit(&caller, signed_statement.clone());
+            admitted.map_err(|error| Refused::new(error, &signed_statement))
+        });
         Box::pin(check.map(|outcome| match outcome {
-            Ok(admitted) => (admitted.map_err(Status::from), coming, places),
-            Err(error) => (Err(status::internal(&error)), coming, places),
+            Ok(admitted) => (admitted, coming, places),
+            Err(error) => (Err(status::internal(&error).into()), coming, places),
         }))
     }
 
-    async fn enqueue(&self, admitted: Result<Submission, Status>, places: Places) -> Answer {
+    async fn enqueue(&self, admitted: Result<Submission, Refused>, places: Places) -> Answer {
         let queued = match admitted {
             Ok(submission) => {
                 self.note.resource_of_many(&submission.case);
-                self.rooms
-                    .sequencer
-                    .enqueue(submission)
-                    .await
-                    .map_err(Status::from)
+                Ok(self.rooms.sequencer.enqueue(submission).await)
             }
             Err(refused) => Err(refused),
         };
-        let (rooms, caller) = (self.rooms.clone(), self.caller.clone());
-        match queued {
-            Err(refused) => Box::pin(std::future::ready((Err(refused), places))),
-            Ok(outcome) => Box::pin(async move {
-                let recorded = async {
-                    let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
-                    let (recorded, _) = rooms.with_receipt(&caller, recorded).await?;
-                    Ok(recorded)
+        let rooms = self.rooms.clone();
+        let (caller, note) = (self.caller.clone(), self.note.clone());
+        Box::pin(async move {
+            let recorded = async {
+                let recorded = match queued {
+                    Ok(outcome) => outcome?.await.unwrap_or(Err(SequencerError::Stopping))?,
+                    Err(refused) => {
+                        let (case, recorded) = rooms.recorded_before(&caller, refused).await?;
+                        note.resource_of_many(&case);
+                        recorded
+                    }
                 };
-                (recorded.await, places)
-            }),
-        }
+                let (recorded, _) = rooms.with_receipt(&caller, recorded).await?;
+                Ok(recorded)
+            };
+            (recorded.await, places)
+        })
     }
 }
 

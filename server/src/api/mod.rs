@@ -12,8 +12,10 @@ mod log;
 mod page_token;
 mod purpose;
 mod quota;
+mod reasons;
 mod record;
 mod registry;
+mod replay;
 mod serve;
 mod status;
 

@@ -16,6 +16,7 @@ use tonic::transport::Server;
 use super::{
     Rooms,
     quota::{QuotaLayer, admitted},
+    reasons::ReasonsLayer,
     record::RecordLayer,
 };
 use crate::identity::Connection;
@@ -40,7 +41,6 @@ pub async fn serve(
         // Outermost: what is put inside leaves its line as well.
         .layer(record)
         .accept_http1(false)
-        .timeout(Duration::from_secs(limits.call_timeout_s))
         .max_concurrent_streams(limits.calls_per_connection)
         .http2_max_header_list_size(limits.header_bytes)
         .http2_max_pending_accept_reset_streams(Some(limits.pending_resets))
@@ -49,6 +49,9 @@ pub async fn serve(
         .initial_stream_window_size(limits.stream_window_bytes)
         .http2_keepalive_interval(Some(Duration::from_secs(limits.keepalive_interval_s)))
         .http2_keepalive_timeout(Some(Duration::from_secs(limits.keepalive_timeout_s)))
+        .layer(ReasonsLayer {
+            call_timeout: Duration::from_secs(limits.call_timeout_s),
+        })
         .layer(QuotaLayer(Arc::clone(&rooms.quotas)));
     let connections = admitted(Arc::clone(&rooms.quotas), connections);
 

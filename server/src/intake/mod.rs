@@ -4,6 +4,7 @@
 //! every field. What it promises: all broken field rules are reported at once; what passes was signed by a certificate
 //! registered for the caller's own agency. What it never does: look at the journal or the state, or write anything.
 
+mod repeat;
 mod rules;
 
 use std::{
@@ -27,6 +28,7 @@ use crate::{
     state::RequestId,
 };
 
+pub use repeat::Repeat;
 pub use rules::{decide, decide_audience};
 
 /// Why a statement was refused before it reached the sequencer.

@@ -60,8 +60,8 @@ pub enum ReadError {
 /// Reads cases. Calls block on the disk.
 #[derive(Debug, Clone)]
 pub struct CaseReader {
-    journal: Arc<dyn JournalReader>,
-    state: Arc<Store>,
+    pub(super) journal: Arc<dyn JournalReader>,
+    pub(super) state: Arc<Store>,
     membership: Arc<Membership>,
     /// Chooses what is looked at in place of a case that does not exist; nobody outside can foretell it.
     decoys: RandomState,

@@ -28,15 +28,19 @@ pub struct Keeper {
 
 /// The checkpoint kept in a folder, if there is one; it must be signed by this log.
 pub fn load(dir: &Path, identity: &Identity) -> Result<Option<Checkpoint>, LogError> {
-    let text = read(dir)?;
-    Ok(text.map(|text| identity.open(&text)).transpose()?)
+    let opened = read(dir)?.map(|text| identity.open(&text)).transpose();
+    opened.map_err(|source| LogError::Kept {
+        path: dir.join(FILE),
+        source,
+    })
 }
 
 /// The text of the checkpoint kept in a folder, if there is one.
 pub fn read(dir: &Path) -> Result<Option<String>, LogError> {
     let path = dir.join(FILE);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text)),
+    match fs::read(&path) {
+        // What is no text is no checkpoint either; whoever opens it says so.
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(LogError::File { path, source }),
     }

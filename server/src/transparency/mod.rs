@@ -33,6 +33,19 @@ pub enum LogError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The checkpoint kept beside the journal is none of this log.
+    #[error(
+        "{}: this is no checkpoint of this log: {source}; was `log.key` or `log.origin` changed? If the file is empty or \
+         cut, put it back from a copy. Without one, and only if the journal is surely whole, move the file aside and \
+         start again: an end that the journal has lost would then go unnoticed",
+        path.display()
+    )]
+    Kept {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CheckpointError,
+    },
     /// The log's key cannot be used.
     #[error("{}: {source}; expected a C2SP note private key, as `casebroker pki init` makes one", path.display())]
     Key {

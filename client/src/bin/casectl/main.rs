@@ -19,6 +19,7 @@ mod input;
 mod list;
 mod log;
 mod output;
+mod patience;
 mod progress;
 mod registry;
 mod submit;
@@ -163,14 +164,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Printing may fail when nobody reads; help that was asked for is no failure.
-            let _ = error.print();
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
-            return ExitCode::from(exit as u8);
+            return ExitCode::from(misread(&error) as u8);
         }
     };
     let format = cli.global.output.unwrap_or(Format::Table);
@@ -183,6 +177,51 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit as u8)
         }
     }
+}
+
+/// Says what is wrong with the command line, in the form asked for as far as that can be read; or prints the help that was.
+fn misread(error: &clap::Error) -> Exit {
+    let arguments = std::env::args().skip(1);
+    match asked_for(arguments).filter(|_| error.use_stderr()) {
+        Some(format) => {
+            let text = error.to_string();
+            let what = text.lines().next().unwrap_or_default();
+            let what = what.strip_prefix("error: ").unwrap_or(what);
+            let next = "`casectl COMMAND --help` shows what a command takes, with examples.";
+            Output::new(format, Color::Never).failure(&Failure::usage(what, next));
+        }
+        // Printing may fail when nobody reads; help that was asked for is no failure.
+        None => drop(error.print()),
+    }
+    match error.use_stderr() {
+        true => Exit::Usage,
+        false => Exit::Done,
+    }
+}
+
+/// `json` or `jsonl`, if a command line that cannot be read asks for one.
+fn asked_for(arguments: impl Iterator<Item = String>) -> Option<Format> {
+    let mut is_next = false;
+    for argument in arguments {
+        let value = match argument.as_str() {
+            text if is_next => Some(text),
+            "-o" | "--output" => {
+                is_next = true;
+                continue;
+            }
+            text => text.strip_prefix("--output=").or_else(|| {
+                let value = text.strip_prefix("-o")?;
+                Some(value.strip_prefix('=').unwrap_or(value))
+            }),
+        };
+        is_next = false;
+        match value {
+            Some("json") => return Some(Format::Json),
+            Some("jsonl") => return Some(Format::Jsonl),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn run(cli: Cli, out: &mut Output) -> Result<()> {
@@ -232,9 +271,11 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
 }
 
 impl Global {
-    /// A client for the chosen context.
+    /// A client for the chosen context; says so if it takes long to answer.
     fn connect(&self) -> Result<casebroker_client::Client> {
-        Ok(casebroker_client::Client::connect(&self.profile()?)?)
+        let client = casebroker_client::Client::connect(&self.profile()?)?;
+        patience::watch(&client);
+        Ok(client)
     }
 }
 
@@ -245,6 +286,23 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_form_asked_for_is_found_in_a_command_line_that_cannot_be_read() {
+        let asked = |line: &str| asked_for(line.split(' ').map(str::to_owned));
+        for json in [
+            "-o json get x",
+            "get x -ojson",
+            "get --output=json",
+            "--output json x",
+        ] {
+            assert_eq!(asked(json), Some(Format::Json), "{json}");
+        }
+        assert_eq!(asked("-o jsonl get"), Some(Format::Jsonl));
+        for other in ["get json", "-o csv get json", "get x", "-o"] {
+            assert_eq!(asked(other), None, "{other}");
+        }
     }
 
     #[test]

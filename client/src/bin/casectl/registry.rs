@@ -47,8 +47,8 @@ pub async fn run(command: Registry, global: &Global, out: &mut Output) -> Result
             let members = client.members().await?;
             let rows = members.iter().flat_map(member_rows).collect();
             let columns = [
-                Column::flexible("MEMBER", 20),
-                Column::flexible("NAME", 12),
+                Column::flexible("MEMBER", 10),
+                Column::flexible("NAME", 8),
                 Column::flexible("SIGNING KEY", 8),
                 Column::whole("X5T"),
                 Column::whole("VALID UNTIL"),
@@ -61,8 +61,8 @@ pub async fn run(command: Registry, global: &Global, out: &mut Output) -> Result
             let groups = client.groups().await?;
             let rows = groups.iter().map(group_row).collect();
             let columns = [
-                Column::flexible("GROUP", 20),
-                Column::flexible("NAME", 12),
+                Column::flexible("GROUP", 12),
+                Column::flexible("NAME", 8),
                 Column::flexible("MEMBERS", 20),
             ];
             let values = to_values("casebroker.v1.Group", &groups)?;
@@ -106,11 +106,14 @@ fn signing_cells(signing: &SigningCertificate) -> [String; 4] {
         .chars()
         .take(12)
         .collect();
-    let state = match signing.revoked {
-        true => "revoked",
-        false => "registered",
+    let certificate = SignerCertificate::from_der(&signing.certificate);
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let state = match &certificate {
+        _ if signing.revoked => "revoked",
+        Ok(certificate) if certificate.not_after < now => "expired",
+        _ => "registered",
     };
-    match SignerCertificate::from_der(&signing.certificate) {
+    match certificate {
         Ok(certificate) => {
             let until = Timestamp {
                 seconds: certificate.not_after,

@@ -11,7 +11,7 @@ use crate::{
     Global,
     failure::{Exit, Failure, Result},
     output::{BAD, FAINT, GOOD, Output},
-    words,
+    patience, words,
 };
 
 /// Show agency, role, serial and expiry of my certificate, and how the broker sees me.
@@ -52,7 +52,11 @@ pub async fn run(args: Whoami, global: &Global, out: &mut Output) -> Result<()> 
     }
     let caller = match args.local {
         true => None,
-        false => Some(Client::connect(&profile)?.caller().await?),
+        false => {
+            let client = Client::connect(&profile)?;
+            patience::watch(&client);
+            Some(client.caller().await?)
+        }
     };
     if out.is_json() {
         return out.document(&as_json(&certificate, &profile.endpoint, caller.as_ref())?);

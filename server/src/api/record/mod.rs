@@ -29,7 +29,7 @@ use tonic::{Code, Status, body::Body};
 use tonic_types::StatusExt as _;
 use tower::{BoxError, Layer, Service};
 
-use super::status;
+use super::{reasons::grpc_timeout, status};
 use crate::{
     identity::Caller,
     policy::access::{Entry, Record},
@@ -168,7 +168,8 @@ impl Call {
             uri: request.uri().clone(),
             note: AccessNote::new(purpose(headers), required),
             began: Instant::now(),
-            timeout: timeout(headers).map_or(around.call_timeout, |t| t.min(around.call_timeout)),
+            timeout: grpc_timeout(headers)
+                .map_or(around.call_timeout, |t| t.min(around.call_timeout)),
             done: false,
         }
     }
@@ -325,22 +326,6 @@ fn purpose(headers: &HeaderMap) -> Result<Option<Purpose>, PurposeError> {
         Some(Ok(text)) => Some(text),
     };
     Purpose::new(code, reference)
-}
-
-/// The client's own limit (gRPC over HTTP/2, `Timeout`: at most eight digits and a unit).
-fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number = number.parse::<u64>().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(number.checked_mul(3_600)?),
-        "M" => Duration::from_secs(number.checked_mul(60)?),
-        "S" => Duration::from_secs(number),
-        "m" => Duration::from_millis(number),
-        "u" => Duration::from_micros(number),
-        "n" => Duration::from_nanos(number),
-        _ => return None,
-    })
 }
 
 /// Names as in the gRPC documentation, "Status codes and their use in gRPC".

@@ -16,6 +16,7 @@ use crate::{
     failure::{Failure, Result},
     input::Source,
     output::{Format, Output},
+    patience,
 };
 
 pub mod history;
@@ -89,6 +90,7 @@ pub async fn run(args: Submit, global: &Global, out: &mut Output) -> Result<()> 
     let profile = global.profile()?;
     let signer = Arc::new(profile.signer()?.ok_or(ClientError::NoSigner)?);
     let client = Client::connect(&profile)?;
+    patience::watch(&client);
     let caller = client.caller().await?;
     if let Some(trust) = client.trust() {
         let expected = trust.verifier().to_string();
