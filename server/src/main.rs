@@ -1,11 +1,18 @@
 //! The command line of the broker.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use casebroker_server::{
     broker::Broker,
     config::{self, Config},
-    demo, telemetry,
+    demo,
+    journal::JournalError,
+    telemetry,
+    vital::EXIT_IO,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -83,8 +90,12 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("casebroker: {error:#}");
-            ExitCode::FAILURE
+            // Standard error may be closed, and the standard macro would panic then.
+            let _ = writeln!(io::stderr(), "casebroker: {error:#}");
+            match error.downcast_ref::<JournalError>() {
+                Some(JournalError::Fatal { .. } | JournalError::Full { .. }) => EXIT_IO.into(),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -104,19 +115,23 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             ))
         }
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "casebroker",
-                &mut std::io::stdout(),
-            );
+            clap_complete::generate(shell, &mut Cli::command(), "casebroker", &mut io::stdout());
             Ok(())
         }
     }
 }
 
-#[tokio::main]
-async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+fn serve(args: ServeArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(serve_until_told(args));
+    // Dropping it would wait for a call that is stuck on the disk, and a stop has a limit.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve_until_told(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::start(args.log_json);
     let broker = Broker::open(Config::load(&args.config)?).await?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -130,7 +145,6 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(())
 }

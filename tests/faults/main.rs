@@ -2,6 +2,10 @@
 
 mod crash;
 mod disk;
+mod full;
+mod hang;
+mod lost;
 mod replaced;
+mod restart;
 mod state;
 mod sync;

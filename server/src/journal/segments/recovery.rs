@@ -10,6 +10,7 @@ use super::format::{
     SEGMENT_HEADER_BYTES, SegmentHeader, decode_group,
 };
 use super::index::Index;
+use super::settle::settle;
 use super::torn::{self, Cut, End, LastWrite};
 use super::window::Window;
 use super::{Durable, MAX_FILE_BYTES};
@@ -55,7 +56,7 @@ impl Found {
     }
 }
 
-/// Reads the whole journal, then cuts an incomplete last write.
+/// Reads the whole journal, then cuts an incomplete last write and makes sure of the groups before it.
 pub fn recover(
     directory: &Directory,
     origin: &str,
@@ -70,6 +71,7 @@ pub fn recover(
         durable: Durable::default(),
         index: Index::default(),
         recovery: Recovery::default(),
+        unproven: None,
     };
     let mut last = None;
     for (i, first_position) in listing.segments.iter().enumerate() {
@@ -85,9 +87,11 @@ pub fn recover(
         durable,
         index,
         mut recovery,
+        unproven,
         ..
     } = forward;
     recovery.cut = torn::cut(directory, &tail, torn)?;
+    settle(directory, &tail, unproven.unwrap_or(tail.offset))?;
     directory.remove_leftovers(&listing.leftovers)?;
     recovery.removed = listing.leftovers;
     Ok((
@@ -108,6 +112,8 @@ struct Forward<'a, 'v> {
     durable: Durable,
     index: Index,
     recovery: Recovery,
+    /// Offset of the first group of the present segment that the expected checkpoint does not cover.
+    unproven: Option<u64>,
 }
 
 /// A segment while it is read.
@@ -149,6 +155,7 @@ impl Forward<'_, '_> {
         };
         self.index.begin_segment(first_position, seed);
         self.recovery.segments += 1;
+        self.unproven = None;
 
         let mut offset = SEGMENT_HEADER_BYTES as u64;
         let torn = loop {
@@ -313,6 +320,9 @@ impl Forward<'_, '_> {
             entries.iter().map(|entry| ENTRY_PREFIX_BYTES + entry.len()),
             header.trailer_bytes() as u32,
         );
+        if header.first_position >= self.expected.map_or(0, |(tree_size, _)| tree_size) {
+            self.unproven.get_or_insert(offset);
+        }
         self.recovery.groups += 1;
         self.recovery.entries += u64::from(header.count);
         self.recovery.bytes += total;
