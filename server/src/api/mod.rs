@@ -6,6 +6,7 @@
 //! Only this room names tonic.
 
 mod cases;
+mod doorway;
 mod intake;
 mod log;
 mod registry;

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
-use super::Rooms;
+use super::{Rooms, doorway::OnlyGrpc};
 use crate::identity::Connection;
 
 /// Serves until the rooms are told to stop and every call in work has ended.
@@ -23,6 +23,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let limits = &rooms.limits;
     let mut server = Server::builder()
+        .layer(OnlyGrpc)
         .accept_http1(false)
         .timeout(Duration::from_secs(limits.call_timeout_s))
         .max_concurrent_streams(limits.calls_per_connection)

@@ -6,10 +6,14 @@ use casebroker_proto::{
     v1::{self, statement::Kind},
 };
 
+use prost::Message as _;
+
 use super::reader::{CaseReader, ReadError};
 
-/// Entries read from the journal at a time.
-const CHUNK: u64 = 256;
+/// Entries read from the journal at a time. Each may be 1 MiB.
+const CHUNK: u64 = 32;
+/// Bytes of cases after which a page ends: a message cannot hold more, and what is gathered beyond it is only thrown away.
+const PAGE_BYTES: usize = casebroker_proto::MAX_MESSAGE_BYTES;
 
 /// Direction of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +63,7 @@ impl Listing<'_> {
     pub fn page(&self, reader: &CaseReader, from: u64) -> Result<Page, ReadError> {
         let mut cursor = from.min(self.as_of);
         let mut looked_at = 0;
+        let mut bytes = 0;
         let mut cases = Vec::new();
         while !self.is_end(cursor) && looked_at < self.scan_entries {
             let (low, high) = self.chunk(cursor);
@@ -77,16 +82,20 @@ impl Listing<'_> {
                     && (self.agencies.is_empty() || self.agencies.contains(owner));
                 if wanted {
                     match reader.case(self.caller, &statement.case) {
-                        Ok(case) => cases.push(case),
+                        Ok(case) => {
+                            bytes += case.encoded_len();
+                            cases.push(case);
+                        }
                         Err(ReadError::NoCase(_)) => {}
                         Err(error) => return Err(error),
                     }
                 }
-                if cases.len() >= self.page_size || looked_at >= self.scan_entries {
+                let full = cases.len() >= self.page_size || bytes >= PAGE_BYTES;
+                if full || looked_at >= self.scan_entries {
                     break;
                 }
             }
-            if cases.len() >= self.page_size {
+            if cases.len() >= self.page_size || bytes >= PAGE_BYTES {
                 break;
             }
         }
