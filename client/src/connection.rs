@@ -19,8 +19,8 @@ use tonic::{
 use crate::{
     error::{ClientError, Failure},
     profile::{Profile, ProfileError, Timing},
-    waiting::{Board, Waiting},
     purpose::Said,
+    waiting::{Board, Waiting},
 };
 
 /// What stubs call through.

@@ -1,13 +1,13 @@
 //! Who is who: members, groups, and every update of the registry that the log holds.
 
-use casebroker_proto::v1::{
-    Group, ListGroupsRequest, ListMembersRequest, ListRegistryUpdatesRequest, Member,
-    RecordedRegistryUpdate, registry_service_client::RegistryServiceClient,
-};
 use crate::{
     Client,
     connection::{MAX_ANSWER_BYTES, Transport},
     error::ClientError,
+};
+use casebroker_proto::v1::{
+    Group, ListGroupsRequest, ListMembersRequest, ListRegistryUpdatesRequest, Member,
+    RecordedRegistryUpdate, registry_service_client::RegistryServiceClient,
 };
 
 /// Entries of a page.

@@ -197,7 +197,11 @@ async fn a_submission_interrupted_by_a_crash_goes_on_without_duplicates() {
 #[test]
 fn a_file_without_a_statement_is_no_success() {
     let (_site, _broker, casectl) = start("officer");
-    for (file, text) in [("empty.json", ""), ("blank.jsonl", "\n\n"), ("list.json", "[]\n")] {
+    for (file, text) in [
+        ("empty.json", ""),
+        ("blank.jsonl", "\n\n"),
+        ("list.json", "[]\n"),
+    ] {
         casectl.write(file, text);
         for command in ["validate", "submit"] {
             let ended = casectl.expect(3, &[command, file]);
@@ -228,10 +232,20 @@ fn what_is_wrong_is_told_with_the_line_of_its_own_field() {
     let ended = casectl.expect(3, &["submit", "a.json"]);
     let place = format!("place.country (line {country}): ");
     assert!(said(&ended).contains(&place), "{place} {ended:#?}");
-    let found = casectl.expect(3, &["-o", "json", "submit", "a.json"]).json();
-    let violations = found["results"][0]["error"]["violations"].as_array().unwrap();
-    let lines: Vec<_> = violations.iter().map(|v| v["line"].as_u64().unwrap() as usize).collect();
-    assert!(lines.contains(&country) && lines.contains(&weight), "{found}");
+    let found = casectl
+        .expect(3, &["-o", "json", "submit", "a.json"])
+        .json();
+    let violations = found["results"][0]["error"]["violations"]
+        .as_array()
+        .unwrap();
+    let lines: Vec<_> = violations
+        .iter()
+        .map(|v| v["line"].as_u64().unwrap() as usize)
+        .collect();
+    assert!(
+        lines.contains(&country) && lines.contains(&weight),
+        "{found}"
+    );
 }
 
 #[test]
@@ -261,7 +275,12 @@ fn a_proof_that_cannot_be_verified_says_what_is_missing() {
         casectl.expect(0, &["submit", "one.json"]);
     }
     let ended = casectl.expect(0, &["log", "consistency", "1"]);
-    assert!(ended.stdout.contains("not verified: no signed checkpoint of size 1"), "{ended:#?}");
+    assert!(
+        ended
+            .stdout
+            .contains("not verified: no signed checkpoint of size 1"),
+        "{ended:#?}"
+    );
     let checkpoint = casectl.expect(0, &["log", "checkpoint"]).stdout;
     casectl.write("now.checkpoint", &checkpoint);
     let ended = casectl.expect(0, &["log", "consistency", "now.checkpoint"]);
@@ -273,9 +292,17 @@ fn evidence_of_another_size_than_the_statement_names_is_told_apart_from_unnamed_
     let (_site, _broker, casectl) = start("officer");
     casectl.write("lab.pdf", "a laboratory report");
     casectl.write("other.pdf", "something else");
-    let hashed = casectl.expect(0, &["-o", "json", "evidence", "hash", "lab.pdf"]).json();
+    let hashed = casectl
+        .expect(0, &["-o", "json", "evidence", "hash", "lab.pdf"])
+        .json();
     let digest = hashed.to_string();
-    let digest = digest.split("\"value\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let digest = digest
+        .split("\"value\":\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
     let mut case: serde_json::Value =
         serde_json::from_str(&json_line(&cases::report(DEA, "a"))).unwrap();
     case["evidence"][1]["digest"]["value"] = digest.into();
@@ -315,7 +342,9 @@ fn on_a_terminal_an_officer_is_told_that_there_is_no_answer_yet() {
     let note = format!("no answer yet from {endpoint}, attempt 1 of ");
     wait::until("the note is on the screen", || {
         let shown = fs::read(&screen).ok()?;
-        String::from_utf8_lossy(&shown).contains(&note).then_some(())
+        String::from_utf8_lossy(&shown)
+            .contains(&note)
+            .then_some(())
     });
     running.kill().unwrap();
     running.wait().unwrap();

@@ -5,8 +5,7 @@ use std::fs;
 use casebroker_proto::{
     errors::Reason,
     v1::{
-        CaseReport, Handling, ListRegistryUpdatesRequest, Release, Statement, Tlp,
-        statement::Kind,
+        CaseReport, Handling, ListRegistryUpdatesRequest, Release, Statement, Tlp, statement::Kind,
     },
 };
 use casebroker_tests::{
@@ -76,7 +75,9 @@ fn every_change_of_the_registry_is_an_entry_whose_receipt_verifies_offline() {
     write_groups(&site, &[DEA, RCMP]);
     let broker = site.start();
     casectl.point_to(&site, &broker);
-    let updates = casectl.expect(0, &["-o", "json", "registry", "updates"]).json();
+    let updates = casectl
+        .expect(0, &["-o", "json", "registry", "updates"])
+        .json();
     let updates = updates["updates"].as_array().unwrap();
     assert_eq!(updates.len(), 2, "{updates:?}");
     let changes = |n: usize| updates[n]["update"]["changes"].as_array().unwrap();
@@ -113,7 +114,8 @@ async fn every_role_reads_the_registry_page_by_page() {
         };
         let mut found = Vec::new();
         loop {
-            let page = caller.registry().list_registry_updates(request.clone());
+            let mut registry = caller.registry();
+            let page = registry.list_registry_updates(request.clone());
             let page = page.await.unwrap().into_inner();
             found.extend(page.updates.into_iter().map(|u| u.position));
             if page.next_page_token.is_empty() {
@@ -152,10 +154,7 @@ async fn a_release_shows_the_report_in_force_and_nothing_that_was_said_before() 
     }
     assert_eq!(rcmp.list(None).await.len(), 1);
     // Who saw it before goes on seeing all of it.
-    assert_eq!(
-        positions(cbp, &name).await,
-        [FIRST, FIRST + 1, FIRST + 2]
-    );
+    assert_eq!(positions(cbp, &name).await, [FIRST, FIRST + 1, FIRST + 2]);
 
     // The audience in force is the released one, until an amendment narrows it.
     dea.submit(&cases::amending(report_for("a", &[CBP]), 2))
@@ -210,7 +209,10 @@ async fn a_retraction_is_not_for_more_than_its_case() {
         amber(&[CBP, RCMP]),
         amber(&[RCMP]),
     ] {
-        refused(dea.submit(&retracting(wider)).await, Reason::AudienceTooWide);
+        refused(
+            dea.submit(&retracting(wider)).await,
+            Reason::AudienceTooWide,
+        );
     }
     dea.submit(&retracting(amber(&[CBP]))).await.unwrap();
     assert!(cbp.get(&name).await.unwrap().retracted);

@@ -6,9 +6,7 @@ use casebroker_proto::{
     errors::Reason,
     v1::{CaseReport, RecordedStatement, Tlp},
 };
-use casebroker_tests::{
-    Broker, CBP, Caller, DEA, RCMP, Site, cases, proof::verify, refused,
-};
+use casebroker_tests::{Broker, CBP, Caller, DEA, RCMP, Site, cases, proof::verify, refused};
 
 async fn connect(broker: &Broker, site: &Site) -> Caller {
     broker.connect(&site.principal(DEA, "system")).await

@@ -89,7 +89,10 @@ async fn an_oversized_message_is_refused_and_the_broker_serves_on() {
     assert_eq!(fields(&details), ["signed_statement"]);
     // Beyond the message limit the library refuses, before anything of it is decoded.
     for bytes in [1 << 20, 8 << 20] {
-        refused(dea.submit_signed(vec![0; bytes]).await, Reason::MessageTooLarge);
+        refused(
+            dea.submit_signed(vec![0; bytes]).await,
+            Reason::MessageTooLarge,
+        );
     }
     assert_eq!(dea.statements(&site.log).await, 0);
     dea.submit(&cases::reporting_as(DEA, "a")).await.unwrap();

@@ -130,7 +130,11 @@ async fn a_kept_checkpoint_that_is_empty_or_cut_is_named_with_what_to_do() {
         fs::write(site.kept_checkpoint(), cut).unwrap();
         let path = site.kept_checkpoint().display().to_string();
         refused(&site, &[&path, "empty or cut", "move the file aside"]);
-        assert_eq!(fs::read(site.kept_checkpoint()).unwrap(), cut, "left as it is");
+        assert_eq!(
+            fs::read(site.kept_checkpoint()).unwrap(),
+            cut,
+            "left as it is"
+        );
     }
     fs::write(site.kept_checkpoint(), whole).unwrap();
     drop(site.start());

@@ -63,6 +63,9 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let theirs = grpc_timeout(request.headers()).map(|limit| limit.saturating_sub(AHEAD));
         let limit = theirs.map_or(self.call_timeout, |limit| limit.min(self.call_timeout));
+        if limit.is_zero() {
+            return Box::pin(async move { Ok(too_late(limit).into_http()) });
+        }
         let answer = self.inner.call(request);
         Box::pin(async move {
             match tokio::time::timeout(limit, answer).await {
@@ -87,9 +90,7 @@ fn explained(answer: Response<Body>) -> Response<Body> {
         return answer;
     }
     match Status::from_header_map(headers) {
-        Some(refusal) if refusal.code() != tonic::Code::Ok => {
-            with_reason(refusal).into_http()
-        }
+        Some(refusal) if refusal.code() != tonic::Code::Ok => with_reason(refusal).into_http(),
         _ => answer,
     }
 }

@@ -15,12 +15,7 @@ use casebroker_proto::{
 use prost::Message;
 use tonic::{Request, Response, Status};
 
-use super::{
-    Rooms, authorize,
-    cases::MAX_PAGE_BYTES,
-    page_token::page_size,
-    status,
-};
+use super::{Rooms, authorize, cases::MAX_PAGE_BYTES, page_token::page_size, status};
 use crate::policy::Method;
 
 /// Entries that a page has when nothing is asked.

@@ -29,12 +29,19 @@ impl Config {
             ("tls.key", &self.tls.key),
             ("log.key", &self.log.key),
         ] {
-            if let Err(error) = File::open(path).and_then(|file| file.metadata()).and_then(a_file) {
+            if let Err(error) = File::open(path)
+                .and_then(|file| file.metadata())
+                .and_then(a_file)
+            {
                 return refuse(key, path, unreadable(&error, "file"));
             }
         }
         if let Err(error) = fs::read_dir(&self.members_dir) {
-            return refuse("members_dir", &self.members_dir, unreadable(&error, "folder"));
+            return refuse(
+                "members_dir",
+                &self.members_dir,
+                unreadable(&error, "folder"),
+            );
         }
         let optional = |key, dir: &Option<PathBuf>| dir.clone().map(|dir| (key, dir));
         let written = [

@@ -282,7 +282,10 @@ mod tests {
 
     #[test]
     fn what_a_proof_lacks_is_named() {
-        assert_eq!(missing(false, [(false, 1), (true, 9)]), "the context has no log_vkey");
+        assert_eq!(
+            missing(false, [(false, 1), (true, 9)]),
+            "the context has no log_vkey"
+        );
         assert!(missing(true, [(false, 1), (true, 9)]).contains("of size 1 is at hand"));
         assert!(missing(true, [(true, 1), (false, 9)]).contains("of size 9 is at hand"));
         assert!(missing(true, [(false, 1), (false, 9)]).contains("of size 1 nor of size 9"));

@@ -295,7 +295,12 @@ mod tests {
     #[test]
     fn the_form_asked_for_is_found_in_a_command_line_that_cannot_be_read() {
         let asked = |line: &str| asked_for(line.split(' ').map(str::to_owned));
-        for json in ["-o json get x", "get x -ojson", "get --output=json", "--output json x"] {
+        for json in [
+            "-o json get x",
+            "get x -ojson",
+            "get --output=json",
+            "--output json x",
+        ] {
             assert_eq!(asked(json), Some(Format::Json), "{json}");
         }
         assert_eq!(asked("-o jsonl get"), Some(Format::Jsonl));

@@ -11,8 +11,7 @@ use crate::{
     Global,
     failure::{Exit, Failure, Result},
     output::{BAD, FAINT, GOOD, Output},
-    patience,
-    words,
+    patience, words,
 };
 
 /// Show agency, role, serial and expiry of my certificate, and how the broker sees me.

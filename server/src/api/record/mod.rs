@@ -168,7 +168,8 @@ impl Call {
             uri: request.uri().clone(),
             note: AccessNote::new(purpose(headers), required),
             began: Instant::now(),
-            timeout: grpc_timeout(headers).map_or(around.call_timeout, |t| t.min(around.call_timeout)),
+            timeout: grpc_timeout(headers)
+                .map_or(around.call_timeout, |t| t.min(around.call_timeout)),
             done: false,
         }
     }

@@ -221,9 +221,7 @@ impl Report {
 
 /// A refusal whose violations also say on which line of the file each field stands.
 fn with_lines(mut refusal: Value, raw: &RawValue) -> Value {
-    let violations = refusal
-        .get_mut("violations")
-        .and_then(Value::as_array_mut);
+    let violations = refusal.get_mut("violations").and_then(Value::as_array_mut);
     for violation in violations.into_iter().flatten() {
         let field = violation.get("field").and_then(Value::as_str);
         let line = line_of(raw, field.unwrap_or_default());

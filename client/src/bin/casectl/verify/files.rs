@@ -81,9 +81,7 @@ impl File {
     fn has_digest(&self, reference: &EvidenceReference) -> bool {
         reference.digest.as_ref().is_some_and(|digest| {
             let mut own = self.digests.iter();
-            own.any(|(algorithm, value)| {
-                *algorithm == digest.algorithm() && *value == digest.value
-            })
+            own.any(|(algorithm, value)| *algorithm == digest.algorithm() && *value == digest.value)
         })
     }
 
@@ -151,7 +149,11 @@ mod tests {
         let size = "evidence photo has its digest, but a size of 5 bytes; the file has 4";
         assert_eq!(why, [size, "no statement names its digest"]);
         assert_eq!(files.matches(&statement(4))[0].1, "photo");
-        let unmatched: Vec<_> = files.unmatched().into_iter().map(|(name, _)| name).collect();
+        let unmatched: Vec<_> = files
+            .unmatched()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(unmatched, [other.display().to_string()]);
     }
 }
