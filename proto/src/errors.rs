@@ -168,13 +168,13 @@ reasons! {
     }
     ReleaseNarrows "RELEASE_NARROWS" FailedPrecondition {
         "The release leaves out somebody who may see the case now."
-        causes: ["The audience of the release does not include the present one.", "A group has other members now than when the case was recorded."]
+        causes: ["The audience of the release does not include the present one.", "Every member may see the case already, and the release names some of them.", "A group has other members now than when the case was recorded."]
         action: "Name everybody who may see the case now and those to be added; to narrow the audience, amend the case."
     }
     MemberNotFound "MEMBER_NOT_FOUND" NotFound {
         "There is no such member."
         causes: ["The name is misspelt.", "The agency is a member no more."]
-        action: "`casectl registry members` lists them all; `casectl registry changes` shows those of before."
+        action: "`casectl registry members` lists them all; `casectl registry updates` shows those of before."
     }
     RequestIdReused "REQUEST_ID_REUSED" AlreadyExists {
         "The request id was used before for another statement of the same agency."

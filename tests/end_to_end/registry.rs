@@ -91,6 +91,8 @@ fn every_change_of_the_registry_is_an_entry_whose_receipt_verifies_offline() {
     }
     assert!(broker.stop_blocking().status.success());
     let verified = casectl.expect(0, &["verify", "r0.tlog-proof"]);
+    let head = "verified  r0.tlog-proof: entry at position 0\n";
+    assert!(verified.stdout.starts_with(head), "{verified:#?}");
     for member in [DEA, CBP, RCMP] {
         assert!(verified.stdout.contains(member), "{verified:#?}");
     }
@@ -115,8 +117,8 @@ async fn every_role_reads_the_registry_page_by_page() {
         let mut found = Vec::new();
         loop {
             let mut registry = caller.registry();
-            let page = registry.list_registry_updates(request.clone()).await;
-            let page = page.unwrap().into_inner();
+            let page = registry.list_registry_updates(request.clone());
+            let page = page.await.unwrap().into_inner();
             found.extend(page.updates.into_iter().map(|u| u.position));
             if page.next_page_token.is_empty() {
                 break;
@@ -319,7 +321,19 @@ fn an_officer_releases_a_case_and_reads_the_registry_in_every_form() {
     rcmp.expect(0, &["get", "us-dea/a"]);
     let history = rcmp.expect(0, &["history", "us-dea/a"]);
     assert!(history.stdout.contains("release"), "{history:#?}");
-    dea.expect(2, &["release", "us-dea/a"]);
+    let ended = dea.expect(2, &["release", "us-dea/a"]);
+    assert!(
+        ended.stderr.contains("--to") && ended.stderr.contains("--tlp"),
+        "{ended:#?}"
+    );
+    dea.expect(0, &["release", "us-dea/a", "--tlp", "green"]);
+    let ended = dea.expect(8, &["release", "us-dea/a", "--to", RCMP]);
+    assert!(
+        ended
+            .stderr
+            .contains("every member may see us-dea/a already"),
+        "{ended:#?}"
+    );
 
     for what in ["members", "groups", "updates"] {
         let table = dea.run_narrow(&["registry", what]);
@@ -334,7 +348,7 @@ fn an_officer_releases_a_case_and_reads_the_registry_in_every_form() {
         assert!(columns.len() > 1, "{csv}");
     }
     let members = dea.expect(0, &["-o", "csv", "registry", "members"]).stdout;
-    let heading = "member,name,signing_key,x5t,valid_until,state";
+    let heading = "member,name,signer,x5t,valid_until,state";
     assert_eq!(members.lines().next(), Some(heading));
     let cheat = dea.expect(0, &["cheat", "registry"]).stdout;
     for command in ["registry members", "registry updates", "release"] {

@@ -39,7 +39,7 @@ impl Wire {
     }
 
     /// Begins a call; the answer's head is to be awaited.
-    fn begin(
+    async fn begin(
         &mut self,
         path: &str,
         header: (&'static str, &str),
@@ -50,12 +50,13 @@ impl Wire {
             .header(header.0, header.1)
             .body(())
             .unwrap();
-        self.0.send_request(request, false).unwrap()
+        let mut requests = self.0.clone().ready().await.unwrap();
+        requests.send_request(request, false).unwrap()
     }
 
     /// The refusal of a call with this body.
     async fn refused(&mut self, path: &str, header: (&'static str, &str), body: &[u8]) -> Status {
-        let (answer, mut sending) = self.begin(path, header);
+        let (answer, mut sending) = self.begin(path, header).await;
         sending
             .send_data(Bytes::copy_from_slice(body), true)
             .unwrap();
@@ -151,11 +152,13 @@ async fn a_stream_is_ended_by_an_undecodable_message_only_after_what_came_before
     ]
     .concat();
     let path = "/casebroker.v1.IntakeService/SubmitStream";
-    let (answer, mut sending) = wire.begin(path, ("x-none", ""));
+    let (answer, mut sending) = wire.begin(path, ("x-none", "")).await;
     sending.send_data(body.into(), true).unwrap();
     let (data, trailers) = read(answer.await.unwrap().into_body()).await;
+    let length = u32::from_be_bytes(data[1..5].try_into().unwrap());
+    assert_eq!(data.len(), 5 + length as usize, "one answer");
     let first = SubmitStreamResponse::decode(&data[5..]).unwrap();
-    assert_eq!(outcome(first).unwrap().position, FIRST, "one answer");
+    assert_eq!(outcome(first).unwrap().position, FIRST);
     let status = Status::from_header_map(&trailers).unwrap();
     refusal(&status, Reason::MalformedMessage);
     assert_eq!(dea.statements(&site.log).await, 1);

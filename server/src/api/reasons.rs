@@ -63,6 +63,9 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let theirs = grpc_timeout(request.headers()).map(|limit| limit.saturating_sub(AHEAD));
         let limit = theirs.map_or(self.call_timeout, |limit| limit.min(self.call_timeout));
+        if limit.is_zero() {
+            return Box::pin(async move { Ok(too_late(limit).into_http()) });
+        }
         let answer = self.inner.call(request);
         Box::pin(async move {
             match tokio::time::timeout(limit, answer).await {

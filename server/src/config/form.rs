@@ -103,8 +103,6 @@ mod tests {
         ] {
             assert!(readers.contains(words), "{readers}");
         }
-        let table = refused("[limits]", "limits = 1\n[state2]");
-        assert!(table.contains("`limits = 1`"), "{table}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use casebroker_proto::{
     names::{AgencyName, CaseName, GroupName},
     v1::{self, Amendment, Case, CaseReport, Retraction, Statement, Tlp, statement::Kind},
 };
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::json;
 
 use crate::{
@@ -59,6 +59,7 @@ pub struct Retract {
 
 /// Show one of my agency's cases to more agencies. The report in force is released, and nothing that was said before.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whom").args(["to", "tlp"]).required(true).multiple(true)))]
 #[command(after_help = "\
 Who may see the case now goes on seeing it: what is given is added. To narrow the audience, amend the case.
 
@@ -73,7 +74,6 @@ pub struct Release {
     #[arg(
         long = "to",
         value_name = "AGENCY",
-        required_unless_present = "tlp",
         value_parser = parse_reader
     )]
     to: Vec<String>,
@@ -148,6 +148,17 @@ pub async fn release(args: Release, global: &Global, out: &mut Output) -> Result
         .await?
         .handling
         .unwrap_or_default();
+    if args.tlp.is_none() && handling.audience.is_empty() {
+        return Err(Failure::new(
+            Exit::Conflict,
+            format!(
+                "every member may see {} already ({})",
+                words::short_case(&args.case.to_string()),
+                words::handling(Some(&handling))
+            ),
+            "Nothing was sent. To show it to fewer, amend the case.",
+        ));
+    }
     if let Some(marking) = args.tlp {
         let tlp = match marking {
             Marking::Clear => Tlp::Clear,

@@ -174,7 +174,7 @@ impl Output {
         match self.format {
             Format::Csv => Err(Failure::usage(
                 "this command has no CSV output",
-                "Use -o table, json or jsonl; csv is for `list` and `access list`.",
+                "Use -o table, json or jsonl; csv is for `list`, `access list` and `registry`.",
             )),
             _ => Ok(()),
         }

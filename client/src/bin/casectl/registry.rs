@@ -49,7 +49,7 @@ pub async fn run(command: Registry, global: &Global, out: &mut Output) -> Result
             let columns = [
                 Column::flexible("MEMBER", 10),
                 Column::flexible("NAME", 8),
-                Column::flexible("SIGNING KEY", 8),
+                Column::flexible("SIGNER", 6),
                 Column::whole("X5T"),
                 Column::whole("VALID UNTIL"),
                 Column::whole("STATE"),
@@ -169,7 +169,8 @@ fn show(
             let mut csv = csv::Writer::from_writer(Vec::new());
             let heading = columns
                 .iter()
-                .map(|c| c.title.to_lowercase().replace(' ', "_"));
+                .map(|c| c.title.to_lowercase().replace(' ', "_"))
+                .map(|title| title.replace(['(', ')'], ""));
             let heading: Vec<_> = heading.collect();
             let failed = |e: csv::Error| Failure::file("CSV", &e.into());
             csv.write_record(&heading).map_err(failed)?;

@@ -239,7 +239,7 @@ pub fn registry_change(change: &RegistryChange) -> String {
                 (n, revoked) => format!("{n} signing keys, {revoked} revoked"),
             };
             format!(
-                "member {} ({}): {keys}",
+                "member {}: {keys} ({})",
                 id(&member.name),
                 member.display_name
             )

@@ -65,6 +65,8 @@ impl Tally {
             ));
         }
         let case = match verdict.case.as_str() {
+            // An update of the registry is about no case.
+            "" if !verdict.summary.is_empty() => format!("entry at position {}", verdict.position),
             "" => "no entry that can be read".into(),
             case => format!(
                 "{} at position {}",
