@@ -46,9 +46,10 @@ impl Connection {
             return Err(bad().into());
         }
         let files = profile.tls_files()?;
+        // The transport takes a copy of the key and drops it, without clearing it, once it is loaded.
         let tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(files.ca))
-            .identity(Identity::from_pem(files.certificate, files.key));
+            .identity(Identity::from_pem(files.certificate, &*files.key));
         let tls_error = |e: tonic::transport::Error| ProfileError::Content {
             what: "client certificate and key",
             path: profile.certificate.clone(),

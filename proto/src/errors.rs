@@ -127,8 +127,8 @@ reasons! {
         action: "Sign the exact bytes that are sent, with the key of the certificate named."
     }
     SignerUnknown "SIGNER_UNKNOWN" PermissionDenied {
-        "The signing certificate is not registered for the caller's agency, or is not valid now."
-        causes: ["The certificate was renewed and the new one is not registered yet.", "The certificate has expired or is not valid yet.", "The statement was signed by another agency."]
+        "The signing certificate is not registered for the caller's agency, is revoked, or is not valid now."
+        causes: ["The certificate was renewed and the new one is not registered yet.", "The certificate has expired, is not valid yet, or was revoked by its agency.", "The statement was signed by another agency."]
         action: "Use a certificate that the operator has registered for your agency, or have yours registered."
     }
     AgencyMismatch "AGENCY_MISMATCH" PermissionDenied {
@@ -225,6 +225,11 @@ reasons! {
         "The broker could not write its access record, and answers nothing that it cannot record."
         causes: ["The disk of the access record is full or failing."]
         action: "Send the same request again a little later; if it persists tell the operator to look at the disk of `access.dir`."
+    }
+    QuotaExceeded "QUOTA_EXCEEDED" ResourceExhausted {
+        "The caller, or its agency as a whole, has used up a quota; metadata `quota` names it, such as `agency.requests`."
+        causes: ["More calls, bytes, streams or connections than the broker gives one principal or one agency.", "Another principal of the same agency used the agency's share."]
+        action: "Wait as long as RetryInfo says and send the same request again; the SDK does so by itself. For many statements use one SubmitStream: it is slowed, never refused."
     }
     ShuttingDown "SHUTTING_DOWN" Unavailable {
         "The broker is stopping and takes nothing new."

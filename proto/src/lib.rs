@@ -5,6 +5,7 @@
 //! mean the same on every side. What it never does: input or output of any kind, and reading a clock.
 
 pub mod catalogue;
+mod envelope;
 pub mod errors;
 pub mod json;
 pub mod names;
@@ -12,6 +13,7 @@ pub mod purpose;
 pub mod statement;
 pub mod tlog;
 pub mod validation;
+mod weight;
 
 pub use generated::{casebroker::v1, google};
 

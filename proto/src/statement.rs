@@ -23,8 +23,10 @@ use prost::Message as _;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 use crate::{
+    envelope::check_form,
     names::SignerId,
     v1::{Entry, RegistryUpdate, Statement},
+    weight::check_messages,
 };
 
 /// Content type in the protected header.
@@ -294,6 +296,7 @@ impl Envelope {
     /// Parses the bytes of an envelope.
     pub fn parse(bytes: &[u8]) -> Result<Self, StatementError> {
         let bad = StatementError::Envelope;
+        check_form(bytes).map_err(bad)?;
         let sign1 = CoseSign1::from_tagged_slice(bytes)
             .map_err(|_| bad("not a COSE_Sign1 with CBOR tag 18"))?;
         if sign1.unprotected != Header::default() {
@@ -381,6 +384,7 @@ impl Envelope {
 
     /// Decodes the statement without checking the signature: for entries that the journal holds already.
     pub fn decode(&self) -> Result<Statement, StatementError> {
+        check_messages(self.payload()).map_err(StatementError::Payload)?;
         Statement::decode(self.payload()).map_err(|e| StatementError::Payload(e.to_string()))
     }
 

@@ -19,7 +19,10 @@ use crate::{
     identity::{Listener, Members, Registry, Reload, Watched},
     intake::Intake,
     journal::Journal as _,
-    policy::access::{self, Record},
+    policy::{
+        access::{self, Record},
+        quotas::{Quotas, Time},
+    },
     projections::CaseReader,
     sequencer::{Given, RegistryState, Running, Sequencer, stop_process},
     startup::{self, Recovered},
@@ -63,6 +66,7 @@ impl Broker {
             last_time,
         } = startup::recover(&config)?;
         let reader = journal.reader();
+        let quotas = Arc::new(Quotas::new(&config.quotas, Time::real()));
 
         let record = open_record(&config)?;
 
@@ -77,7 +81,7 @@ impl Broker {
             frontier,
             last_time,
         };
-        let (sequencer, running) = Sequencer::start(&config.sequencer, given)?;
+        let (sequencer, running) = Sequencer::start(&config.sequencer, Arc::clone(&quotas), given)?;
         // What changed in the members' folder since the last start is on record before anybody is served.
         sequencer
             .update_registry(RegistryState::from(&*registry.current()), || {})
@@ -129,6 +133,7 @@ impl Broker {
             limits: Arc::new(config.limits.clone()),
             stopping: stopping.clone(),
             readers: Arc::new(Semaphore::new(config.limits.readers)),
+            quotas,
         };
         let parts = Parts {
             sequencer: running,

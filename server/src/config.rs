@@ -3,6 +3,7 @@
 
 mod form;
 mod paths;
+mod quotas;
 
 use std::{
     fs,
@@ -13,6 +14,8 @@ use std::{
 
 use casebroker_proto::names::Role;
 use serde::Deserialize;
+
+pub use quotas::{Quota, Quotas};
 
 /// The commented example; a test keeps it equal to the defaults.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -44,13 +47,13 @@ pub enum ConfigError {
         /// Line in the file.
         line: usize,
         /// Dotted key.
-        key: String,
+        key: Box<str>,
         /// The value as it stands there.
-        value: String,
+        value: Box<str>,
         /// What is wrong with it.
-        problem: String,
+        problem: Box<str>,
         /// What is accepted, in words.
-        accepted: String,
+        accepted: Box<str>,
     },
     /// A file or folder that the configuration names is missing or closed.
     #[error("{}:{line}: `{key}`: {}: {problem}", file.display(), path.display())]
@@ -74,7 +77,7 @@ pub enum ConfigError {
         /// Line in the file, or 0 where the key stands only in the defaults.
         line: usize,
         /// Dotted key.
-        key: &'static str,
+        key: String,
         /// The value.
         value: String,
         /// The range in words.
@@ -123,6 +126,9 @@ pub struct Config {
     /// What callers must say.
     #[serde(default)]
     pub policy: Policy,
+    /// What one principal and one agency may take.
+    #[serde(default)]
+    pub quotas: Quotas,
 }
 
 /// The access record.
@@ -281,6 +287,10 @@ pub struct Limits {
     pub call_timeout_s: u64,
     /// Statements of one stream in work at once, 1 to 4,096.
     pub stream_in_flight: usize,
+    /// Bytes of statements of one stream that are in work or whose answers wait to be taken, 1 MiB to 256 MiB.
+    pub stream_bytes: usize,
+    /// Message of a call that is no submission, bytes, 1 KiB to 1 MiB.
+    pub query_bytes: usize,
     /// Entries that one page of a listing may look at, 100 to 1,000,000.
     pub scan_entries: u64,
     /// Reading calls at once, 1 to 1,024; more wait.
@@ -360,6 +370,8 @@ impl Default for Limits {
             keepalive_timeout_s: 10,
             call_timeout_s: 30,
             stream_in_flight: 256,
+            stream_bytes: 8 << 20,
+            query_bytes: 64 << 10,
             scan_entries: 10_000,
             readers: 32,
         }
@@ -391,11 +403,13 @@ impl Config {
 
     fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let config: Self = toml::from_str(text).map_err(|e| form::explain(text, path, &e))?;
-        match config.ranges().into_iter().find(|r| !r.holds) {
+        let mut ranges = config.ranges();
+        ranges.extend(config.quotas.ranges());
+        match ranges.into_iter().find(|r| !r.holds) {
             None => Ok(config),
             Some(broken) => Err(ConfigError::Range {
                 path: path.into(),
-                line: line_of(text, broken.key),
+                line: line_of(text, &broken.key),
                 key: broken.key,
                 value: broken.value,
                 accepted: broken.accepted,
@@ -453,6 +467,8 @@ impl Config {
             number("limits.keepalive_timeout_s", l.keepalive_timeout_s, 1, 600),
             number("limits.call_timeout_s", l.call_timeout_s, 1, 600),
             number("limits.stream_in_flight", l.stream_in_flight as u64, 1, 4_096),
+            number("limits.stream_bytes", l.stream_bytes as u64, 1 << 20, 256 << 20),
+            number("limits.query_bytes", l.query_bytes as u64, 1 << 10, 1 << 20),
             number("limits.scan_entries", l.scan_entries, 100, 1_000_000),
             number("limits.readers", l.readers as u64, 1, 1_024),
             number("access.rotate_bytes", a.rotate_bytes, 64 << 10, 16 << 30),
@@ -464,24 +480,24 @@ impl Config {
 }
 
 struct Range {
-    key: &'static str,
+    key: String,
     value: String,
     accepted: String,
     holds: bool,
 }
 
-fn number(key: &'static str, value: u64, min: u64, max: u64) -> Range {
+fn number(key: impl Into<String>, value: u64, min: u64, max: u64) -> Range {
     Range {
-        key,
+        key: key.into(),
         value: value.to_string(),
         accepted: format!("{min} to {max}"),
         holds: (min..=max).contains(&value),
     }
 }
 
-fn text(key: &'static str, value: &str, accepted: &str, rule: impl Fn(&str) -> bool) -> Range {
+fn text(key: &str, value: &str, accepted: &str, rule: impl Fn(&str) -> bool) -> Range {
     Range {
-        key,
+        key: key.into(),
         value: format!("{value:?}"),
         accepted: accepted.into(),
         holds: rule(value),
@@ -549,9 +565,13 @@ mod tests {
             format!("{:?}", example.policy),
             format!("{:?}", Policy::default())
         );
-        for range in example.ranges() {
+        assert_eq!(
+            format!("{:?}", example.quotas),
+            format!("{:?}", Quotas::default())
+        );
+        for range in example.ranges().into_iter().chain(example.quotas.ranges()) {
             assert!(
-                line_of(EXAMPLE, range.key) > 0,
+                line_of(EXAMPLE, &range.key) > 0,
                 "{} is not in the example",
                 range.key
             );

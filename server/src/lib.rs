@@ -5,6 +5,7 @@ pub mod api;
 pub mod broker;
 pub mod check;
 pub mod config;
+pub mod core_dumps;
 pub mod demo;
 pub mod identity;
 pub mod intake;

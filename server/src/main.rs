@@ -2,11 +2,12 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::Context as _;
 use casebroker_server::{
     broker::Broker,
     check,
     config::{self, Config},
-    demo, telemetry,
+    core_dumps, demo, telemetry,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -74,6 +75,8 @@ enum PkiCommand {
     Init(demo::pki::InitArgs),
     /// Issue one more certificate, or register one more signer.
     Issue(demo::pki::IssueArgs),
+    /// Revoke a certificate: adds it to its agency's revocation list, or renews the list.
+    Revoke(demo::pki::RevokeArgs),
 }
 
 #[derive(Subcommand)]
@@ -122,6 +125,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args),
         Command::Pki(PkiCommand::Init(args)) => demo::pki::init(&args),
         Command::Pki(PkiCommand::Issue(args)) => demo::pki::issue(&args),
+        Command::Pki(PkiCommand::Revoke(args)) => demo::pki::revoke(&args),
         Command::Config(ConfigCommand::Example) => print(config::EXAMPLE),
         Command::Config(ConfigCommand::Check { file }) => {
             Config::load(&file)?;
@@ -149,6 +153,9 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     if let Some(parent) = args.exit_with_parent {
         exit_with(parent)?;
     }
+    // Before any key is read.
+    core_dumps::forbid()
+        .context("core dumps cannot be forbidden; is a system call filter too narrow?")?;
     let config = Config::load(&args.config)?;
     config.check_paths(&args.config)?;
     let broker = Broker::open(config).await?;

@@ -1,5 +1,6 @@
 //! What happens when processes, disks and operators fail.
 
+mod access;
 mod crash;
 mod disk;
 mod replaced;

@@ -13,11 +13,11 @@ use casebroker_tests::{
 use tonic::Code;
 
 /// Exit status after a failed write or sync (EX_IOERR of sysexits.h).
-const EXIT_IO: i32 = 74;
+pub const EXIT_IO: i32 = 74;
 
 /// Starts the broker with strace beside it: the broker is our child, the tracer is not, so signals and exit status are
 /// the broker's own. `None` if there is no strace, said loudly.
-fn start_traced(site: &Site, options: &[&str]) -> Option<(Broker, PathBuf)> {
+pub fn start_traced(site: &Site, options: &[&str]) -> Option<(Broker, PathBuf)> {
     let usable = Command::new("strace")
         .args(["-f", "-D", "-o", "/dev/null", "-e", "trace=none", "true"])
         .output()
@@ -37,6 +37,12 @@ fn start_traced(site: &Site, options: &[&str]) -> Option<(Broker, PathBuf)> {
         .arg(binary("casebroker"));
     let broker = Broker::start_under(site, command).unwrap_or_else(|refusal| panic!("{refusal}"));
     Some((broker, trace))
+}
+
+/// The journal's first segment, so that no other file's syncs are counted.
+fn first_segment(site: &Site) -> String {
+    let path = site.journal().join("00000000000000000000.segment");
+    path.to_str().unwrap().to_owned()
 }
 
 /// The whole trace, once the tracer has seen the end of the process `pid`.
@@ -175,7 +181,9 @@ async fn after_a_failed_sync_nothing_is_acknowledged_and_the_process_ends() {
         "inject=fdatasync:error=EIO:when={}+",
         FIRST as usize + GOOD + 1
     );
-    let Some((broker, _)) = start_traced(&site, &["-e", "trace=fdatasync", "-e", &fail]) else {
+    let journal = first_segment(&site);
+    let options = ["-P", &journal, "-e", "trace=fdatasync", "-e", &fail];
+    let Some((broker, _)) = start_traced(&site, &options) else {
         return;
     };
     let dea = broker.connect(&site.principal(DEA, "system")).await;
@@ -229,7 +237,9 @@ async fn after_a_failed_sync_nothing_is_acknowledged_and_the_process_ends() {
 async fn a_failed_sync_acknowledges_none_of_its_group() {
     let site = Site::new();
     let fail = "inject=fdatasync:error=EIO:when=3+";
-    let Some((broker, _)) = start_traced(&site, &["-e", "trace=fdatasync", "-e", fail]) else {
+    let journal = first_segment(&site);
+    let options = ["-P", &journal, "-e", "trace=fdatasync", "-e", fail];
+    let Some((broker, _)) = start_traced(&site, &options) else {
         return;
     };
     let dea = broker.connect(&site.principal(DEA, "system")).await;

@@ -11,9 +11,10 @@ use casebroker_proto::{
         Case, CaseFilter, GetCaseRequest, GetCheckpointRequest, GetReceiptRequest,
         GetReceiptResponse, ListCasesRequest, ListCasesResponse, ListStatementsRequest,
         RecordedStatement, Statement, StatementRecord, SubmitRequest, SubmitStreamRequest,
-        SubmitStreamResponse, case_service_client::CaseServiceClient,
-        intake_service_client::IntakeServiceClient, log_service_client::LogServiceClient,
-        registry_service_client::RegistryServiceClient, submit_stream_response,
+        SubmitStreamResponse, access_service_client::AccessServiceClient,
+        case_service_client::CaseServiceClient, intake_service_client::IntakeServiceClient,
+        log_service_client::LogServiceClient, registry_service_client::RegistryServiceClient,
+        submit_stream_response,
     },
 };
 use prost::Message as _;
@@ -83,6 +84,11 @@ impl Caller {
     /// Stub of the log.
     pub fn log(&self) -> LogServiceClient<Channel> {
         LogServiceClient::new(self.channel.clone())
+    }
+
+    /// Stub of the access record.
+    pub fn access(&self) -> AccessServiceClient<Channel> {
+        AccessServiceClient::new(self.channel.clone())
     }
 
     /// Stub of the registry.

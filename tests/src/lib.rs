@@ -5,6 +5,7 @@
 //! nothing waits by sleeping a fixed time; a process is ended by its handle only. What it never does: link the broker's
 //! own code, or look at anything that an operator could not see.
 
+pub mod access;
 pub mod broker;
 pub mod caller;
 pub mod casectl;

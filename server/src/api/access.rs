@@ -71,7 +71,7 @@ impl AccessService for Rooms {
             page_size,
             scan_lines: self.limits.scan_entries,
         };
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let newest = rooms.access.last();
             query.as_of = token.map_or(newest, |token| token.as_of.min(newest));
             let page = rooms

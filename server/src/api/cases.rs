@@ -39,7 +39,7 @@ impl CaseService for Rooms {
         let GetCaseRequest { name, min_position } = request.into_inner();
         note.resource(&name);
         let name = case_name("name", &name)?;
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let as_of_position = rooms.cases.as_of(min_position)?;
             let case = rooms.cases.case(&viewer(&caller.principal), &name)?;
             note.cases(1);
@@ -79,7 +79,7 @@ impl CaseService for Rooms {
             &request.page_token,
             &listing_key(&request, &caller.principal.agency),
         )?;
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let newest = rooms.cases.as_of(request.min_position)?;
             let as_of = token.map_or(newest, |token| token.as_of.min(newest));
             let listing = Listing {
@@ -131,7 +131,7 @@ impl CaseService for Rooms {
             caller.principal.agency.id().as_bytes(),
         ]);
         let token = Token::open(&request.page_token, &key)?;
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let newest = rooms.cases.as_of(request.min_position)?;
             let as_of = token.map_or(newest, |token| token.as_of.min(newest));
             let from = token.map_or(0, |token| token.next);

@@ -1,13 +1,13 @@
 //! `IntakeService`.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use casebroker_proto::v1::{
     RecordedStatement, SubmitRequest, SubmitResponse, SubmitStreamRequest, SubmitStreamResponse,
     intake_service_server::IntakeService, submit_stream_response::Result as StreamResult,
 };
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -21,8 +21,16 @@ use crate::{
     sequencer::{Coming, Proof, Recorded, SequencerError},
 };
 
-type Answer = Pin<Box<dyn Future<Output = Result<RecordedStatement, Status>> + Send>>;
-type Admission = Pin<Box<dyn Future<Output = (Result<Submission, Refused>, Coming)> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = (Result<RecordedStatement, Status>, Places)> + Send>>;
+type Admission =
+    Pin<Box<dyn Future<Output = (Result<Submission, Refused>, Coming, Places)> + Send>>;
+/// Room for a statement and its answer among the bytes of a stream.
+type Places = OwnedSemaphorePermit;
+
+/// Bytes of one place.
+const PLACE_BYTES: usize = 1024;
+/// Places for what an answer has beyond the statement: receipt, salt, names.
+const ANSWER_PLACES: usize = 2;
 
 #[tonic::async_trait]
 impl IntakeService for Rooms {
@@ -57,7 +65,7 @@ impl IntakeService for Rooms {
                 recorded
             }
         };
-        let (recorded, tree_size) = self.with_receipt(recorded).await?;
+        let (recorded, tree_size) = self.with_receipt(&caller, recorded).await?;
         let consistency_proof = if known_tree_size == 0 {
             None
         } else {
@@ -66,7 +74,7 @@ impl IntakeService for Rooms {
                 known_tree_size.min(tree_size),
                 known_tree_size.max(tree_size),
             );
-            self.read(move |rooms| rooms.consistency_proof(old, new))
+            self.read(caller, move |rooms| rooms.consistency_proof(old, new))
                 .await?
         };
         Ok(Response::new(SubmitResponse {
@@ -89,15 +97,22 @@ impl IntakeService for Rooms {
             caller,
             note: AccessNote::of(&request),
             answers,
+            places: Arc::new(Semaphore::new(self.limits.stream_bytes / PLACE_BYTES)),
         };
         tokio::spawn(pump.run(request.into_inner()));
-        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+        // A statement's places are free again when its answer is taken, which a client that reads nothing never does.
+        let answers = ReceiverStream::new(stream).map(|(answer, _places)| answer);
+        Ok(Response::new(Box::pin(answers)))
     }
 }
 
 impl Rooms {
     /// What was recorded with its receipt, and the tree size of the receipt's checkpoint.
-    async fn with_receipt(&self, recorded: Recorded) -> Result<(RecordedStatement, u64), Status> {
+    async fn with_receipt(
+        &self,
+        caller: &Caller,
+        recorded: Recorded,
+    ) -> Result<(RecordedStatement, u64), Status> {
         let Recorded {
             position,
             record_time,
@@ -108,7 +123,9 @@ impl Rooms {
             Proof::Fresh(signed) => (signed.receipt(position)?, signed.extension.size(), false),
             Proof::Replayed => {
                 let (receipt, tree_size) = self
-                    .read(move |rooms| Ok(rooms.receipts.original(position)?))
+                    .read(caller.clone(), move |rooms| {
+                        Ok(rooms.receipts.original(position)?)
+                    })
                     .await?;
                 (receipt, tree_size, true)
             }
@@ -130,7 +147,8 @@ struct Pump {
     rooms: Rooms,
     caller: Caller,
     note: AccessNote,
-    answers: mpsc::Sender<Result<SubmitStreamResponse, Status>>,
+    answers: mpsc::Sender<(Result<SubmitStreamResponse, Status>, Option<Places>)>,
+    places: Arc<Semaphore>,
 }
 
 impl Pump {
@@ -139,47 +157,62 @@ impl Pump {
         let mut admissions: FuturesOrdered<Admission> = FuturesOrdered::new();
         let mut answers: FuturesOrdered<Answer> = FuturesOrdered::new();
         let mut end: Option<Result<(), Status>> = None;
+        let mut waiting: Option<SubmitStreamRequest> = None;
         loop {
             let room = admissions.len() + answers.len() < window;
+            let wanted = waiting.as_ref().map_or(0, |request| self.wanted(request));
             tokio::select! {
                 // Answers first: they make room.
                 biased;
-                Some(answer) = answers.next(), if !answers.is_empty() => {
+                Some((answer, places)) = answers.next(), if !answers.is_empty() => {
                     if answer.is_err() {
                         self.note.refused();
                     }
                     let response = SubmitStreamResponse { result: Some(into_result(answer)) };
-                    if self.answers.send(Ok(response)).await.is_err() {
+                    if self.answers.send((Ok(response), Some(places))).await.is_err() {
                         // The client is gone. What is queued is recorded; it can ask again.
                         return;
                     }
                 }
-                Some((admitted, coming)) = admissions.next(), if !admissions.is_empty() => {
-                    answers.push_back(self.enqueue(admitted).await);
+                Some((admitted, coming, places)) = admissions.next(), if !admissions.is_empty() => {
+                    answers.push_back(self.enqueue(admitted, places).await);
                     drop(coming);
                 }
+                Ok(places) = Arc::clone(&self.places).acquire_many_owned(wanted), if waiting.is_some() => {
+                    admissions.extend(waiting.take().map(|request| self.admit(request, places)));
+                }
+                // The client is gone, and would never take the answers that hold the places.
+                () = self.answers.closed() => return,
                 () = self.rooms.stopping.cancelled(), if end.is_none() => {
                     end = Some(Err(SequencerError::Stopping.into()));
+                    waiting = None;
                 }
-                request = requests.next(), if end.is_none() && room => match request {
-                    Some(Ok(request)) => admissions.push_back(self.admit(request)),
+                request = requests.next(), if end.is_none() && room && waiting.is_none() => match request {
+                    Some(Ok(request)) => waiting = Some(request),
                     Some(Err(error)) => end = Some(Err(with_reason(error))),
                     None => end = Some(Ok(())),
                 },
                 else => break,
             }
-            if end.is_some() && admissions.is_empty() && answers.is_empty() {
+            if end.is_some() && waiting.is_none() && admissions.is_empty() && answers.is_empty() {
                 break;
             }
         }
         if let Some(Err(error)) = end {
             // The client may be gone already.
-            drop(self.answers.send(Err(error)).await);
+            drop(self.answers.send((Err(error), None)).await);
         }
     }
 
+    /// Places that a statement takes; never more than there are.
+    fn wanted(&self, request: &SubmitStreamRequest) -> u32 {
+        let wanted = request.signed_statement.len() / PLACE_BYTES + 1 + ANSWER_PLACES;
+        let most = self.rooms.limits.stream_bytes / PLACE_BYTES;
+        u32::try_from(wanted.min(most)).unwrap_or(u32::MAX)
+    }
+
     /// Checks on any core: signature verification is most of the work of a submission.
-    fn admit(&self, request: SubmitStreamRequest) -> Admission {
+    fn admit(&self, request: SubmitStreamRequest, places: Places) -> Admission {
         let (intake, caller) = (self.rooms.intake.clone(), self.caller.clone());
         let coming = self.rooms.sequencer.announce();
         let check = tokio::spawn(async move {
@@ -188,12 +221,12 @@ impl Pump {
             admitted.map_err(|error| Refused::new(error, &signed_statement))
         });
         Box::pin(check.map(|outcome| match outcome {
-            Ok(admitted) => (admitted, coming),
-            Err(error) => (Err(status::internal(&error).into()), coming),
+            Ok(admitted) => (admitted, coming, places),
+            Err(error) => (Err(status::internal(&error).into()), coming, places),
         }))
     }
 
-    async fn enqueue(&self, admitted: Result<Submission, Refused>) -> Answer {
+    async fn enqueue(&self, admitted: Result<Submission, Refused>, places: Places) -> Answer {
         let queued = match admitted {
             Ok(submission) => {
                 self.note.resource_of_many(&submission.case);
@@ -204,16 +237,19 @@ impl Pump {
         let rooms = self.rooms.clone();
         let (caller, note) = (self.caller.clone(), self.note.clone());
         Box::pin(async move {
-            let recorded = match queued {
-                Ok(outcome) => outcome?.await.unwrap_or(Err(SequencerError::Stopping))?,
-                Err(refused) => {
-                    let (case, recorded) = rooms.recorded_before(&caller, refused).await?;
-                    note.resource_of_many(&case);
-                    recorded
-                }
+            let recorded = async {
+                let recorded = match queued {
+                    Ok(outcome) => outcome?.await.unwrap_or(Err(SequencerError::Stopping))?,
+                    Err(refused) => {
+                        let (case, recorded) = rooms.recorded_before(&caller, refused).await?;
+                        note.resource_of_many(&case);
+                        recorded
+                    }
+                };
+                let (recorded, _) = rooms.with_receipt(&caller, recorded).await?;
+                Ok(recorded)
             };
-            let (recorded, _) = rooms.with_receipt(recorded).await?;
-            Ok(recorded)
+            (recorded.await, places)
         })
     }
 }

@@ -20,9 +20,9 @@ impl LogService for Rooms {
         &self,
         request: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
-        authorize(&request, Method::GetCheckpoint)?;
+        let caller = authorize(&request, Method::GetCheckpoint)?;
         let known = request.into_inner().known_tree_size;
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let newest = rooms.log.newest();
             let consistency_proof = rooms.consistency_proof(known, newest.size)?;
             let checkpoint = newest.checkpoint.to_string();
@@ -44,7 +44,7 @@ impl LogService for Rooms {
             position,
             known_tree_size,
         } = request.into_inner();
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let newest = rooms.log.newest();
             let entry = rooms.cases.entry(&viewer(&caller.principal), position)?;
             let receipt = rooms
@@ -74,7 +74,7 @@ impl LogService for Rooms {
         &self,
         request: Request<GetConsistencyProofRequest>,
     ) -> Result<Response<GetConsistencyProofResponse>, Status> {
-        authorize(&request, Method::GetConsistencyProof)?;
+        let caller = authorize(&request, Method::GetConsistencyProof)?;
         let (old, new) = (
             request.get_ref().old_tree_size,
             request.get_ref().new_tree_size,
@@ -96,7 +96,7 @@ impl LogService for Rooms {
                 "is smaller than old_tree_size",
             ));
         }
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let newest = rooms.log.newest();
             let new = if new_tree_size == 0 {
                 newest.size

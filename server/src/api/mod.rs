@@ -11,6 +11,7 @@ mod intake;
 mod log;
 mod page_token;
 mod purpose;
+mod quota;
 mod reasons;
 mod record;
 mod registry;
@@ -23,18 +24,20 @@ use std::sync::Arc;
 use casebroker_proto::{google::rpc, v1::ConsistencyProof};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Status, transport::server::Connected};
+use tonic::{Request, Status};
 
+pub use quota::{Admitted, admitted};
 pub use serve::serve;
 
 use crate::{
     config::{Limits, Policy},
-    identity::{Caller, Connection, Registry},
+    identity::{Caller, Registry},
     intake::Intake,
     policy::{
         Method,
         access::{Reader, Record},
         may_call,
+        quotas::Quotas,
     },
     projections::{CaseReader, Membership},
     sequencer::Sequencer,
@@ -70,17 +73,11 @@ pub struct Rooms {
     pub stopping: CancellationToken,
     /// Places for calls that read the disk.
     pub readers: Arc<Semaphore>,
+    /// Who may take how much.
+    pub quotas: Arc<Quotas>,
 }
 
 pub use crate::transparency::Receipts;
-
-impl Connected for Connection {
-    type ConnectInfo = Caller;
-
-    fn connect_info(&self) -> Caller {
-        self.caller().clone()
-    }
-}
 
 /// The caller of a request, if its role may use the method.
 fn authorize<T>(request: &Request<T>, method: Method) -> Result<Caller, Status> {
@@ -96,11 +93,14 @@ fn authorize<T>(request: &Request<T>, method: Method) -> Result<Caller, Status> 
 }
 
 impl Rooms {
-    /// Runs something that reads the disk, on a thread where that is allowed.
+    /// Runs something that reads the disk, on a thread where that is allowed. The caller's agency has its share of the
+    /// places, which is taken until the work is done, also if the caller goes away.
     async fn read<T: Send + 'static>(
         &self,
+        caller: Caller,
         work: impl FnOnce(&Self) -> Result<T, Status> + Send + 'static,
     ) -> Result<T, Status> {
+        let share = self.quotas.reader(&caller.principal.agency).await;
         let place = Arc::clone(&self.readers)
             .acquire_owned()
             .await
@@ -108,7 +108,7 @@ impl Rooms {
         let rooms = self.clone();
         let outcome = tokio::task::spawn_blocking(move || {
             let outcome = work(&rooms);
-            drop(place);
+            drop((place, share));
             outcome
         });
         outcome.await.map_err(|e| status::internal(&e))?

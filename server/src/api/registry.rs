@@ -79,7 +79,7 @@ impl RegistryService for Rooms {
         &self,
         request: Request<ListRegistryUpdatesRequest>,
     ) -> Result<Response<ListRegistryUpdatesResponse>, Status> {
-        authorize(&request, Method::ListRegistryUpdates)?;
+        let caller = authorize(&request, Method::ListRegistryUpdates)?;
         let request = request.into_inner();
         let page_size = page_size(request.page_size, PAGE)?;
         let after = open_token(&request.page_token)?;
@@ -87,7 +87,7 @@ impl RegistryService for Rooms {
             "" => 0,
             number => number.parse().map_err(|_| wrong_token())?,
         };
-        self.read(move |rooms| {
+        self.read(caller, move |rooms| {
             let registry = rooms.membership.now();
             let first = registry.updates().partition_point(|p| *p < from);
             let positions = registry.updates().get(first..).unwrap_or_default();

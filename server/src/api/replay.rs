@@ -48,7 +48,7 @@ impl Rooms {
             return Err(status);
         };
         let agency = caller.principal.agency.clone();
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let Some(earlier) = rooms.cases.earlier(&agency, &repeat.request_id)? else {
                 return Err(status);
             };

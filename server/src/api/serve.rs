@@ -11,10 +11,14 @@ use casebroker_proto::{
     },
 };
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
-use super::{Rooms, reasons::ReasonsLayer, record::RecordLayer};
+use super::{
+    Rooms,
+    quota::{QuotaLayer, admitted},
+    reasons::ReasonsLayer,
+    record::RecordLayer,
+};
 use crate::identity::Connection;
 
 /// Serves until the rooms are told to stop and every call in work has ended.
@@ -47,7 +51,9 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(Duration::from_secs(limits.keepalive_timeout_s)))
         .layer(ReasonsLayer {
             call_timeout: Duration::from_secs(limits.call_timeout_s),
-        });
+        })
+        .layer(QuotaLayer(Arc::clone(&rooms.quotas)));
+    let connections = admitted(Arc::clone(&rooms.quotas), connections);
 
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter
@@ -72,6 +78,7 @@ pub async fn serve(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let stopping = rooms.stopping.clone();
+    let query_bytes = limits.query_bytes;
     server
         .add_service(health)
         .add_service(descriptors().build_v1()?)
@@ -80,17 +87,11 @@ pub async fn serve(
         .add_service(
             IntakeServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
         )
-        .add_service(
-            CaseServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
-        )
-        .add_service(
-            LogServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
-        )
-        .add_service(
-            AccessServiceServer::new(rooms.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
-        )
-        .add_service(RegistryServiceServer::new(rooms).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .serve_with_incoming_shutdown(ReceiverStream::new(connections), stopping.cancelled_owned())
+        .add_service(CaseServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes))
+        .add_service(LogServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes))
+        .add_service(AccessServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes))
+        .add_service(RegistryServiceServer::new(rooms).max_decoding_message_size(query_bytes))
+        .serve_with_incoming_shutdown(connections, stopping.cancelled_owned())
         .await?;
     Ok(())
 }

@@ -89,7 +89,8 @@ fn group(
         members.push(agency);
     }
     members.sort();
-    if let Some([twice, _]) = members.array_windows().find(|[a, b]| a == b) {
+    let mut pairs = members.iter().zip(members.iter().skip(1));
+    if let Some((twice, _)) = pairs.find(|(a, b)| a == b) {
         return Err(format!("`{}` is named twice", twice.id()));
     }
     Ok(Group {
@@ -108,4 +109,82 @@ pub(super) fn check_display_name(name: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<BTreeMap<String, Group>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("groups.toml");
+        std::fs::write(&path, text).unwrap();
+        // Members are a0 to a999.
+        let known = |agency: &AgencyName| {
+            agency
+                .id()
+                .strip_prefix('a')
+                .is_some_and(|n| n.parse::<u16>().is_ok_and(|n| n < 1_000))
+        };
+        read(&path, known).map_err(|e| e.to_string())
+    }
+
+    fn members(count: usize) -> String {
+        let names: Vec<_> = (0..count).map(|n| format!("\"a{n}\"")).collect();
+        format!("members = [{}]\n", names.join(", "))
+    }
+
+    #[test]
+    fn without_the_file_there_are_no_groups() {
+        let nowhere = Path::new("/nonexistent/groups.toml");
+        assert_eq!(read(nowhere, |_| false).unwrap(), BTreeMap::new());
+    }
+
+    #[test]
+    fn members_are_sorted_and_the_id_stands_in_for_a_display_name() {
+        let groups = parse(
+            "[groups.b]\nmembers = [\"a9\", \"a1\"]\n\
+             [groups.a]\ndisplay_name = \"A group\"\nmembers = [\"a1\"]\n",
+        )
+        .unwrap();
+        let names: Vec<_> = groups.values().map(|g| g.display_name.as_str()).collect();
+        assert_eq!(names, ["A group", "b"]);
+        let ids: Vec<_> = groups["b"].members.iter().map(AgencyName::id).collect();
+        assert_eq!(ids, ["a1", "a9"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_group() {
+        for (text, words) in [
+            ("[groups.a]\nmembers = [\"b1\"]\n", "`b1` is not a member"),
+            ("[groups.a]\nmembers = []\n", "names 0 agencies"),
+            ("[groups.a]\nmembers = [\"a1\", \"a1\"]\n", "named twice"),
+            ("[groups.A]\nmembers = [\"a1\"]\n", "[groups.A]"),
+            (
+                "[groups.a]\ndisplay_name = \"\"\nmembers = [\"a1\"]\n",
+                "display_name",
+            ),
+            (
+                "[groups.a]\ncolour = 1\nmembers = [\"a1\"]\n",
+                "unknown field",
+            ),
+            ("[group.a]\nmembers = [\"a1\"]\n", "unknown field"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn groups_and_their_members_are_bounded() {
+        let one = |count| parse(&format!("[groups.a]\n{}", members(count)));
+        assert_eq!(one(200).unwrap()["a"].members.len(), 200);
+        one(201).unwrap_err();
+        let many = |count: usize| {
+            let groups = (0..count).map(|n| format!("[groups.g{n}]\nmembers = [\"a1\"]\n"));
+            parse(&groups.collect::<String>())
+        };
+        assert_eq!(many(1_000).unwrap().len(), 1_000);
+        many(1_001).unwrap_err();
+    }
 }

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Caller, CallerDetails, IdentityError, ServerCertificate, ServerIdentity,
     guard::{Before, Guard},
+    opening::Opening,
     registry::Registry,
     tls::server_config,
     verifier::read_principal,
@@ -117,7 +118,8 @@ impl Listener {
                 (self.acceptor.clone(), self.handshake_timeout, ready.clone());
             let before = Before::handshake(&self.registry);
             tokio::spawn(async move {
-                let shaking = shake(acceptor, stream, peer, before, connection);
+                let opening = Opening::within(limit);
+                let shaking = shake(acceptor, stream, peer, before, opening, connection);
                 let outcome = timeout(limit, shaking).await;
                 drop(handshake);
                 match outcome {
@@ -135,6 +137,7 @@ async fn shake(
     stream: TcpStream,
     peer: SocketAddr,
     before: Before,
+    opening: Opening,
     permit: OwnedSemaphorePermit,
 ) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
@@ -171,6 +174,7 @@ async fn shake(
         stream,
         caller,
         guard,
+        opening,
         _permit: permit,
     })
 }
@@ -180,6 +184,7 @@ pub struct Connection {
     stream: TlsStream<TcpStream>,
     caller: Caller,
     guard: Guard,
+    opening: Opening,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -205,7 +210,11 @@ impl AsyncRead for Connection {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.guard.check(cx)?;
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        self.opening.check(cx)?;
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.opening.took(buf.filled().len().saturating_sub(before));
+        polled
     }
 }
 

@@ -14,6 +14,8 @@ mod groups;
 mod guard;
 mod listener;
 mod members;
+mod opening;
+mod private_key;
 mod registry;
 mod reload;
 mod tls;

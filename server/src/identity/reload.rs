@@ -152,8 +152,14 @@ impl Reload {
             }
             Err(error) => {
                 self.try_again = error.may_pass();
+                let error = one_line(&error.to_string());
                 let failures = self.counts.failures.fetch_add(1, Ordering::Relaxed) + 1;
-                tracing::error!(?cause, %error, failures, "reload refused; what was read before stays in force");
+                tracing::error!(
+                    ?cause,
+                    error,
+                    failures,
+                    "reload refused; what was read before stays in force"
+                );
             }
         }
     }
@@ -177,6 +183,13 @@ impl Reload {
         self.certificate.replace(identity);
         Ok(counts)
     }
+}
+
+/// What a parser says over several lines, as one line of the log.
+fn one_line(text: &str) -> String {
+    let lines = text.lines().map(|line| line.trim_matches([' ', '|', '^']));
+    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    lines.join("; ")
 }
 
 impl ReloadError {

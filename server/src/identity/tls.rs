@@ -7,17 +7,15 @@ use arc_swap::ArcSwap;
 use rustls::{
     CipherSuite, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{PrivateKeyDer, pem::PemObject as _},
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
     version::TLS13,
 };
 
-use super::{IdentityError, Registry, files, verifier::PrincipalVerifier};
+use super::{
+    IdentityError, Registry, files, private_key::certified_key, verifier::PrincipalVerifier,
+};
 use crate::config::{Tls, TlsPolicy};
-
-/// Longest key file, bytes.
-const MAX_KEY_BYTES: u64 = 64 << 10;
 
 /// The broker's own certificate and key, read and found to belong together.
 #[derive(Clone)]
@@ -27,11 +25,7 @@ impl ServerIdentity {
     /// Reads the files; the key must be readable by few and belong to the certificate.
     pub fn load(tls: &Tls) -> Result<Self, IdentityError> {
         let chain = files::certificates(&tls.certificate)?;
-        files::refuse_world_readable(&tls.key)?;
-        let pem = files::bytes(&tls.key, MAX_KEY_BYTES)?;
-        let key = PrivateKeyDer::from_pem_slice(&pem)
-            .map_err(|e| files::content(&tls.key, format!("not a PEM private key: {e}")))?;
-        let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())?;
+        let key = certified_key(chain, &tls.key)?;
         Ok(Self(Arc::new(key)))
     }
 }

@@ -58,7 +58,7 @@ impl Watched {
         });
         let mut watched = Self {
             told,
-            watcher: watcher.inspect_err(|error| warn_unwatched(&error)).ok(),
+            watcher: watcher.inspect_err(warn_unwatched).ok(),
             seen: 0,
             files,
         };

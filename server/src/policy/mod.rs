@@ -6,6 +6,7 @@
 
 pub mod access;
 mod audience;
+pub mod quotas;
 mod roles;
 
 pub use audience::{Groups, Reach, Subject, Viewer, is_within, may_see};

@@ -88,32 +88,29 @@ impl Statement {
     }
 }
 
-/// Keeps of a case's statements, oldest first, those that a viewer may see; none if it may not see the case.
+/// Whether a viewer may see a case at all, by the statement whose handling is in force: the newest report, amendment or
+/// release. So an amendment that narrows the audience withdraws the case from those it leaves out.
+pub fn sees_case(viewer: &Viewer, groups: &dyn Groups, in_force: &Statement) -> bool {
+    in_force.case_handling().is_some() && sees(viewer, groups, in_force)
+}
+
+/// Keeps of the statements of a case that a viewer may see, oldest first, those that are for it.
 ///
-/// The handling in force decides who may see the case at all: that of the newest report, amendment or release. So an
-/// amendment that narrows the audience withdraws the case from those it leaves out, and a release shows the report in force
-/// to those it adds. A retraction is for everybody who may see the case: nobody shall go on counting it.
-pub fn visible(
-    viewer: &Viewer,
-    groups: &dyn Groups,
-    mut statements: Vec<Statement>,
-) -> Vec<Statement> {
-    let sees = |statement: &Statement| {
-        let handling = effective_handling(&statement.statement);
-        let subject = handling.map(|handling| statement.subject(handling));
-        subject.is_some_and(|subject| may_see(viewer, subject, groups))
-    };
-    let newest = |holds: fn(&Statement) -> bool| statements.iter().rev().find(|s| holds(s));
-    let in_force = newest(|s| s.case_handling().is_some());
-    if !in_force.is_some_and(sees) {
-        return Vec::new();
-    }
-    let report = newest(|s| s.report().is_some()).map(|s| s.position);
+/// The report in force is for everybody who may see the case: a release shows it to those it adds, and nothing said before.
+/// So is a retraction: nobody shall go on counting it.
+pub fn keep_visible(viewer: &Viewer, groups: &dyn Groups, statements: &mut Vec<Statement>) {
+    let in_force = statements.iter().rev().find(|s| s.report().is_some());
+    let in_force = in_force.map(|s| s.position);
     statements.retain(|s| {
         let for_all = matches!(s.statement.kind, Some(Kind::Retraction(_)));
-        for_all || Some(s.position) == report || sees(s)
+        for_all || Some(s.position) == in_force || sees(viewer, groups, s)
     });
-    statements
+}
+
+fn sees(viewer: &Viewer, groups: &dyn Groups, statement: &Statement) -> bool {
+    let handling = effective_handling(&statement.statement);
+    let subject = handling.map(|handling| statement.subject(handling));
+    subject.is_some_and(|subject| may_see(viewer, subject, groups))
 }
 
 /// The case that these statements make, oldest first; `None` if no report is among them.

@@ -32,6 +32,7 @@ use crate::{
     identity::Registry,
     intake::Submission,
     journal::Journal,
+    policy::quotas::Quotas,
     projections::Membership,
     state::{MAX_STATEMENTS, RequestId, Store},
     transparency::{Log, Signed},
@@ -118,6 +119,7 @@ pub enum Proof {
 pub struct Sequencer {
     queue: mpsc::Sender<Message>,
     bytes: Arc<Semaphore>,
+    quotas: Arc<Quotas>,
     wait: Duration,
     coming: Arc<AtomicUsize>,
 }
@@ -153,6 +155,8 @@ struct Waiting {
     submission: Submission,
     reply: oneshot::Sender<Result<Recorded, SequencerError>>,
     _bytes: OwnedSemaphorePermit,
+    /// Of the agency's share of the queue.
+    _share: Option<OwnedSemaphorePermit>,
 }
 
 /// What the thread works with. `frontier` and `last_time` are those of the journal's last entry.
@@ -175,7 +179,11 @@ impl std::fmt::Debug for Given {
 
 impl Sequencer {
     /// Starts the thread.
-    pub fn start(config: &config::Sequencer, given: Given) -> std::io::Result<(Self, Running)> {
+    pub fn start(
+        config: &config::Sequencer,
+        quotas: Arc<Quotas>,
+        given: Given,
+    ) -> std::io::Result<(Self, Running)> {
         let (queue, messages) = mpsc::channel(config.queue_entries);
         let coming = Arc::new(AtomicUsize::new(0));
         let tail = Tail {
@@ -198,6 +206,7 @@ impl Sequencer {
         let sequencer = Self {
             queue,
             bytes,
+            quotas,
             wait,
             coming,
         };
@@ -210,19 +219,21 @@ impl Sequencer {
         Coming(Arc::clone(&self.coming))
     }
 
-    /// Puts a submission into the queue; the receiver gets the outcome. Waits for a place up to the configured limit.
+    /// Puts a submission into the queue; the receiver gets the outcome. Waits for a place up to the configured limit. An
+    /// agency that has its share of the queue waits for its own statements, and nobody waits for more of them than that.
     pub async fn enqueue(
         &self,
         submission: Submission,
     ) -> Result<oneshot::Receiver<Result<Recorded, SequencerError>>, SequencerError> {
         let bytes = u32::try_from(submission.signed_statement.len()).unwrap_or(u32::MAX);
         let place = async {
+            let share = self.quotas.queue_place(&submission.agency).await;
             let bytes = Arc::clone(&self.bytes).acquire_many_owned(bytes).await;
             let place = self.queue.reserve().await;
-            bytes.ok().zip(place.ok())
+            bytes.ok().zip(place.ok()).map(|had| (had, share))
         };
         let place = tokio::time::timeout(self.wait, place).await;
-        let (permit, place) = place
+        let ((permit, place), share) = place
             .map_err(|_| SequencerError::Full { waited: self.wait })?
             .ok_or(SequencerError::Stopping)?;
         let (reply, outcome) = oneshot::channel();
@@ -230,6 +241,7 @@ impl Sequencer {
             submission,
             reply,
             _bytes: permit,
+            _share: share,
         }));
         Ok(outcome)
     }

@@ -87,9 +87,7 @@ impl Tail {
         let record_time = self.now();
         let mut draft = Draft::default();
         for Waiting {
-            submission,
-            reply,
-            _bytes,
+            submission, reply, ..
         } in batch
         {
             let answer = self

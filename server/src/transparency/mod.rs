@@ -16,6 +16,7 @@ use casebroker_proto::tlog::{
     Checkpoint, CheckpointError, Extension, Frontier, Hash, KeyError, NoteSigner, NoteVerifier,
     Receipt, TreeError, consistency_proof, inclusion_proof, leaf_hash,
 };
+use zeroize::Zeroizing;
 
 pub use keeper::{Keeper, load as load_kept_checkpoint, read as read_kept_checkpoint};
 pub use receipts::Receipts;
@@ -101,7 +102,8 @@ impl fmt::Debug for Identity {
 impl Identity {
     /// Reads the log's key.
     pub fn load(origin: &str, key: &Path) -> Result<Self, LogError> {
-        let text = fs::read_to_string(key).map_err(|source| LogError::File {
+        let text = fs::read_to_string(key).map(Zeroizing::new);
+        let text = text.map_err(|source| LogError::File {
             path: key.into(),
             source,
         })?;

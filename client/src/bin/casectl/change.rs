@@ -99,7 +99,7 @@ enum Marking {
 pub async fn amend(args: Amend, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
     let report = read_report(&Source::new(&args.file), &args.case)?;
-    let client = global.connect(out)?;
+    let client = global.connect()?;
     let expected_revision = match args.revision {
         Some(revision) => revision,
         None => current(&client, &args.case).await?.revision,
@@ -125,7 +125,7 @@ pub async fn amend(args: Amend, global: &Global, out: &mut Output) -> Result<()>
 /// Runs `retract`.
 pub async fn retract(args: Retract, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
-    let client = global.connect(out)?;
+    let client = global.connect()?;
     // Whoever may see the case may see that it was taken back.
     let handling = current(&client, &args.case).await?.handling;
     let statement = Statement {
@@ -143,7 +143,7 @@ pub async fn retract(args: Retract, global: &Global, out: &mut Output) -> Result
 /// Runs `release`.
 pub async fn release(args: Release, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
-    let client = global.connect(out)?;
+    let client = global.connect()?;
     let mut handling = current(&client, &args.case)
         .await?
         .handling

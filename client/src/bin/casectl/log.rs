@@ -59,7 +59,7 @@ Examples:
 /// Runs the command.
 pub async fn run(args: Log, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
-    let client = global.connect(out)?;
+    let client = global.connect()?;
     match args {
         Log::Checkpoint => checkpoint(&client, out).await,
         Log::Receipt {

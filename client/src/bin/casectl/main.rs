@@ -271,13 +271,9 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
 }
 
 impl Global {
-    /// A client for the chosen context; says what is unwise about its files.
-    fn connect(&self, out: &Output) -> Result<casebroker_client::Client> {
-        let profile = self.profile()?;
-        for warning in profile.warnings() {
-            out.note(format_args!("casectl: {warning}"));
-        }
-        let client = casebroker_client::Client::connect(&profile)?;
+    /// A client for the chosen context; says so if it takes long to answer.
+    fn connect(&self) -> Result<casebroker_client::Client> {
+        let client = casebroker_client::Client::connect(&self.profile()?)?;
         patience::watch(&client);
         Ok(client)
     }

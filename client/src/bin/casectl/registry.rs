@@ -41,7 +41,7 @@ Examples:
 
 /// Runs the command.
 pub async fn run(command: Registry, global: &Global, out: &mut Output) -> Result<()> {
-    let client = global.connect(out)?;
+    let client = global.connect()?;
     match command {
         Registry::Members => {
             let members = client.members().await?;

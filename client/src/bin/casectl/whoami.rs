@@ -38,9 +38,6 @@ struct Certificate {
 pub async fn run(args: Whoami, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
     let profile = global.profile()?;
-    for warning in profile.warnings() {
-        out.note(format_args!("casectl: {warning}"));
-    }
     let der = profile.certificate_der()?;
     let certificate = read(&der).map_err(|why| {
         Failure::from(ProfileError::Content {

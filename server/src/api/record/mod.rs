@@ -216,6 +216,8 @@ impl Call {
     fn streaming(mut self, response: Response<Body>) -> Response<Body> {
         let (parts, body) = response.into_parts();
         if !parts.headers.contains_key(Status::GRPC_STATUS) && parts.status.is_success() {
+            // From here on it may take as long as it likes.
+            self.timeout = Duration::MAX;
             return Response::from_parts(parts, Body::new(Outgoing::new(body, self)));
         }
         // It was refused before it began.

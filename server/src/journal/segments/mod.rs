@@ -24,7 +24,7 @@
 //! whole group.
 
 mod directory;
-mod format;
+pub mod format;
 mod index;
 mod reader;
 mod recovery;
