@@ -1,13 +1,20 @@
 //! The command line of the broker.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use casebroker_server::{
     broker::Broker,
     check,
     config::{self, Config},
-    core_dumps, demo, telemetry,
+    core_dumps, demo,
+    journal::JournalError,
+    telemetry,
+    vital::EXIT_IO,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -94,8 +101,12 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("casebroker: {}", words(&error));
-            ExitCode::FAILURE
+            // Standard error may be closed, and the standard macro would panic then.
+            let _ = writeln!(io::stderr(), "casebroker: {}", words(&error));
+            match error.downcast_ref::<JournalError>() {
+                Some(JournalError::Fatal { .. } | JournalError::Full { .. }) => EXIT_IO.into(),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -135,20 +146,24 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             ))
         }
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "casebroker",
-                &mut std::io::stdout(),
-            );
+            clap_complete::generate(shell, &mut Cli::command(), "casebroker", &mut io::stdout());
             Ok(())
         }
     };
     done.map(|()| ExitCode::SUCCESS)
 }
 
-#[tokio::main]
-async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+fn serve(args: ServeArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(serve_until_told(args));
+    // Dropping it would wait for a call that is stuck on the disk, and a stop has a limit.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve_until_told(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::start(args.log_json);
     if let Some(parent) = args.exit_with_parent {
         exit_with(parent)?;
@@ -179,7 +194,6 @@ fn exit_with(parent: i32) -> anyhow::Result<()> {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(())
 }
@@ -190,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_cause_is_said_once() {
-        let cause = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let cause = || io::Error::from(io::ErrorKind::NotFound);
         let outer = format!("a.pem: {}; check the path", cause());
         let outer = anyhow::Error::new(cause()).context(outer);
         assert_eq!(words(&outer), "a.pem: entity not found; check the path");

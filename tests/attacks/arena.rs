@@ -112,6 +112,7 @@ impl Arena {
         self.recorded.store(0, Ordering::Relaxed);
         self.forget_peak();
         let before = self.memory("VmRSS");
+        let begin = Instant::now();
         let over = AtomicBool::new(false);
         let attack = async {
             let outcome = timeout(LONGEST, AssertUnwindSafe(attack).catch_unwind()).await;
@@ -154,7 +155,7 @@ impl Arena {
         }
         let passed = wrong.is_empty();
         announce(&format!(
-            "{name:<58} {did}{}; {before} → {after} MiB, peak {peak}; honest: {} served, slowest {} ms",
+            "{name:<58} {did}{}; {before} → {after} MiB, peak {peak}; honest: {} served, slowest {} ms; {} ms",
             if passed {
                 String::new()
             } else {
@@ -162,6 +163,7 @@ impl Arena {
             },
             served.calls,
             served.slowest.as_millis(),
+            begin.elapsed().as_millis(),
         ));
         self.lines.lock().unwrap().push(Line {
             subject: self.subject,

@@ -1,12 +1,11 @@
 //! Attacks with certificates: what proves nothing, names nobody or somebody else, or is of another make. Revoked certificates and
 //! malformed revocation lists belong here too, once the broker reads lists.
 
-use std::fmt::Write as _;
-
 use casebroker_tests::{
     CBP, DEA, Site,
     pki::{Authority, Identity, Wish, pem, spiffe},
     tls::Client,
+    wait,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
@@ -47,11 +46,38 @@ async fn come(arena: &Arena, identity: Option<&Identity>) -> Result<(), String> 
 
 /// Must be refused, for a reason that the broker logs with these words.
 async fn refused(arena: &Arena, name: &str, words: &str, identity: Option<Identity>) {
+    refused_as(arena, name, words, || come(arena, identity.as_ref())).await;
+}
+
+/// The same for what the client's own library would not show.
+async fn refused_raw(arena: &Arena, name: &str, words: &str, identity: Identity) {
+    refused_as(arena, name, words, || {
+        weak::come_unchecked(arena, &identity)
+    })
+    .await;
+}
+
+async fn refused_as<F: Future<Output = Result<(), String>>>(
+    arena: &Arena,
+    name: &str,
+    words: &str,
+    come: impl FnOnce() -> F,
+) {
+    let logged_before = arena.broker.stderr().len();
     arena
         .attack(name, async {
-            let alert = come(arena, identity.as_ref()).await.expect_err("refused");
-            arena.broker.wait_logged(&["handshake refused", words]);
-            format!("handshake refused ({words}); the peer reads: {alert}")
+            let alert = come().await.expect_err("refused");
+            let what = format!("the broker logs {words:?}");
+            let error = wait::until_async(&what, || async {
+                let log = arena.broker.stderr();
+                let mut lines = log[logged_before..].lines();
+                let line =
+                    lines.find(|line| line.contains("handshake refused") && line.contains(words));
+                let (_, error) = line?.split_once("error=")?;
+                Some(error.to_owned())
+            })
+            .await;
+            format!("handshake refused: {error:.120}; the peer reads: {alert}")
         })
         .await;
 }
@@ -143,17 +169,13 @@ async fn proofs(arena: &Arena) {
             .serialize_pem(),
         ..good
     };
-    arena
-        .attack("a certificate without its key", async {
-            let error = weak::come_without_key(arena, &stolen)
-                .await
-                .expect_err("refused");
-            arena
-                .broker
-                .wait_logged(&["handshake refused", "BadSignature"]);
-            format!("handshake refused (BadSignature); the peer reads: {error}")
-        })
-        .await;
+    refused_raw(
+        arena,
+        "a certificate without its key",
+        "BadSignature",
+        stolen,
+    )
+    .await;
 }
 
 async fn names(arena: &Arena) {
@@ -353,13 +375,25 @@ async fn chains(arena: &Arena, signer: &Identity) {
             key: key.serialize_pem(),
         })
     };
-    // The anchor allows no authority below it.
     let (one, first) = below(root, "first", IsCa::Ca(BasicConstraints::Unconstrained));
+    // RFC 5280, section 6.1.1, leaves it open whether an anchor's own limits count; rustls-webpki does not look at them.
+    let_in(
+        arena,
+        "a chain longer than the anchor's own path length",
+        by(&first, &[&one]).expect("made"),
+    )
+    .await;
+    let (low, lowest) = below(root, "lowest", IsCa::Ca(BasicConstraints::Constrained(0)));
+    let (lower, beneath) = below(
+        &lowest,
+        "beneath",
+        IsCa::Ca(BasicConstraints::Unconstrained),
+    );
     refused(
         arena,
-        "a chain longer than the anchor allows",
+        "a chain longer than an authority in it allows",
         "PathLenConstraintViolated",
-        by(&first, &[&one]),
+        by(&beneath, &[&lower, &low]),
     )
     .await;
     let mut chain = vec![one];
@@ -434,11 +468,11 @@ async fn makes(arena: &Arena) {
             &[1, 3, 6, 1, 4, 1, 55555, 2],
             vec![4; 60_000],
         ));
-    refused(
+    refused_raw(
         arena,
         "a certificate of 120 kB",
         "handshake",
-        Some(authority.sign(&huge, &PKCS_ECDSA_P256_SHA256)),
+        authority.sign(&huge, &PKCS_ECDSA_P256_SHA256),
     )
     .await;
     let mut many = leaf(&[&own]);
@@ -454,11 +488,11 @@ async fn makes(arena: &Arena) {
     let mut unknown = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 55555, 3], vec![5, 0]);
     unknown.set_criticality(true);
     critical.custom_extensions.push(unknown);
-    refused(
+    refused_raw(
         arena,
         "an unknown critical extension",
         "nsupportedCriticalExtension",
-        Some(authority.sign(&critical, &PKCS_ECDSA_P256_SHA256)),
+        authority.sign(&critical, &PKCS_ECDSA_P256_SHA256),
     )
     .await;
     for (name, algorithm) in [
@@ -478,40 +512,32 @@ async fn makes(arena: &Arena) {
     let certificate = leaf(&[&own])
         .signed_by(&public, authority.issuer())
         .unwrap();
-    arena
-        .attack("a key of RSA-1024", async {
-            let error = weak::come_with_rsa_1024(arena, certificate.der())
-                .await
-                .expect_err("refused");
-            arena
-                .broker
-                .wait_logged(&["handshake refused", "signature"]);
-            format!("handshake refused; the peer reads: {error}")
-        })
-        .await;
+    refused_as(arena, "a key of RSA-1024", "n", || {
+        weak::come_with_rsa_1024(arena, certificate.der())
+    })
+    .await;
     // Not a certificate at all, and one with bytes behind it.
     let good = authority.issue(&wish());
-    let mut text = String::new();
-    write!(text, "{}", pem(&[0x30, 0x03, 0x02, 0x01, 0x01])).unwrap();
-    refused(
+    let text = pem(&[0x30, 0x03, 0x02, 0x01, 0x01]);
+    refused_raw(
         arena,
         "five bytes of ASN.1",
         "handshake",
-        Some(Identity {
+        Identity {
             certificate: text,
             ..good.clone()
-        }),
+        },
     )
     .await;
     let nested = [0x30, 0x80].repeat(20_000);
-    refused(
+    refused_raw(
         arena,
         "20,000 sequences within each other",
         "handshake",
-        Some(Identity {
+        Identity {
             certificate: pem(&nested),
             ..good
-        }),
+        },
     )
     .await;
 }

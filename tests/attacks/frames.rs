@@ -113,6 +113,8 @@ pub struct Wire {
     seen: Arc<Mutex<Seen>>,
     reader: JoinHandle<()>,
     next_stream: u32,
+    /// Bytes of bodies sent under flow control.
+    poured: usize,
 }
 
 impl Drop for Wire {
@@ -175,6 +177,7 @@ impl Wire {
             seen,
             reader,
             next_stream: 1,
+            poured: 0,
         };
         // The preface without its own SETTINGS frame; HEADER_TABLE_SIZE 0 for the reader of header blocks.
         let begin = &PREFACE[..PREFACE.len() - 9];
@@ -252,23 +255,20 @@ impl Wire {
         body: &[u8],
     ) -> Result<Answer, String> {
         let stream = self.open(headers, 0).await;
-        let mut frames = Vec::new();
-        for part in body.chunks(16_384) {
-            frames.extend(frame(DATA, 0, stream, part));
-        }
-        frames.extend(frame(DATA, END_STREAM, stream, &[]));
         // The broker may answer before it has read everything.
-        let _ = self.send(&frames).await;
+        if self.pour(stream, body).await == body.len() {
+            let _ = self.send(&frame(DATA, END_STREAM, stream, &[])).await;
+        }
         self.end_of(stream).await
     }
 
     /// Sends a body on a stream as flow control allows, until the broker grants nothing more for 1 s or the stream is over.
-    /// Answers how many bytes were sent. `begun` bytes were sent before on this connection, all on other streams.
-    pub async fn pour(&mut self, stream: u32, body: &[u8], begun: usize) -> usize {
+    /// Answers how many bytes were sent.
+    pub async fn pour(&mut self, stream: u32, body: &[u8]) -> usize {
         let mut sent = 0;
         while sent < body.len() {
             let room = self
-                .until_granted(stream, sent, begun)
+                .until_granted(stream, sent)
                 .await
                 .min(body.len() - sent)
                 .min(16_384);
@@ -281,16 +281,17 @@ impl Wire {
                 break;
             }
             sent += room;
+            self.poured += room;
         }
         sent
     }
 
-    async fn until_granted(&self, stream: u32, sent: usize, begun: usize) -> usize {
+    async fn until_granted(&self, stream: u32, sent: usize) -> usize {
         let granted = || {
             let seen = self.seen();
             let more = |stream| seen.granted.get(&stream).copied().unwrap_or_default();
             let of_stream = (seen.initial_window + more(stream)).saturating_sub(sent);
-            of_stream.min((65_535 + more(0)).saturating_sub(begun + sent))
+            of_stream.min((65_535 + more(0)).saturating_sub(self.poured))
         };
         let wait = wait::until_async("more is granted", || async {
             Some(granted()).filter(|room| *room > 0)

@@ -117,15 +117,27 @@ async fn made_resets(arena: &Arena) {
     let flood = "GOAWAY ENHANCE_YOUR_CALM";
     type Made<'a> = (&'a str, &'a (dyn Fn(u32) -> Vec<u8> + Sync), &'a str);
     let ways: [Made; 6] = [
-        ("MadeYouReset by WINDOW_UPDATE of 0", &zero, flood),
+        (
+            "MadeYouReset by WINDOW_UPDATE of 0",
+            &zero,
+            "GOAWAY PROTOCOL_ERROR",
+        ),
         (
             "MadeYouReset by WINDOW_UPDATE over 2^31 - 1",
             &overflow,
             flood,
         ),
-        ("MadeYouReset by DATA after END_STREAM", &late_data, flood),
+        (
+            "MadeYouReset by DATA after END_STREAM",
+            &late_data,
+            "GOAWAY PROTOCOL_ERROR",
+        ),
         ("MadeYouReset by PRIORITY on itself", &itself, flood),
-        ("MadeYouReset by PRIORITY of 4 bytes", &short, flood),
+        (
+            "MadeYouReset by PRIORITY of 4 bytes",
+            &short,
+            "GOAWAY PROTOCOL_ERROR",
+        ),
         ("MadeYouReset by HEADERS after END_STREAM", &twice, flood),
     ];
     for (name, way, expected) in ways {
@@ -196,7 +208,7 @@ async fn headers(arena: &Arena) {
             wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &[0x80 | 100]))
                 .await
                 .unwrap();
-            expect(wire.end().await, "GOAWAY COMPRESSION_ERROR")
+            expect(wire.end().await, "GOAWAY PROTOCOL_ERROR")
         })
         .await;
     arena
@@ -206,7 +218,7 @@ async fn headers(arena: &Arena) {
             wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &block))
                 .await
                 .unwrap();
-            expect(wire.end().await, "GOAWAY COMPRESSION_ERROR")
+            expect(wire.end().await, "GOAWAY PROTOCOL_ERROR")
         })
         .await;
 }
@@ -387,12 +399,12 @@ async fn breaches(arena: &Arena) {
         (
             "INITIAL_WINDOW_SIZE over 2^31 - 1",
             frame(SETTINGS, 0, 0, &setting(4, u32::MAX)),
-            "GOAWAY FLOW_CONTROL_ERROR",
+            protocol,
         ),
         (
             "SETTINGS of 5 bytes",
             frame(SETTINGS, 0, 0, &[0; 5]),
-            "GOAWAY FRAME_SIZE_ERROR",
+            protocol,
         ),
         (
             "a frame of 16 MiB",

@@ -71,8 +71,8 @@ pub async fn come_with_rsa_1024(
     .await
 }
 
-/// Comes with a certificate and a key that is another's.
-pub async fn come_without_key(arena: &Arena, stolen: &Identity) -> Result<(), String> {
+/// Comes with a certificate that is not looked at, and a key that may be another's.
+pub async fn come_unchecked(arena: &Arena, stolen: &Identity) -> Result<(), String> {
     let certificate = CertificateDer::from_pem_slice(stolen.certificate.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(stolen.key.as_bytes()).unwrap();
     come(

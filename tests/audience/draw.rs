@@ -144,7 +144,7 @@ fn listing(world: &mut World, by: By) -> Ask {
         ""
     };
     Ask::Cases {
-        request: ListCasesRequest {
+        request: Box::new(ListCasesRequest {
             filter: Some(CaseFilter {
                 agencies,
                 text: text.into(),
@@ -155,7 +155,7 @@ fn listing(world: &mut World, by: By) -> Ask {
                 .pick(&["", "position", "position desc", "position asc", "title"])
                 .into(),
             ..Default::default()
-        },
+        }),
         ahead: ahead(world),
         tokens: None,
         pages: world.pick(&[1, 2, 3, 40]),

@@ -54,7 +54,7 @@ pub enum Ask {
     Get { name: String, ahead: Number },
     /// ListCases, so many pages.
     Cases {
-        request: ListCasesRequest,
+        request: Box<ListCasesRequest>,
         ahead: Number,
         tokens: Option<Tokens>,
         pages: usize,
@@ -246,7 +246,7 @@ async fn put_listing(side: &Side, query: &Query) -> Answers {
                 let request = ListCasesRequest {
                     min_position,
                     page_token,
-                    ..request.clone()
+                    ..(**request).clone()
                 };
                 let outcome = caller.cases().list_cases(request).await;
                 Answer::of(book, outcome, &asked, |book, got| {

@@ -3,6 +3,10 @@
 mod access;
 mod crash;
 mod disk;
+mod full;
+mod hang;
+mod lost;
 mod replaced;
+mod restart;
 mod state;
 mod sync;

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -18,6 +19,13 @@ pub const EXIT_IO: i32 = 74;
 /// Starts the broker with strace beside it: the broker is our child, the tracer is not, so signals and exit status are
 /// the broker's own. `None` if there is no strace, said loudly.
 pub fn start_traced(site: &Site, options: &[&str]) -> Option<(Broker, PathBuf)> {
+    let (command, trace) = traced(site, options)?;
+    let broker = Broker::start_under(site, command).unwrap_or_else(|refusal| panic!("{refusal}"));
+    Some((broker, trace))
+}
+
+/// The command to start it with, and where the trace goes.
+pub fn traced(site: &Site, options: &[&str]) -> Option<(Command, PathBuf)> {
     let usable = Command::new("strace")
         .args(["-f", "-D", "-o", "/dev/null", "-e", "trace=none", "true"])
         .output()
@@ -28,15 +36,16 @@ pub fn start_traced(site: &Site, options: &[&str]) -> Option<(Broker, PathBuf)> 
         );
         return None;
     }
-    let trace = site.path().join("trace");
+    static TRACES: AtomicU32 = AtomicU32::new(0);
+    let number = TRACES.fetch_add(1, Ordering::Relaxed);
+    let trace = site.path().join(format!("trace-{number}"));
     let mut command = Command::new("strace");
     command
         .args(["-f", "-D", "-q", "-y", "-s", "8", "-o"])
         .arg(&trace)
         .args(options)
         .arg(binary("casebroker"));
-    let broker = Broker::start_under(site, command).unwrap_or_else(|refusal| panic!("{refusal}"));
-    Some((broker, trace))
+    Some((command, trace))
 }
 
 /// The journal's first segment, so that no other file's syncs are counted.
@@ -46,7 +55,7 @@ fn first_segment(site: &Site) -> String {
 }
 
 /// The whole trace, once the tracer has seen the end of the process `pid`.
-fn finished(trace: &Path, pid: u32) -> String {
+pub fn finished(trace: &Path, pid: u32) -> String {
     let end = format!("{pid} +++ ");
     let end_padded = format!("{pid:<5} +++ ");
     wait::until("the tracer has written the end", || {
@@ -98,7 +107,7 @@ fn events(trace: &str) -> Vec<Event> {
 
 /// Whether a call writes as many bytes to a connection as only an answer with a receipt has; frames that HTTP/2 needs for
 /// itself are shorter than 200.
-fn is_answer(call: &str) -> bool {
+pub fn is_answer(call: &str) -> bool {
     let writes = ["write(", "writev(", "sendto(", "sendmsg("];
     let to_connection = call.contains("<TCP") || call.contains("<socket:");
     if !to_connection || !writes.iter().any(|w| call.starts_with(w)) {

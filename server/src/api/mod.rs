@@ -7,6 +7,7 @@
 
 mod access;
 mod cases;
+mod doorway;
 mod intake;
 mod log;
 mod page_token;

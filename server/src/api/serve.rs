@@ -15,6 +15,7 @@ use tonic::transport::Server;
 
 use super::{
     Rooms,
+    doorway::OnlyGrpc,
     quota::{QuotaLayer, admitted},
     reasons::ReasonsLayer,
     record::RecordLayer,
@@ -38,7 +39,9 @@ pub async fn serve(
         ],
     )?;
     let mut server = Server::builder()
-        // Outermost: what is put inside leaves its line as well.
+        // What is no call leaves no line.
+        .layer(OnlyGrpc)
+        // Before all else: what is put inside leaves its line as well.
         .layer(record)
         .accept_http1(false)
         .max_concurrent_streams(limits.calls_per_connection)

@@ -21,6 +21,10 @@ use crate::{
 /// When to try again after the queue was full.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
+/// Most bytes of violations in a status. It travels in a trailer, a third longer as base64, and a client that is told more than
+/// 16 KiB of headers (the default of many) sees a broken stream in place of the refusal.
+const VIOLATION_BYTES: usize = 8 * 1024;
+
 /// A refusal with its reason; what to do next is part of the message.
 pub(super) fn refuse(reason: Reason, message: &str) -> Status {
     build(reason, message, ErrorDetails::new(), &[])
@@ -29,7 +33,15 @@ pub(super) fn refuse(reason: Reason, message: &str) -> Status {
 /// Every broken field rule at once.
 pub(super) fn invalid_fields(violations: &[Violation]) -> Status {
     let mut details = ErrorDetails::new();
+    let mut room = VIOLATION_BYTES;
     for violation in violations {
+        let size = violation.field.len() + violation.description.len();
+        let Some(rest) = room.checked_sub(size) else {
+            let more = "there are more violations than these; an answer has room for no more";
+            details.add_bad_request_violation("", more);
+            break;
+        };
+        room = rest;
         details.add_bad_request_violation(&violation.field, &violation.description);
     }
     let message = match violations {

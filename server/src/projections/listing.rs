@@ -5,6 +5,7 @@
 //! entries, the time that a page takes: every entry is looked at alike before the filter counts.
 
 use casebroker_proto::{names::AgencyName, v1};
+use prost::Message as _;
 
 use super::{
     fold::{Statement, fold},
@@ -12,8 +13,10 @@ use super::{
 };
 use crate::policy::Viewer;
 
-/// Entries read from the journal at a time.
-const CHUNK: u64 = 256;
+/// Entries read from the journal at a time. Each may be 1 MiB.
+const CHUNK: u64 = 32;
+/// Bytes of cases after which a page ends: a message cannot hold more, and what is gathered beyond it is only thrown away.
+const PAGE_BYTES: usize = casebroker_proto::MAX_MESSAGE_BYTES;
 
 /// Direction of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,7 @@ impl Listing<'_> {
     pub fn page(&self, reader: &CaseReader, from: u64) -> Result<Page, ReadError> {
         let mut cursor = from.min(self.as_of);
         let mut looked_at = 0;
+        let mut bytes = 0;
         let mut cases = Vec::new();
         'chunks: while !self.is_end(cursor) && looked_at < self.scan_entries {
             let (low, high) = self.chunk(cursor);
@@ -76,13 +80,14 @@ impl Listing<'_> {
                 }
                 looked_at += 1;
                 if let Some(case) = self.case_that_begins(reader, &statement)? {
-                    if cases.len() >= self.page_size {
+                    if cases.len() >= self.page_size || bytes >= PAGE_BYTES {
                         // There is one more, so there is one more page.
                         return Ok(Page {
                             cases,
                             next: Some(cursor),
                         });
                     }
+                    bytes += case.encoded_len();
                     cases.push(case);
                 }
                 cursor = match self.order {

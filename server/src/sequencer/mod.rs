@@ -12,13 +12,11 @@ mod registry;
 mod tail;
 
 use std::{
-    fmt::Display,
-    process,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -27,6 +25,7 @@ use casebroker_proto::{names::CaseName, tlog::Frontier};
 use prost_types::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+pub use crate::vital::{EXIT_IO, stop_process};
 use crate::{
     config,
     identity::Registry,
@@ -36,13 +35,11 @@ use crate::{
     projections::Membership,
     state::{MAX_STATEMENTS, RequestId, Store},
     transparency::{Log, Signed},
+    vital,
 };
 pub use registry::RegistryState;
 use registry::Update;
 use tail::Tail;
-
-/// Exit status of the process after a failed write or sync (sysexits.h, EX_IOERR).
-pub const EXIT_IO: i32 = 74;
 
 /// Why a submission was not recorded. Nothing was written for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -194,9 +191,7 @@ impl Sequencer {
             group_entries: config.group_entries,
             group_bytes: config.group_bytes,
         };
-        let thread = thread::Builder::new()
-            .name("sequencer".into())
-            .spawn(move || tail.run(messages))?;
+        let thread = vital::spawn("sequencer", move || tail.run(messages))?;
         let bytes = Arc::new(Semaphore::new(config.queue_bytes));
         let wait = Duration::from_millis(config.submit_wait_ms);
         let running = Running {
@@ -279,14 +274,4 @@ impl Running {
             stop_process("the sequencer", &"it panicked");
         }
     }
-}
-
-/// Ends the process at once: nobody is answered any more.
-pub fn stop_process(during: &str, error: &dyn Display) -> ! {
-    tracing::error!(during, %error, "the broker stops; nothing is acknowledged after this");
-    eprintln!(
-        "casebroker: stopped while {during}: {error}\n\
-         Everything acknowledged is in the journal. Look at the disk, then start again: the start checks all of it."
-    );
-    process::exit(EXIT_IO)
 }

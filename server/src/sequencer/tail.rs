@@ -24,7 +24,7 @@ use crate::{
     intake::{Action, Submission, decide, decide_audience},
     journal::{Group, JournalReader, ReadLimit},
     policy::Subject,
-    state::{CaseRecord, StateError},
+    state::{Applied, CaseRecord, StateError},
     transparency::Signed,
 };
 
@@ -92,7 +92,10 @@ impl Tail {
         {
             let answer = self
                 .judge(&submission, &draft, first_position)
-                .unwrap_or_else(|e| self.fail("reading the state", &e));
+                .unwrap_or_else(|e| match e {
+                    StopReason::Journal(e) => self.fail("reading the journal", &e),
+                    e => self.fail_of_state("reading the state", &e),
+                });
             let answer = answer.unwrap_or_else(|accepted| {
                 draft.accept(submission, accepted, first_position, record_time)
             });
@@ -265,10 +268,14 @@ impl Tail {
             .log
             .publish(&signed)
             .unwrap_or_else(|e| self.fail("writing the tree", &e));
+        let applied = Applied {
+            position: signed.extension.size(),
+            root: signed.extension.root().into(),
+        };
         self.given
             .state
-            .stage(&draft.changes, signed.extension.size())
-            .unwrap_or_else(|e| self.fail("writing the state", &e));
+            .stage(&draft.changes, applied)
+            .unwrap_or_else(|e| self.fail_of_state("writing the state", &e));
         self.given.frontier = signed.extension.frontier().clone();
         Arc::new(signed)
     }
@@ -289,8 +296,14 @@ impl Tail {
         *last
     }
 
+    /// The journal or the tree is at fault. The state store is not, so it stays: to build it anew takes space, which may be
+    /// what is missing.
     fn fail(&self, during: &str, error: &dyn Display) -> ! {
-        // If the state store is at fault, the next start must not trust it; if not, this costs one rebuild.
+        stop_process(during, error)
+    }
+
+    /// The state store is at fault, or says what the journal does not; the next start must not trust it.
+    fn fail_of_state(&self, during: &str, error: &dyn Display) -> ! {
         drop(self.given.state.condemn());
         stop_process(during, error)
     }

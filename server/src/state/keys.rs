@@ -2,10 +2,25 @@
 
 use casebroker_proto::names::{AgencyName, CaseName};
 
-use super::{CaseRecord, Effect, RequestId, StateError};
+use super::{Applied, CaseRecord, Effect, RequestId, StateError};
 
-/// Next position that the store lacks: everything before it is in. Value: u64, big endian.
+/// How far the store is. Value: [`encode_applied`].
 pub(super) const APPLIED: &[u8] = b"m/applied";
+
+/// Next position that the store lacks, u64, big endian, and the log's root over everything before it: 40 bytes. The root
+/// says of which history it is.
+pub(super) fn encode_applied(applied: &Applied) -> Vec<u8> {
+    [&applied.position.to_be_bytes()[..], &applied.root].concat()
+}
+
+pub(super) fn decode_applied(value: &[u8]) -> Result<Applied, StateError> {
+    let parts = value.split_first_chunk::<8>();
+    let (position, root) = parts.ok_or_else(|| unknown(APPLIED))?;
+    Ok(Applied {
+        position: u64::from_be_bytes(*position),
+        root: root.try_into().map_err(|_| unknown(APPLIED))?,
+    })
+}
 
 /// `c/{agency}/{case}` → [`encode_record`].
 pub(super) fn case(name: &CaseName) -> Vec<u8> {

@@ -41,7 +41,7 @@ pub fn look(dir: &Path) -> Result<Looked, StateError> {
     let to = copy.path().join("sled");
     copy_dir(&store, &to).map_err(file)?;
     Ok(match open_sled(&to, 64 << 20) {
-        Ok((_, applied)) => Looked::At(applied),
+        Ok((_, applied)) => Looked::At(applied.position),
         Err(why) => Looked::Unusable(why),
     })
 }

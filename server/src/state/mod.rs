@@ -8,6 +8,7 @@
 //!
 //! Only this room names sled.
 
+mod aside;
 mod keys;
 mod look;
 mod session;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 use casebroker_proto::names::{AgencyName, CaseName};
 
 pub use look::{Looked, look};
-pub use store::{Opened, Store};
+pub use store::{Opened, RootAt, Store};
 
 /// A request id (UUID) as bytes.
 pub type RequestId = [u8; 16];
@@ -50,6 +51,15 @@ pub enum StateError {
     /// The thread that writes has ended.
     #[error("the state store's writer has stopped")]
     Stopped,
+}
+
+/// How far a store is, and in which history.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Everything before this position is in the store.
+    pub position: u64,
+    /// Root of the log over everything before it (RFC 6962).
+    pub root: [u8; 32],
 }
 
 /// What a statement did to its case, as far as the rules for the next one need it.

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::StateError;
+use crate::durable;
 
 const CLEAN: &str = "clean";
 const REBUILD: &str = "rebuild";
@@ -56,12 +57,7 @@ impl Session {
     }
 
     fn write(&self, text: &str) -> Result<(), StateError> {
-        let draft = self.path.with_extension("new");
-        fs::write(&draft, text)
-            .and_then(|()| File::open(&draft)?.sync_all())
-            .and_then(|()| fs::rename(&draft, &self.path))
-            .and_then(|()| File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all())
-            .map_err(|e| self.failed(e))
+        durable::replace(&self.path, text).map_err(|e| self.failed(e))
     }
 
     fn failed(&self, source: io::Error) -> StateError {

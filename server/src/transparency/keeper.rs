@@ -2,17 +2,17 @@
 //! this is what notices an older copy put back.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
-    path::{Path, PathBuf},
+    fs, io,
+    path::Path,
     sync::{Arc, mpsc},
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::Duration,
 };
 
 use casebroker_proto::tlog::Checkpoint;
 
 use super::{Identity, Log, LogError};
+use crate::{durable, vital};
 
 /// Name of the file in its folder.
 const FILE: &str = "checkpoint";
@@ -66,7 +66,7 @@ impl Keeper {
                     );
                     let newest = log.newest();
                     if newest.size > written {
-                        if let Err(source) = replace(&path, &newest.checkpoint) {
+                        if let Err(source) = durable::replace(&path, &newest.checkpoint) {
                             failed(LogError::File { path, source });
                             return;
                         }
@@ -78,10 +78,8 @@ impl Keeper {
                 }
             }
         };
-        let thread = thread::Builder::new()
-            .name("checkpoint".into())
-            .spawn(run)
-            .map_err(|source| LogError::File { path, source })?;
+        let thread =
+            vital::spawn("checkpoint", run).map_err(|source| LogError::File { path, source })?;
         Ok(Self { stop, thread })
     }
 
@@ -91,15 +89,4 @@ impl Keeper {
         let _ = self.stop.send(());
         drop(self.thread.join());
     }
-}
-
-/// Replaces a file whole: either the old or the new text is there after a crash.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let draft: PathBuf = path.with_extension("new");
-    let mut file = File::create(&draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    File::open(dir)?.sync_all()
 }

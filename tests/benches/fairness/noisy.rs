@@ -14,17 +14,14 @@ use std::{
 use bytes::Bytes;
 use casebroker_proto::{
     statement::Signer,
-    v1::{ListCasesRequest, SubmitRequest, SubmitStreamRequest},
+    v1::{GetCallerRequest, ListCasesRequest, SubmitRequest, SubmitStreamRequest},
 };
 use casebroker_tests::{
     CBP, Caller, cases,
     pki::{Identity, Principal},
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tonic::{Code, Status};
 
 use crate::PRINCIPALS;
@@ -63,11 +60,18 @@ struct Flood {
 pub async fn run(address: SocketAddr, folder: &Path) -> anyhow::Result<()> {
     let flood = Arc::new(Flood::prepare(address, folder)?);
     println!("ready");
-    let mut commands = BufReader::new(tokio::io::stdin()).lines();
+    let (heard, mut commands) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if heard.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
     let mut tasks = JoinSet::new();
     let mut seconds = 0.0;
     let mut began = std::time::Instant::now();
-    while let Some(command) = commands.next_line().await? {
+    while let Some(command) = commands.recv().await {
         match command.as_str() {
             "go" => {
                 began = std::time::Instant::now();
@@ -122,8 +126,7 @@ fn start(flood: &Arc<Flood>, tasks: &mut JoinSet<()>) {
             while flood.goes_on() {
                 if let Some(caller) = flood.connect(n).await {
                     let mut registry = caller.registry();
-                    let request = casebroker_proto::v1::GetCallerRequest {};
-                    let answer = registry.get_caller(request).await;
+                    let answer = registry.get_caller(GetCallerRequest {}).await;
                     flood.count(answer.map(drop), &flood.tally.connected);
                 }
             }

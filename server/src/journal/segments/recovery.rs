@@ -10,6 +10,7 @@ use super::format::{
     SEGMENT_HEADER_BYTES, SegmentHeader, decode_group,
 };
 use super::index::Index;
+use super::settle::settle;
 use super::torn::{self, Cut, End, LastWrite};
 use super::window::Window;
 use super::{Durable, MAX_FILE_BYTES};
@@ -55,7 +56,7 @@ impl Found {
     }
 }
 
-/// Reads the whole journal, then cuts an incomplete last write.
+/// Reads the whole journal, then cuts an incomplete last write and makes sure of the groups before it.
 pub fn recover(
     directory: &Directory,
     origin: &str,
@@ -63,9 +64,19 @@ pub fn recover(
     visit: &mut Visit<'_>,
 ) -> Result<(Found, Recovery), JournalError> {
     let listing = directory.list()?;
-    let (found, torn, mut recovery) =
-        forward(directory, &listing, origin, expected, Mode::Open, visit)?;
+    let walked = forward(directory, &listing, origin, expected, Mode::Open, visit)?;
+    let Walked {
+        found,
+        torn,
+        mut recovery,
+        unproven,
+    } = walked;
     recovery.cut = torn::cut(directory, &found.tail, torn)?;
+    settle(
+        directory,
+        &found.tail,
+        unproven.unwrap_or(found.tail.offset),
+    )?;
     directory.remove_leftovers(&listing.leftovers)?;
     recovery.removed = listing.leftovers;
     Ok((found, recovery))
@@ -83,7 +94,13 @@ pub fn look(
 ) -> Result<Recovery, JournalError> {
     let listing = directory.list()?;
     let mode = if live { Mode::LookLive } else { Mode::Look };
-    let (found, torn, mut recovery) = forward(directory, &listing, origin, expected, mode, visit)?;
+    let walked = forward(directory, &listing, origin, expected, mode, visit)?;
+    let Walked {
+        found,
+        torn,
+        mut recovery,
+        ..
+    } = walked;
     recovery.cut = torn.map(|bytes| Cut {
         segment: segment_name(found.tail.first_position),
         offset: found.tail.offset,
@@ -106,8 +123,15 @@ enum Mode {
     LookLive,
 }
 
-/// What was found, and the length of an incomplete write at the end.
-type Walked = (Found, Option<u64>, Recovery);
+/// What reading forward found.
+struct Walked {
+    found: Found,
+    /// Length of an incomplete write at the end.
+    torn: Option<u64>,
+    recovery: Recovery,
+    /// Offset of the first group of the last segment that the expected checkpoint does not cover.
+    unproven: Option<u64>,
+}
 
 fn forward(
     directory: &Directory,
@@ -125,6 +149,7 @@ fn forward(
         durable: Durable::default(),
         index: Index::default(),
         recovery: Recovery::default(),
+        unproven: None,
     };
     let mut last = None;
     for (i, first_position) in listing.segments.iter().enumerate() {
@@ -140,6 +165,7 @@ fn forward(
         durable,
         index,
         recovery,
+        unproven,
         ..
     } = forward;
     let found = Found {
@@ -147,7 +173,12 @@ fn forward(
         durable,
         index,
     };
-    Ok((found, torn, recovery))
+    Ok(Walked {
+        found,
+        torn,
+        recovery,
+        unproven,
+    })
 }
 
 /// The state of reading forward.
@@ -159,6 +190,8 @@ struct Forward<'a, 'v> {
     durable: Durable,
     index: Index,
     recovery: Recovery,
+    /// Offset of the first group of the present segment that the expected checkpoint does not cover.
+    unproven: Option<u64>,
 }
 
 /// A segment while it is read.
@@ -200,6 +233,7 @@ impl Forward<'_, '_> {
         };
         self.index.begin_segment(first_position, seed);
         self.recovery.segments += 1;
+        self.unproven = None;
 
         let mut offset = SEGMENT_HEADER_BYTES as u64;
         let torn = loop {
@@ -367,6 +401,9 @@ impl Forward<'_, '_> {
             entries.iter().map(|entry| ENTRY_PREFIX_BYTES + entry.len()),
             header.trailer_bytes() as u32,
         );
+        if header.first_position >= self.expected.map_or(0, |(tree_size, _)| tree_size) {
+            self.unproven.get_or_insert(offset);
+        }
         self.recovery.groups += 1;
         self.recovery.entries += u64::from(header.count);
         self.recovery.bytes += total;

@@ -31,11 +31,13 @@
 //! **The head**, sequence number and hash of the last line that is on disk, is kept in `access-head` beside the kept
 //! checkpoint: a tail that was cut off shows by it. **A torn last line** can only lie behind the head; it is cut off at open.
 
+mod clock;
 mod head;
 mod line;
 mod lines;
 mod open;
 mod query;
+mod report;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -46,7 +48,8 @@ use std::{io, path::PathBuf};
 pub use head::{Head, load as load_head};
 pub use line::{Entry, Line, MAX_LINE_BYTES};
 pub use query::{Order, Page, Query, Reader};
-pub use verify::{Fault, Report, Torn, verify};
+pub use report::{Fault, Report, Torn};
+pub use verify::verify;
 pub use writer::{Opened, Options, Record};
 
 /// SHA-256.

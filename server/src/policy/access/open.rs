@@ -7,9 +7,7 @@ use std::{
 };
 
 use super::{
-    AccessError, Chain, Fault, Head, Torn, head,
-    lines::RecordFile,
-    verify::{Report, verify},
+    AccessError, Chain, Fault, Head, Torn, head, lines::RecordFile, report::Report, verify::verify,
     writer::Options,
 };
 

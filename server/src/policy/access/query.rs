@@ -6,9 +6,10 @@ use casebroker_proto::names::{AgencyName, PrincipalId};
 
 use super::{
     AccessError, Fault, Line,
+    clock::text_of,
     line::{self, MAX_LINE_BYTES},
     lines::RecordFile,
-    writer::{Shared, lock, text_of},
+    writer::{Shared, lock},
 };
 
 /// Lines taken from a file at a time.

@@ -9,10 +9,11 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::{
-    AccessError, Chain, Entry, Line, Opened, Options, Order, Query, Record, Report, head,
+    AccessError, Chain, Entry, Line, Opened, Options, Order, Query, Record, Report,
+    clock::{micros_of, text_of},
+    head,
     line::{self, TIME_CHARS},
     lines, verify,
-    writer::text_of,
 };
 
 const TIME: &[u8; TIME_CHARS] = b"2026-11-25T02:31:47.123456Z";
@@ -314,7 +315,7 @@ fn pages_show_one_agencys_lines_and_every_one_of_them_once() {
     expected.reverse();
     assert_eq!(numbers(&found), expected);
     // By time: from one line's to another's.
-    let us = |line: &Line| super::writer::micros_of(&line.time);
+    let us = |line: &Line| micros_of(&line.time);
     let (early, late) = (&found[300], &found[100]);
     assert!(us(early) < us(late));
     let between = Query {
@@ -379,7 +380,7 @@ fn times_are_written_with_six_digits() {
         b"2026-11-25T02:31:47.123456Z"
     );
     assert_eq!(
-        super::writer::micros_of("2026-11-25T02:31:47.123456Z"),
+        micros_of("2026-11-25T02:31:47.123456Z"),
         1_795_573_907_123_456
     );
 }

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     journal::{GroupTrailer, Record},
     projections::{Listing, Order},
-    state::{Change, Effect, StatementChange},
+    state::{Applied, Change, Effect, StatementChange},
 };
 
 /// A journal that counts how often it is read.
@@ -85,8 +85,12 @@ fn stage(cases: &[(&str, usize)]) -> Stage {
     }
     let dir = tempfile::tempdir().unwrap();
     let size = entries.len() as u64;
-    let (state, _) = Store::open(dir.path(), 1 << 20, size).unwrap();
-    state.stage(&changes, size).unwrap();
+    let (state, _) = Store::open(dir.path(), 1 << 20, &|_| Ok(Some([0; 32]))).unwrap();
+    let applied = Applied {
+        position: size,
+        root: [0; 32],
+    };
+    state.stage(&changes, applied).unwrap();
     let journal = Arc::new(Counted {
         entries,
         reads: AtomicUsize::new(0),
