@@ -33,9 +33,10 @@ async fn a_refused_second_broker_changes_nothing_and_the_first_goes_on_proving()
     let mut site = Site::new();
     let first = site.start();
     let dea = first.connect(&site.principal(DEA, "system")).await;
+    let statements = statements(5);
     let mut recorded = Vec::new();
-    for statement in statements(5) {
-        recorded.push(dea.submit(&statement).await.unwrap());
+    for statement in &statements {
+        recorded.push(dea.submit(statement).await.unwrap());
     }
     // Not even the folder of its own checkpoint is made.
     let elsewhere = site.path().join("elsewhere");
@@ -59,7 +60,7 @@ async fn a_refused_second_broker_changes_nothing_and_the_first_goes_on_proving()
     assert!(!elsewhere.exists());
 
     // Receipts are made from the tree: that which came with the answer, and one against the newest checkpoint.
-    for (statement, first) in statements(5).iter().zip(&recorded) {
+    for (statement, first) in statements.iter().zip(&recorded) {
         let again = dea.submit(statement).await.unwrap();
         assert_eq!((again.replayed, &again.receipt), (true, &first.receipt));
         let newest = dea.receipt(first.position).await.unwrap();
