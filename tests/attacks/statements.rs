@@ -225,7 +225,7 @@ async fn more_than_it_should(arena: &Arena) {
         ),
         (
             "10,000 groups within each other in a statement",
-            [reporting(usual.clone()), vec![0xa3, 0x06].repeat(10_000)].concat(),
+            [reporting(usual.clone()), [0xa3, 0x06].repeat(10_000)].concat(),
             Reason::InvalidEnvelope,
         ),
     ] {
