@@ -80,6 +80,13 @@ impl Site {
             .with("log.origin", format!("\"{ORIGIN}\""))
     }
 
+    /// Enrols one more member.
+    pub fn with_member(mut self, agency: &'static str) -> Self {
+        let enrolled = Agency::enrol(&self.path().join("pki"), agency);
+        self.agencies.insert(agency, enrolled);
+        self
+    }
+
     /// Sets an option, `section.key` or `key`, to a TOML value.
     pub fn with(mut self, key: &str, value: impl Display) -> Self {
         self.set(key, value);
