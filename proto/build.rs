@@ -4,14 +4,16 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "casebroker/v1/case.proto",
     "casebroker/v1/filter.proto",
+    "casebroker/v1/registry.proto",
     "casebroker/v1/statement.proto",
     "casebroker/v1/intake_service.proto",
     "casebroker/v1/case_service.proto",
     "casebroker/v1/log_service.proto",
     "casebroker/v1/registry_service.proto",
+    "casebroker/v1/access_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -7,9 +7,13 @@ use casebroker_proto::v1::{
     ListCasesRequest, ListCasesResponse, ListStatementsRequest, ListStatementsResponse,
     case_service_client::CaseServiceClient, registry_service_client::RegistryServiceClient,
 };
-use tonic::transport::Channel;
 
-use crate::{Client, connection::MAX_ANSWER_BYTES, error::ClientError, log::is_out_of_range};
+use crate::{
+    Client,
+    connection::{MAX_ANSWER_BYTES, Transport},
+    error::ClientError,
+    log::is_out_of_range,
+};
 
 /// Order of a listing, by the first statement of each case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -154,6 +158,6 @@ impl StatementPages<'_> {
     }
 }
 
-fn case_service(channel: Channel) -> CaseServiceClient<Channel> {
+fn case_service(channel: Transport) -> CaseServiceClient<Transport> {
     CaseServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)
 }

@@ -12,13 +12,19 @@ use std::{
 use aws_lc_rs::rand;
 use tonic::{
     Response, Status,
+    service::interceptor::InterceptedService,
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
 use crate::{
     error::{ClientError, Failure},
     profile::{Profile, ProfileError, Timing},
+    purpose::Said,
+    waiting::{Board, Waiting},
 };
+
+/// What stubs call through.
+pub(crate) type Transport = InterceptedService<Channel, Said>;
 
 /// Largest answer that is taken, in bytes: a page of cases is the largest.
 pub(crate) const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -26,9 +32,10 @@ pub(crate) const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// A channel to one broker, shared by all calls. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
-    channel: Channel,
+    channel: Transport,
     endpoint: String,
     timing: Timing,
+    board: Board,
 }
 
 impl Connection {
@@ -39,9 +46,10 @@ impl Connection {
             return Err(bad().into());
         }
         let files = profile.tls_files()?;
+        // The transport takes a copy of the key and drops it, without clearing it, once it is loaded.
         let tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(files.ca))
-            .identity(Identity::from_pem(files.certificate, files.key));
+            .identity(Identity::from_pem(files.certificate, &*files.key));
         let tls_error = |e: tonic::transport::Error| ProfileError::Content {
             what: "client certificate and key",
             path: profile.certificate.clone(),
@@ -59,14 +67,20 @@ impl Connection {
             .tls_config(tls)
             .map_err(tls_error)?
             .connect_lazy();
+        let said = Said::new(profile.purpose.as_ref());
         Ok(Self {
-            channel,
+            channel: InterceptedService::new(channel, said),
             endpoint: profile.endpoint.clone(),
             timing: profile.timing,
+            board: Board::default(),
         })
     }
 
-    pub(crate) fn channel(&self) -> Channel {
+    pub(crate) fn waiting(&self) -> Option<Waiting> {
+        self.board.read()
+    }
+
+    pub(crate) fn channel(&self) -> Transport {
         self.channel.clone()
     }
 
@@ -81,10 +95,11 @@ impl Connection {
     /// Makes a unary call, again if need be. `call` is given the channel and the attempt's deadline.
     pub(crate) async fn call<T, F, Fut>(&self, mut call: F) -> Result<T, ClientError>
     where
-        F: FnMut(Channel) -> Fut,
+        F: FnMut(Transport) -> Fut,
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
         let mut retries = Retries::new(self.timing);
+        let posted = self.board.begin(self.timing.attempts);
         loop {
             let attempt = tokio::time::timeout(self.timing.call_timeout, call(self.channel()));
             let failure = match attempt.await {
@@ -96,6 +111,7 @@ impl Connection {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(failure.into_error(&self.endpoint, retries.failed)),
             }
+            posted.again();
         }
     }
 }

@@ -210,7 +210,7 @@ impl Failure {
                 | rustls::Error::PeerIncompatible(_),
             ) => Self::Untrusted(text),
             _ if is_refusal_alert(&text) => Self::Untrusted(text),
-            _ => Self::Broken(text),
+            _ => Self::Broken(in_words(text)),
         }
     }
 
@@ -247,6 +247,14 @@ fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 
     {
         Some(carried) => Some(carried),
         None => error.source(),
+    }
+}
+
+/// What TLS says of a connection that just ended is for programmers.
+fn in_words(cause: String) -> String {
+    match cause.contains("close_notify") || cause == "unexpected end of file" {
+        true => "the broker closed the connection".into(),
+        false => cause,
     }
 }
 
@@ -326,6 +334,14 @@ mod tests {
         let own = io::Error::new(io::ErrorKind::InvalidData, own);
         let failure = Failure::from_status(Status::from_error(Box::new(own)));
         assert!(matches!(failure, Failure::Untrusted(_)), "{failure:?}");
+        let ended = io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "peer closed connection without sending TLS close_notify: https://docs.rs/x",
+        );
+        match Failure::from_status(Status::from_error(Box::new(ended))) {
+            Failure::Broken(cause) => assert_eq!(cause, "the broker closed the connection"),
+            other => panic!("{other:?}"),
+        }
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
         let failure = Failure::from_status(Status::from_error(Box::new(reset)));
         assert!(matches!(failure, Failure::Broken(_)) && failure.retry().is_some());

@@ -48,6 +48,7 @@ use std::sync::{
 
 use casebroker_proto::statement::Signer;
 
+mod access;
 mod cases;
 mod connection;
 mod error;
@@ -56,10 +57,15 @@ mod members;
 mod profile;
 mod proof;
 mod proof_file;
+mod purpose;
+mod registry;
 mod stream;
 mod submit;
 mod trust;
+mod waiting;
 
+pub use access::AccessPages;
+pub use casebroker_proto::purpose::{Purpose, PurposeError};
 pub use cases::{CasePages, Order, StatementPages};
 pub use error::{ClientError, Refusal};
 pub use log::{SeenCheckpoint, SeenConsistency, SeenReceipt};
@@ -70,6 +76,7 @@ pub use proof_file::{ProofFile, ProofFileError};
 pub use stream::{Answers, Outcome, Submissions, Window};
 pub use submit::{Prepared, Recorded, check, prepare};
 pub use trust::{LogTrust, VerifiedCheckpoint, is_consistent};
+pub use waiting::Waiting;
 
 /// A connection to one broker as one principal. Cheap to clone; clones share the connection and what is known of the log.
 #[derive(Debug, Clone)]
@@ -104,6 +111,11 @@ impl Client {
     /// Address of the broker.
     pub fn endpoint(&self) -> &str {
         self.connection.endpoint()
+    }
+
+    /// The newest call that has no answer yet, of this client or a clone; what goes over a stream is not among them.
+    pub fn waiting(&self) -> Option<Waiting> {
+        self.connection.waiting()
     }
 
     fn written(&self) -> u64 {

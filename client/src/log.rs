@@ -8,11 +8,11 @@ use casebroker_proto::{
         log_service_client::LogServiceClient,
     },
 };
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 use crate::{
     Client,
-    connection::MAX_ANSWER_BYTES,
+    connection::{MAX_ANSWER_BYTES, Transport},
     error::ClientError,
     proof::ProofFailure,
     trust::{Fit, LogTrust, VerifiedCheckpoint},
@@ -198,7 +198,7 @@ impl Client {
     }
 }
 
-fn log_service(channel: Channel) -> LogServiceClient<Channel> {
+fn log_service(channel: Transport) -> LogServiceClient<Transport> {
     LogServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)
 }
 

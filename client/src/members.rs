@@ -264,6 +264,7 @@ mod tests {
             principal: format!("spiffe://casebroker.example/agency/{principal}/system/feed"),
             salt: vec![0; 16].into(),
             signed_statement: signer.sign(&statement).unwrap().into(),
+            ..Default::default()
         }
         .encode_to_vec()
     }

@@ -1,13 +1,19 @@
 //! Who calls whom, with which files: all that is needed to talk to one broker as one principal.
 
 use std::{
-    fmt, fs, io,
+    fmt,
+    fs::{self, File, Metadata},
+    io::{self, Read as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use casebroker_proto::statement::{Signer, StatementError};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
+use casebroker_proto::{
+    purpose::Purpose,
+    statement::{Signer, StatementError},
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use zeroize::Zeroizing;
 
 /// One principal at one broker.
 #[derive(Debug, Clone)]
@@ -32,6 +38,8 @@ pub struct Profile {
     /// Folder where the newest verified checkpoint of each log is kept, so that a log that shrinks or forks is noticed
     /// also by the next process. Without it only this process remembers.
     pub state_dir: Option<PathBuf>,
+    /// Why cases are read; goes into the broker's access record. The broker may require it of officers.
+    pub purpose: Option<Purpose>,
     /// Deadlines and retries.
     pub timing: Timing,
 }
@@ -92,6 +100,14 @@ pub enum ProfileError {
         /// What is wrong.
         why: String,
     },
+    /// A private key that anybody on the machine can read or replace.
+    #[error("{what} {path} is open to every user of this machine; run: chmod o-rwx {path}", path = .path.display())]
+    Exposed {
+        /// What it is for.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+    },
     /// One of signing certificate and key is there without the other.
     #[error("signing_certificate and signing_key must be given together")]
     HalfSigner,
@@ -118,21 +134,9 @@ impl Profile {
             log_vkey: None,
             members: None,
             state_dir: None,
+            purpose: None,
             timing: Timing::default(),
         }
-    }
-
-    /// What is unwise about the files, one sentence each: private keys that others can read.
-    pub fn warnings(&self) -> Vec<String> {
-        [Some(&self.key), self.signing_key.as_ref()]
-            .into_iter()
-            .flatten()
-            .filter(|path| readable_by_others(path))
-            .map(|path| {
-                let path = path.display();
-                format!("private key {path} can be read by every user of this machine; run: chmod 600 {path}")
-            })
-            .collect()
     }
 
     /// The signing key with its certificate, if the profile names them.
@@ -143,7 +147,11 @@ impl Profile {
             _ => return Err(ProfileError::HalfSigner),
         };
         let der = read_certificate("signing certificate", certificate)?;
-        let pkcs8 = read_pkcs8("signing key", key)?;
+        let private = read_private_key("signing key", key)?;
+        let PrivateKeyDer::Pkcs8(pkcs8) = &*private else {
+            let why = "it must be PKCS#8; convert it with: openssl pkcs8 -topk8 -nocrypt";
+            return Err(content("signing key", key, why));
+        };
         Signer::new(pkcs8.secret_pkcs8_der(), &der)
             .map(Some)
             .map_err(|e| {
@@ -165,8 +173,8 @@ impl Profile {
         // Parsed here, though TLS takes PEM, because TLS would answer with an error that names no file.
         read_certificate("CA certificate", &self.ca)?;
         read_certificate("client certificate", &self.certificate)?;
-        let key = read("client key", &self.key)?;
-        PrivateKeyDer::from_pem_slice(&key).map_err(|e| content("client key", &self.key, e))?;
+        read_private_key("client key", &self.key)?;
+        let key = read_secret("client key", &self.key)?;
         Ok(TlsFiles {
             ca: read("CA certificate", &self.ca)?,
             certificate: read("client certificate", &self.certificate)?,
@@ -179,7 +187,8 @@ impl Profile {
 pub(crate) struct TlsFiles {
     pub(crate) ca: Vec<u8>,
     pub(crate) certificate: Vec<u8>,
-    pub(crate) key: Vec<u8>,
+    /// Cleared when dropped.
+    pub(crate) key: Zeroizing<Vec<u8>>,
 }
 
 impl fmt::Debug for TlsFiles {
@@ -210,19 +219,35 @@ fn read_certificate(
     Ok(found.swap_remove(0))
 }
 
-fn read_pkcs8(
+fn read_private_key(
     what: &'static str,
     path: &Path,
-) -> Result<PrivatePkcs8KeyDer<'static>, ProfileError> {
-    match PrivateKeyDer::from_pem_slice(&read(what, path)?) {
-        Ok(PrivateKeyDer::Pkcs8(key)) => Ok(key),
-        Ok(_) => Err(content(
+) -> Result<Zeroizing<PrivateKeyDer<'static>>, ProfileError> {
+    PrivateKeyDer::from_pem_slice(&read_secret(what, path)?)
+        .map(Zeroizing::new)
+        .map_err(|e| content(what, path, e))
+}
+
+/// A file that nobody else may read. Its bytes are cleared when they are dropped.
+fn read_secret(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, ProfileError> {
+    let failed = |source| ProfileError::Read {
+        what,
+        path: path.into(),
+        source,
+    };
+    let mut file = File::open(path).map_err(failed)?;
+    // Of the file that is open, so that what is looked at is what is read.
+    let metadata = file.metadata().map_err(failed)?;
+    if is_exposed(&metadata) {
+        return Err(ProfileError::Exposed {
             what,
-            path,
-            "it must be PKCS#8; convert it with: openssl pkcs8 -topk8 -nocrypt",
-        )),
-        Err(e) => Err(content(what, path, e)),
+            path: path.into(),
+        });
     }
+    // With room from the start: a buffer that grows leaves its former bytes behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(metadata.len() as usize + 1));
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ProfileError> {
@@ -241,14 +266,15 @@ fn content(what: &'static str, path: &Path, why: impl fmt::Display) -> ProfileEr
     }
 }
 
+/// The group may read a key: that is how several services share one.
 #[cfg(unix)]
-fn readable_by_others(path: &Path) -> bool {
+fn is_exposed(metadata: &Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o004 != 0)
+    metadata.permissions().mode() & 0o007 != 0
 }
 
 #[cfg(not(unix))]
-fn readable_by_others(_: &Path) -> bool {
+fn is_exposed(_: &Metadata) -> bool {
     false
 }
 
@@ -275,15 +301,52 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_key_that_everybody_can_read_is_warned_of() {
+    fn a_key_that_everybody_can_read_is_refused_and_one_for_the_group_is_not() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
-        let key = dir.path().join("k");
-        fs::write(&key, "").unwrap();
-        let profile = Profile::new("https://localhost:1", "ca", "cert", &key);
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(profile.warnings().is_empty());
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(profile.warnings().concat().contains("chmod 600"));
+        let (certificate, key) = (dir.path().join("c.pem"), dir.path().join("k.pem"));
+        let pair = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+        fs::write(&certificate, pair.cert.pem()).unwrap();
+        fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+        let mut profile = Profile::new("https://localhost:1", &certificate, &certificate, &key);
+        (profile.signing_certificate, profile.signing_key) = (Some(certificate), Some(key.clone()));
+        for (mode, exposed) in [(0o644, true), (0o604, true), (0o602, true), (0o640, false)] {
+            fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+            let for_tls = profile.tls_files().err();
+            let is = |e: &ProfileError| matches!(e, ProfileError::Exposed { .. });
+            assert_eq!(for_tls.as_ref().is_some_and(is), exposed, "{mode:o}");
+            assert_eq!(for_tls.is_some(), exposed, "{mode:o}");
+            assert_eq!(profile.signer().err().as_ref().is_some_and(is), exposed);
+            if let Some(error) = for_tls {
+                let text = error.to_string();
+                let command = format!("chmod o-rwx {}", key.display());
+                assert!(text.ends_with(&command), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_debug_form_shows_a_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let (certificate, key) = (dir.path().join("c.pem"), dir.path().join("k.pem"));
+        let pair = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+        fs::write(&certificate, pair.cert.pem()).unwrap();
+        let pem = pair.signing_key.serialize_pem();
+        fs::write(&key, &pem).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let mut profile = Profile::new("https://localhost:1", &certificate, &certificate, &key);
+        (profile.signing_certificate, profile.signing_key) = (Some(certificate), Some(key));
+        let files = profile.tls_files().unwrap();
+        assert_eq!(*files.key, pem.as_bytes());
+        let shown = format!("{profile:?} {files:?} {profile:#?} {files:#?}");
+        // As text, and as the numbers of a byte string.
+        let line = pem.lines().nth(1).unwrap();
+        let numbers = format!("{:?}", &line.as_bytes()[..8]);
+        assert!(!shown.contains(line), "{shown}");
+        assert!(!shown.contains(numbers.trim_matches(['[', ']'])), "{shown}");
     }
 }

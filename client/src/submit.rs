@@ -12,12 +12,15 @@ use casebroker_proto::{
 };
 use prost::Message as _;
 use prost_types::Timestamp;
-use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::{
-    Client, connection::MAX_ANSWER_BYTES, error::ClientError, log::is_out_of_range,
-    proof::holds_payload, trust::VerifiedCheckpoint,
+    Client,
+    connection::{MAX_ANSWER_BYTES, Transport},
+    error::ClientError,
+    log::is_out_of_range,
+    proof::holds_payload,
+    trust::VerifiedCheckpoint,
 };
 
 /// A statement that is signed and can be sent, again too: its request id makes that safe.
@@ -163,6 +166,6 @@ impl Client {
     }
 }
 
-pub(crate) fn intake(channel: Channel) -> IntakeServiceClient<Channel> {
+pub(crate) fn intake(channel: Transport) -> IntakeServiceClient<Transport> {
     IntakeServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::{
     net::SocketAddr,
     path::Path,
@@ -171,7 +172,9 @@ async fn start(folder: &Path, plan: fn(usize) -> Act) -> (Client, Arc<Mutex<Seen
         ("own.pem", &own),
         ("own.key", &own_key),
     ] {
-        std::fs::write(folder.join(name), text).unwrap();
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     let fake = Fake {

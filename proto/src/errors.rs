@@ -95,14 +95,40 @@ reasons! {
         causes: ["CBOR tag 18, a header or the payload is missing, or there is one header too many.", "The payload is not a serialized casebroker.v1.Statement.", "The CBOR is not in its shortest encoding."]
         action: "Sign with `casectl submit` or the SDK, or compare with the form described at `Statement` in the contract."
     }
+    MalformedMessage "MALFORMED_MESSAGE" InvalidArgument {
+        "The request is not a protobuf message of the method's type; nothing was written."
+        causes: ["The bytes were cut or changed, or encode another message.", "A text field is not UTF-8.", "The gRPC frame around the message is broken, or there is no message."]
+        action: "Encode the message that the contract names for this method. A stream ends with such a message, as nothing after it can be told apart; what came before it is answered first."
+    }
+    // Not RESOURCE_EXHAUSTED, which clients take for a state that passes: the same message is never taken, however often sent.
+    MessageTooLarge "MESSAGE_TOO_LARGE" InvalidArgument {
+        "The request is larger than a message may be; nothing of it was decoded."
+        causes: ["A file was put into a statement instead of its digest.", "A list was not divided into pages."]
+        action: "Send less at a time. Evidence itself is never uploaded: name its digest, size and custodian."
+    }
+    CompressionUnsupported "COMPRESSION_UNSUPPORTED" Unimplemented {
+        "The request is compressed in a way that the broker does not take."
+        causes: ["The client compresses its requests (`grpc-encoding`)."]
+        action: "Send requests without compression."
+    }
+    MethodUnknown "METHOD_UNKNOWN" Unimplemented {
+        "There is no such service or method on this broker."
+        causes: ["The name of the service or method is misspelt.", "The client is newer than the broker."]
+        action: "Compare with what reflection lists; `casectl whoami` shows the broker's version."
+    }
+    DeadlineExceeded "DEADLINE_EXCEEDED" DeadlineExceeded {
+        "The call took longer than the caller, or the broker, lets it take."
+        causes: ["The deadline of the call (`grpc-timeout`) is very short.", "The broker or its disk is overloaded."]
+        action: "Send the same request again with more time. A statement may have been recorded all the same; under the same request id it is recorded once."
+    }
     SignatureInvalid "SIGNATURE_INVALID" InvalidArgument {
         "The signature does not verify under the signing certificate."
         causes: ["The payload was changed or encoded again after it was signed.", "The key does not belong to the certificate that x5t names."]
         action: "Sign the exact bytes that are sent, with the key of the certificate named."
     }
     SignerUnknown "SIGNER_UNKNOWN" PermissionDenied {
-        "The signing certificate is not registered for the caller's agency, or is not valid now."
-        causes: ["The certificate was renewed and the new one is not registered yet.", "The certificate has expired or is not valid yet.", "The statement was signed by another agency."]
+        "The signing certificate is not registered for the caller's agency, is revoked, or is not valid now."
+        causes: ["The certificate was renewed and the new one is not registered yet.", "The certificate has expired, is not valid yet, or was revoked by its agency.", "The statement was signed by another agency."]
         action: "Use a certificate that the operator has registered for your agency, or have yours registered."
     }
     AgencyMismatch "AGENCY_MISMATCH" PermissionDenied {
@@ -114,6 +140,11 @@ reasons! {
         "The caller's role may not use this method."
         causes: ["An auditor or operator certificate was used for cases."]
         action: "Use a certificate with a role that may; `casectl whoami` shows yours."
+    }
+    PurposeRequired "PURPOSE_REQUIRED" FailedPrecondition {
+        "The broker wants to be told why the caller's role reads cases, and this request did not say."
+        causes: ["The operator requires a purpose of use for this role.", "The purpose came without its reference."]
+        action: "Give metadata `casebroker-purpose` (investigation, prosecution, mutual-legal-assistance, intelligence, statistics, audit or testing) and `casebroker-purpose-reference` (case number or legal basis); `casectl --purpose CODE --purpose-reference TEXT`."
     }
     CaseNotFound "CASE_NOT_FOUND" NotFound {
         "There is no such case, or it is not for the caller."
@@ -129,6 +160,21 @@ reasons! {
         "The case has been reported already."
         causes: ["The same case was reported under another request id.", "Two systems of the agency use the same numbers."]
         action: "To change it send an amendment; to report another incident choose another name."
+    }
+    AudienceTooWide "AUDIENCE_TOO_WIDE" PermissionDenied {
+        "The statement's audience is wider than that of its case."
+        causes: ["The handling of a statement names somebody who may not see the case.", "The case was narrowed by an amendment meanwhile."]
+        action: "Use the audience of the case or a part of it; only the case's owner can widen it, by a release or an amendment."
+    }
+    ReleaseNarrows "RELEASE_NARROWS" FailedPrecondition {
+        "The release leaves out somebody who may see the case now."
+        causes: ["The audience of the release does not include the present one.", "Every member may see the case already, and the release names some of them.", "A group has other members now than when the case was recorded."]
+        action: "Name everybody who may see the case now and those to be added; to narrow the audience, amend the case."
+    }
+    MemberNotFound "MEMBER_NOT_FOUND" NotFound {
+        "There is no such member."
+        causes: ["The name is misspelt.", "The agency is a member no more."]
+        action: "`casectl registry members` lists them all; `casectl registry updates` shows those of before."
     }
     RequestIdReused "REQUEST_ID_REUSED" AlreadyExists {
         "The request id was used before for another statement of the same agency."
@@ -153,7 +199,7 @@ reasons! {
     StatementKindUnsupported "STATEMENT_KIND_UNSUPPORTED" Unimplemented {
         "This broker does not take statements of this kind yet."
         causes: ["The kind is in the contract but not built."]
-        action: "Use report, amendment or retraction, or a newer broker."
+        action: "Use report, amendment, release or retraction, or a newer broker."
     }
     FilterFieldUnsupported "FILTER_FIELD_UNSUPPORTED" Unimplemented {
         "This broker does not support a field of the filter yet; it never ignores one."
@@ -174,6 +220,16 @@ reasons! {
         "The intake queue stayed full for as long as a request may wait."
         causes: ["More is submitted than the disk can sync."]
         action: "Wait as long as RetryInfo says and send the same request again; the SDK does so by itself."
+    }
+    AccessRecordUnavailable "ACCESS_RECORD_UNAVAILABLE" Unavailable {
+        "The broker could not write its access record, and answers nothing that it cannot record."
+        causes: ["The disk of the access record is full or failing."]
+        action: "Send the same request again a little later; if it persists tell the operator to look at the disk of `access.dir`."
+    }
+    QuotaExceeded "QUOTA_EXCEEDED" ResourceExhausted {
+        "The caller, or its agency as a whole, has used up a quota; metadata `quota` names it, such as `agency.requests`."
+        causes: ["More calls, bytes, streams or connections than the broker gives one principal or one agency.", "Another principal of the same agency used the agency's share."]
+        action: "Wait as long as RetryInfo says and send the same request again; the SDK does so by itself. For many statements use one SubmitStream: it is slowed, never refused."
     }
     ShuttingDown "SHUTTING_DOWN" Unavailable {
         "The broker is stopping and takes nothing new."

@@ -78,6 +78,40 @@ impl fmt::Display for AgencyName {
     }
 }
 
+/// A group of agencies: `groups/five-lab-network`. Holds the id alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupName(Box<str>);
+
+impl GroupName {
+    /// From the id alone, such as `five-lab-network`.
+    pub fn from_id(id: &str) -> Result<Self, NameError> {
+        check_id(id)?;
+        Ok(Self(id.into()))
+    }
+
+    /// The id alone.
+    pub fn id(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for GroupName {
+    type Err = NameError;
+
+    fn from_str(s: &str) -> Result<Self, NameError> {
+        let id = s.strip_prefix("groups/").ok_or(NameError::Pattern {
+            pattern: "groups/{group}",
+        })?;
+        Self::from_id(id)
+    }
+}
+
+impl fmt::Display for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "groups/{}", self.0)
+    }
+}
+
 /// A case: `agencies/us-dea/cases/2016-0042`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CaseName {
@@ -361,9 +395,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_parses_prints_back_unchanged(s in "[a-z0-9/:.-]{0,80}|agencies/[a-z0-9-]{1,5}/cases/[a-z0-9-]{1,5}|spiffe://[a-z.]{1,9}/agency/[a-z-]{1,5}/(system|officer|signer)/[a-z0-9-]{1,4}") {
+        fn whatever_parses_prints_back_unchanged(s in "[a-z0-9/:.-]{0,80}|groups/[a-z0-9-]{1,5}|agencies/[a-z0-9-]{1,5}/cases/[a-z0-9-]{1,5}|spiffe://[a-z.]{1,9}/agency/[a-z-]{1,5}/(system|officer|signer)/[a-z0-9-]{1,4}") {
             if let Ok(name) = s.parse::<CaseName>() { prop_assert_eq!(name.to_string(), s.clone()); }
             if let Ok(name) = s.parse::<AgencyName>() { prop_assert_eq!(name.to_string(), s.clone()); }
+            if let Ok(name) = s.parse::<GroupName>() { prop_assert_eq!(name.to_string(), s.clone()); }
             if let Ok(name) = s.parse::<PrincipalId>() { prop_assert_eq!(name.to_string(), s.clone()); }
             if let Ok(name) = s.parse::<SignerId>() { prop_assert_eq!(name.to_string(), s); }
         }

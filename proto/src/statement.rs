@@ -25,7 +25,7 @@ use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 use crate::{
     envelope::check_form,
     names::SignerId,
-    v1::{Entry, Statement},
+    v1::{Entry, RegistryUpdate, Statement},
     weight::check_messages,
 };
 
@@ -55,6 +55,9 @@ pub enum StatementError {
     /// The payload is not a serialized Statement.
     #[error("the payload is not a casebroker.v1.Statement: {0}")]
     Payload(String),
+    /// The entry holds no statement.
+    #[error("the entry holds a change of the registry, not a statement")]
+    NoStatement,
     /// The signing certificate cannot be used.
     #[error("the signing certificate cannot be used: {0}")]
     Certificate(String),
@@ -404,12 +407,41 @@ impl Envelope {
     }
 }
 
-/// Decodes a recorded entry's bytes down to its statement, without checking signatures: for what the journal holds.
+/// What a recorded entry holds: one of the two.
+#[derive(Debug)]
+pub enum Content {
+    /// What an agency said.
+    Statement(Box<(Envelope, Statement)>),
+    /// What the broker recorded of its registry.
+    RegistryUpdate(Box<RegistryUpdate>),
+}
+
+/// Decodes a recorded entry's bytes, without checking signatures: for what the journal holds.
+pub fn open_entry(bytes: &[u8]) -> Result<(Entry, Content), StatementError> {
+    let mut entry = Entry::decode(bytes).map_err(|e| StatementError::Payload(e.to_string()))?;
+    let content = match entry.registry_update.take() {
+        Some(update) if entry.signed_statement.is_empty() => {
+            Content::RegistryUpdate(Box::new(update))
+        }
+        Some(_) => return Err(StatementError::Envelope("the entry holds two things")),
+        None => {
+            let envelope = Envelope::parse(&entry.signed_statement)?;
+            let statement = envelope.decode()?;
+            Content::Statement(Box::new((envelope, statement)))
+        }
+    };
+    Ok((entry, content))
+}
+
+/// Decodes a recorded entry's bytes down to its statement, without checking signatures.
 pub fn decode_entry(bytes: &[u8]) -> Result<(Entry, Envelope, Statement), StatementError> {
-    let entry = Entry::decode(bytes).map_err(|e| StatementError::Payload(e.to_string()))?;
-    let envelope = Envelope::parse(&entry.signed_statement)?;
-    let statement = envelope.decode()?;
-    Ok((entry, envelope, statement))
+    match open_entry(bytes)? {
+        (entry, Content::Statement(statement)) => {
+            let (envelope, statement) = *statement;
+            Ok((entry, envelope, statement))
+        }
+        (_, Content::RegistryUpdate(_)) => Err(StatementError::NoStatement),
+    }
 }
 
 /// Appends a CBOR byte string in its shortest form (RFC 8949, section 3).

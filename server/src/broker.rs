@@ -5,20 +5,26 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context as _;
+use futures_util::future::BoxFuture;
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
     config::Config,
-    identity::{Listener, Registry},
+    identity::{Listener, Members, Registry, Reload, Watched},
     intake::Intake,
     journal::Journal as _,
+    policy::{
+        access::{self, Record},
+        quotas::{Quotas, Time},
+    },
     projections::CaseReader,
-    sequencer::{Running, Sequencer, stop_process},
+    sequencer::{Given, RegistryState, Running, Sequencer, stop_process},
     startup::{self, Recovered},
     state::Store,
     transparency::{Keeper, Receipts},
@@ -27,6 +33,7 @@ use crate::{
 /// A broker that has recovered and listens, but does not serve yet.
 pub struct Broker {
     listener: Listener,
+    reload: Reload,
     rooms: api::Rooms,
     stopping: CancellationToken,
     parts: Parts,
@@ -38,12 +45,15 @@ struct Parts {
     sequencer: Running,
     state: Arc<Store>,
     keeper: Keeper,
+    record: Arc<Record>,
 }
 
 impl Broker {
     /// Checks everything on disk, then binds the address. Refuses if anything is not as it was left.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let registry = Arc::new(Registry::load(&config.members_dir, &config.trust_domain)?);
+        let watched = Watched::begin(&config);
+        let registry = Arc::new(Registry::new(Members::load(&config)?));
+        registry.current().log_expired_crls();
         let (members, signers) = registry.counts();
         tracing::info!(members, signers, "members loaded");
 
@@ -51,27 +61,41 @@ impl Broker {
             journal,
             log,
             state,
+            membership,
             frontier,
             last_time,
         } = startup::recover(&config)?;
         let reader = journal.reader();
+        let quotas = Arc::new(Quotas::new(&config.quotas, Time::real()));
+
+        let record = open_record(&config)?;
 
         // The way in.
-        let intake = Intake::new(Arc::clone(&registry));
-        let (sequencer, running) = Sequencer::start(
-            &config.sequencer,
-            Box::new(journal),
-            Arc::clone(&log),
-            Arc::clone(&state),
+        let intake = Intake::new(Arc::clone(&registry), Arc::clone(&membership));
+        let given = Given {
+            journal: Box::new(journal),
+            log: Arc::clone(&log),
+            state: Arc::clone(&state),
+            registry: Arc::clone(&registry),
+            membership: Arc::clone(&membership),
             frontier,
             last_time,
-        )?;
+        };
+        let (sequencer, running) = Sequencer::start(&config.sequencer, Arc::clone(&quotas), given)?;
+        // What changed in the members' folder since the last start is on record before anybody is served.
+        sequencer
+            .update_registry(RegistryState::from(&*registry.current()), || {})
+            .await?;
         let keeper = Keeper::start(config.checkpoint_dir(), Arc::clone(&log), |error| {
             stop_process("keeping the checkpoint", &error)
         })?;
 
         // The way out.
-        let cases = CaseReader::new(Arc::clone(&reader), Arc::clone(&state));
+        let cases = CaseReader::new(
+            Arc::clone(&reader),
+            Arc::clone(&state),
+            Arc::clone(&membership),
+        );
         let receipts = Receipts::new(reader, Arc::clone(&log));
 
         let listener = Listener::bind(
@@ -81,25 +105,45 @@ impl Broker {
             &config.limits,
         )
         .await?;
+        // What changes is on record first, and then in force.
+        let apply = {
+            let (sequencer, registry) = (sequencer.clone(), Arc::clone(&registry));
+            move |members: Members| -> BoxFuture<'static, anyhow::Result<()>> {
+                let (sequencer, registry) = (sequencer.clone(), Arc::clone(&registry));
+                Box::pin(async move {
+                    let state = RegistryState::from(&members);
+                    let install = move || registry.replace(members);
+                    Ok(sequencer.update_registry(state, install).await?)
+                })
+            }
+        };
+        let reload = Reload::new(&config, watched, listener.certificate(), Box::new(apply))?;
         let stopping = CancellationToken::new();
         let rooms = api::Rooms {
             registry,
             intake,
             sequencer,
             cases,
+            membership,
             receipts,
             log,
+            access: record.reader(),
+            record: Arc::clone(&record),
+            policy: Arc::new(config.policy.clone()),
             limits: Arc::new(config.limits.clone()),
             stopping: stopping.clone(),
             readers: Arc::new(Semaphore::new(config.limits.readers)),
+            quotas,
         };
         let parts = Parts {
             sequencer: running,
             state,
             keeper,
+            record,
         };
         Ok(Self {
             listener,
+            reload,
             rooms,
             stopping,
             parts,
@@ -115,6 +159,7 @@ impl Broker {
     ) -> anyhow::Result<()> {
         let Self {
             listener,
+            reload,
             rooms,
             stopping,
             parts,
@@ -128,6 +173,7 @@ impl Broker {
         }
         tracing::info!(%address, origin = rooms.log.identity.origin, entries = rooms.log.newest().size, "serving");
 
+        tokio::spawn(reload.run(stopping.clone()));
         let connections = listener.run(stopping.clone());
         let mut served = tokio::spawn(api::serve(rooms, connections));
         let ended_early = tokio::select! {
@@ -166,8 +212,43 @@ impl Parts {
         self.sequencer.close();
         self.keeper.stop();
         self.state.close()?;
+        // Last: until here calls leave their lines.
+        self.record.close();
         Ok(())
     }
+}
+
+/// Checks the access record and goes on from its end.
+fn open_record(config: &Config) -> anyhow::Result<Arc<Record>> {
+    let options = access::Options {
+        dir: config.access_dir(),
+        head_dir: config.checkpoint_dir().to_owned(),
+        rotate_bytes: config.access.rotate_bytes,
+        rotate_after: Duration::from_secs(config.access.rotate_hours * 3_600),
+        keep_files: config.access.keep_files,
+        verify_files: config.access.verify_files,
+    };
+    let (record, opened) = Record::open(options, |error| {
+        stop_process("syncing the access record", &error)
+    })
+    .context("the access record cannot be used")?;
+    let (lines, files) = (opened.last.sequence, opened.files);
+    tracing::info!(
+        lines,
+        files,
+        checked = opened.lines,
+        "access record checked"
+    );
+    if let Some(cut) = opened.cut {
+        tracing::warn!(
+            ?cut,
+            "an incomplete last line of the access record was cut off"
+        );
+    }
+    if opened.head_missing {
+        tracing::warn!("there was no `access-head`: lines missing at the end would not show");
+    }
+    Ok(Arc::new(record))
 }
 
 impl std::fmt::Debug for Broker {

@@ -1,6 +1,10 @@
 //! Configuration: one TOML file, one struct. Every option has a default where a default is safe, a range, and a comment in
 //! `example.toml`, which `casebroker config example` prints. Unknown keys are errors.
 
+mod form;
+mod paths;
+mod quotas;
+
 use std::{
     fs,
     net::SocketAddr,
@@ -8,7 +12,10 @@ use std::{
     time::Duration,
 };
 
+use casebroker_proto::names::Role;
 use serde::Deserialize;
+
+pub use quotas::{Quota, Quotas};
 
 /// The commented example; a test keeps it equal to the defaults.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -32,6 +39,36 @@ pub enum ConfigError {
         /// The parser's words, with the line.
         message: String,
     },
+    /// A value of another type or form.
+    #[error("{}:{line}: `{key} = {value}`: {problem}; accepted: {accepted}", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// Line in the file.
+        line: usize,
+        /// Dotted key.
+        key: String,
+        /// The value as it stands there.
+        value: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What is accepted, in words.
+        accepted: String,
+    },
+    /// A file or folder that the configuration names is missing or closed.
+    #[error("{}:{line}: `{key}`: {}: {problem}", file.display(), path.display())]
+    Path {
+        /// The configuration's file.
+        file: PathBuf,
+        /// Line in it.
+        line: usize,
+        /// Dotted key.
+        key: &'static str,
+        /// What it names.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// A value outside its range.
     #[error("{}:{line}: `{key} = {value}` is out of range; accepted: {accepted}", path.display())]
     Range {
@@ -40,7 +77,7 @@ pub enum ConfigError {
         /// Line in the file, or 0 where the key stands only in the defaults.
         line: usize,
         /// Dotted key.
-        key: &'static str,
+        key: String,
         /// The value.
         value: String,
         /// The range in words.
@@ -58,13 +95,17 @@ pub struct Config {
     pub trust_domain: String,
     /// Folder of journal, state, tree and lock.
     pub data_dir: PathBuf,
-    /// Folder with one folder a member: `anchor.pem`, `member.toml`, `signers/*.pem`.
+    /// Folder with one folder a member: `anchor.pem`, `crl.pem` if there is one, `member.toml`,
+    /// `signers/*.pem`; and `groups.toml` if there are groups.
     pub members_dir: PathBuf,
     /// How long a stop may take, milliseconds, 100 to 60,000.
     #[serde(default = "defaults::shutdown_timeout_ms")]
     pub shutdown_timeout_ms: u64,
     /// The broker's own certificate.
     pub tls: Tls,
+    /// How members' certificates and their files are treated.
+    #[serde(default)]
+    pub identity: Identity,
     /// The log's identity.
     pub log: Log,
     /// Segment files.
@@ -79,6 +120,48 @@ pub struct Config {
     /// What one caller, connection or request may take.
     #[serde(default)]
     pub limits: Limits,
+    /// The access record.
+    #[serde(default)]
+    pub access: Access,
+    /// What callers must say.
+    #[serde(default)]
+    pub policy: Policy,
+    /// What one principal and one agency may take.
+    #[serde(default)]
+    pub quotas: Quotas,
+}
+
+/// The access record.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Access {
+    /// Folder of its files. Default: `access` in `data_dir`.
+    pub dir: Option<PathBuf>,
+    /// A file is ended before it grows beyond this, bytes, 64 KiB to 16 GiB.
+    pub rotate_bytes: u64,
+    /// A file is ended when it is this old, hours, 1 to 8,784.
+    pub rotate_hours: u64,
+    /// Files kept, 0 to 1,000,000; 0 keeps all.
+    pub keep_files: usize,
+    /// Newest files of which every line is checked at start, 0 to 1,000,000; 0 for all.
+    pub verify_files: usize,
+}
+
+/// What callers must say.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Roles that must give purpose and reference to read cases.
+    #[serde(deserialize_with = "roles")]
+    pub require_purpose: Vec<Role>,
+}
+
+fn roles<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Role>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let roles = names.iter().map(|name| name.parse());
+    roles
+        .collect::<Result<_, _>>()
+        .map_err(serde::de::Error::custom)
 }
 
 /// The broker's own certificate.
@@ -89,6 +172,42 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Private key, PEM, PKCS#8.
     pub key: PathBuf,
+    /// Which key exchange groups and cipher suites are offered.
+    #[serde(default)]
+    pub policy: TlsPolicy,
+}
+
+/// Key exchange groups and cipher suites; TLS 1.3 under either.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsPolicy {
+    /// X25519MLKEM768 preferred, then X25519, P-256, P-384; AES-GCM and ChaCha20-Poly1305.
+    #[default]
+    Default,
+    /// P-256 and P-384 with AES-GCM, nothing else.
+    FipsLeaning,
+}
+
+/// How members' certificates and their files are treated.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Identity {
+    /// What a revocation list past its nextUpdate means.
+    pub expired_crl: ExpiredCrl,
+    /// How long files must have been left alone before they are read again, milliseconds, 10 to 1,000.
+    pub debounce_ms: u64,
+    /// How often files are looked at even if no change was told of, milliseconds, 100 to 3,000.
+    pub poll_ms: u64,
+}
+
+/// What a revocation list past its nextUpdate means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExpiredCrl {
+    /// Certificates of its agency are refused until there is a newer one.
+    Error,
+    /// It is used all the same, and a warning is logged when it is read.
+    Warn,
 }
 
 /// The log's identity.
@@ -184,6 +303,16 @@ mod defaults {
     }
 }
 
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            expired_crl: ExpiredCrl::Error,
+            debounce_ms: 200,
+            poll_ms: 2_000,
+        }
+    }
+}
+
 impl Default for Journal {
     fn default() -> Self {
         Self {
@@ -201,6 +330,18 @@ impl Default for Sequencer {
             group_entries: 1_024,
             group_bytes: 8 << 20,
             gather_us: 500,
+        }
+    }
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            rotate_bytes: 64 << 20,
+            rotate_hours: 24,
+            keep_files: 0,
+            verify_files: 16,
         }
     }
 }
@@ -253,22 +394,22 @@ impl Config {
             &mut config.tls.key,
             &mut config.log.key,
         ];
-        for relative in paths.into_iter().chain(config.log.checkpoint_dir.as_mut()) {
+        let optional = [&mut config.log.checkpoint_dir, &mut config.access.dir];
+        for relative in paths.into_iter().chain(optional.into_iter().flatten()) {
             *relative = base.join(&*relative);
         }
         Ok(config)
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|e| ConfigError::Syntax {
-            path: path.into(),
-            message: e.to_string().trim_end().to_owned(),
-        })?;
-        match config.ranges().into_iter().find(|r| !r.holds) {
+        let config: Self = toml::from_str(text).map_err(|e| form::explain(text, path, &e))?;
+        let mut ranges = config.ranges();
+        ranges.extend(config.quotas.ranges());
+        match ranges.into_iter().find(|r| !r.holds) {
             None => Ok(config),
             Some(broken) => Err(ConfigError::Range {
                 path: path.into(),
-                line: line_of(text, broken.key),
+                line: line_of(text, &broken.key),
                 key: broken.key,
                 value: broken.value,
                 accepted: broken.accepted,
@@ -281,6 +422,12 @@ impl Config {
         self.log.checkpoint_dir.as_deref().unwrap_or(&self.data_dir)
     }
 
+    /// Folder of the access record.
+    pub fn access_dir(&self) -> PathBuf {
+        let default = || self.data_dir.join("access");
+        self.access.dir.clone().unwrap_or_else(default)
+    }
+
     /// Longest stop.
     pub fn shutdown_timeout(&self) -> Duration {
         Duration::from_millis(self.shutdown_timeout_ms)
@@ -288,7 +435,7 @@ impl Config {
 
     #[rustfmt::skip]
     fn ranges(&self) -> Vec<Range> {
-        let (s, l) = (&self.sequencer, &self.limits);
+        let (s, l, a) = (&self.sequencer, &self.limits, &self.access);
         vec![
             text("trust_domain", &self.trust_domain, "1 to 255 of a-z, 0-9, '.', '-', '_'", |t| {
                 !t.is_empty() && t.len() <= 255 && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b))
@@ -297,6 +444,8 @@ impl Config {
                 !t.is_empty() && t.len() <= 255 && !t.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
             }),
             number("shutdown_timeout_ms", self.shutdown_timeout_ms, 100, 60_000),
+            number("identity.debounce_ms", self.identity.debounce_ms, 10, 1_000),
+            number("identity.poll_ms", self.identity.poll_ms, 100, 3_000),
             number("journal.segment_bytes", self.journal.segment_bytes, 1 << 20, 1 << 30),
             number("sequencer.queue_entries", s.queue_entries as u64, 1, 65_536),
             number("sequencer.queue_bytes", s.queue_bytes as u64, 1 << 20, 1 << 30),
@@ -322,29 +471,33 @@ impl Config {
             number("limits.query_bytes", l.query_bytes as u64, 1 << 10, 1 << 20),
             number("limits.scan_entries", l.scan_entries, 100, 1_000_000),
             number("limits.readers", l.readers as u64, 1, 1_024),
+            number("access.rotate_bytes", a.rotate_bytes, 64 << 10, 16 << 30),
+            number("access.rotate_hours", a.rotate_hours, 1, 8_784),
+            number("access.keep_files", a.keep_files as u64, 0, 1_000_000),
+            number("access.verify_files", a.verify_files as u64, 0, 1_000_000),
         ]
     }
 }
 
 struct Range {
-    key: &'static str,
+    key: String,
     value: String,
     accepted: String,
     holds: bool,
 }
 
-fn number(key: &'static str, value: u64, min: u64, max: u64) -> Range {
+fn number(key: impl Into<String>, value: u64, min: u64, max: u64) -> Range {
     Range {
-        key,
+        key: key.into(),
         value: value.to_string(),
         accepted: format!("{min} to {max}"),
         holds: (min..=max).contains(&value),
     }
 }
 
-fn text(key: &'static str, value: &str, accepted: &str, rule: impl Fn(&str) -> bool) -> Range {
+fn text(key: &str, value: &str, accepted: &str, rule: impl Fn(&str) -> bool) -> Range {
     Range {
-        key,
+        key: key.into(),
         value: format!("{value:?}"),
         accepted: accepted.into(),
         holds: rule(value),
@@ -399,9 +552,26 @@ mod tests {
             format!("{:?}", example.state),
             format!("{:?}", State::default())
         );
-        for range in example.ranges() {
+        assert_eq!(
+            format!("{:?}", example.identity),
+            format!("{:?}", Identity::default())
+        );
+        assert_eq!(example.tls.policy, TlsPolicy::default());
+        assert_eq!(
+            format!("{:?}", example.access),
+            format!("{:?}", Access::default())
+        );
+        assert_eq!(
+            format!("{:?}", example.policy),
+            format!("{:?}", Policy::default())
+        );
+        assert_eq!(
+            format!("{:?}", example.quotas),
+            format!("{:?}", Quotas::default())
+        );
+        for range in example.ranges().into_iter().chain(example.quotas.ranges()) {
             assert!(
-                line_of(EXAMPLE, range.key) > 0,
+                line_of(EXAMPLE, &range.key) > 0,
                 "{} is not in the example",
                 range.key
             );

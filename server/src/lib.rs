@@ -3,8 +3,11 @@
 
 pub mod api;
 pub mod broker;
+pub mod check;
 pub mod config;
+pub mod core_dumps;
 pub mod demo;
+pub mod durable;
 pub mod identity;
 pub mod intake;
 pub mod journal;
@@ -15,3 +18,4 @@ pub mod startup;
 pub mod state;
 pub mod telemetry;
 pub mod transparency;
+pub mod vital;

@@ -1,13 +1,23 @@
 //! The command line of the broker.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
+use anyhow::Context as _;
 use casebroker_server::{
     broker::Broker,
+    check,
     config::{self, Config},
-    demo, telemetry,
+    core_dumps, demo,
+    journal::JournalError,
+    telemetry,
+    vital::EXIT_IO,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Interagency message broker for confirmed cases: agencies submit with evidence hashes, others query and prove.
@@ -21,6 +31,7 @@ Examples:
   casebroker demo                        the whole story on real public cases, then keeps serving
   casebroker pki init --dir /tmp/cb      a development PKI with configuration for broker and casectl
   casebroker serve --config /tmp/cb/broker.toml
+  casebroker check --data /tmp/cb/data --config /tmp/cb/broker.toml
 "
 )]
 struct Cli {
@@ -37,6 +48,8 @@ enum Command {
     /// Make a development PKI: anchors, certificates, keys. Never for production.
     #[command(subcommand)]
     Pki(PkiCommand),
+    /// Verify journal, tree, checkpoints, state and access record on disk; exit status 0 or 1.
+    Check(check::Args),
     /// Work with configurations.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -58,6 +71,9 @@ struct ServeArgs {
     /// Log one JSON object a line.
     #[arg(long)]
     log_json: bool,
+    /// End when the process with this id, which must be the one that started this, ends.
+    #[arg(long, value_name = "PID", hide = true)]
+    exit_with_parent: Option<i32>,
 }
 
 #[derive(Subcommand)]
@@ -66,6 +82,8 @@ enum PkiCommand {
     Init(demo::pki::InitArgs),
     /// Issue one more certificate, or register one more signer.
     Issue(demo::pki::IssueArgs),
+    /// Revoke a certificate: adds it to its agency's revocation list, or renews the list.
+    Revoke(demo::pki::RevokeArgs),
 }
 
 #[derive(Subcommand)]
@@ -81,20 +99,44 @@ enum ConfigCommand {
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
-            eprintln!("casebroker: {error:#}");
-            ExitCode::FAILURE
+            // Standard error may be closed, and the standard macro would panic then.
+            let _ = writeln!(io::stderr(), "casebroker: {}", words(&error));
+            match error.downcast_ref::<JournalError>() {
+                Some(JournalError::Fatal { .. } | JournalError::Full { .. }) => EXIT_IO.into(),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {
+/// An error with its causes, each said once: most name their cause in their own words already.
+fn words(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let done = match cli.command {
+        Command::Check(args) => {
+            return Ok(match check::run(&args)? {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            });
+        }
         Command::Serve(args) => serve(args),
         Command::Demo(args) => demo::run(args),
         Command::Pki(PkiCommand::Init(args)) => demo::pki::init(&args),
         Command::Pki(PkiCommand::Issue(args)) => demo::pki::issue(&args),
+        Command::Pki(PkiCommand::Revoke(args)) => demo::pki::revoke(&args),
         Command::Config(ConfigCommand::Example) => print(config::EXAMPLE),
         Command::Config(ConfigCommand::Check { file }) => {
             Config::load(&file)?;
@@ -104,21 +146,34 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             ))
         }
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "casebroker",
-                &mut std::io::stdout(),
-            );
+            clap_complete::generate(shell, &mut Cli::command(), "casebroker", &mut io::stdout());
             Ok(())
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
-#[tokio::main]
-async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+fn serve(args: ServeArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(serve_until_told(args));
+    // Dropping it would wait for a call that is stuck on the disk, and a stop has a limit.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve_until_told(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::start(args.log_json);
-    let broker = Broker::open(Config::load(&args.config)?).await?;
+    if let Some(parent) = args.exit_with_parent {
+        exit_with(parent)?;
+    }
+    // Before any key is read.
+    core_dumps::forbid()
+        .context("core dumps cannot be forbidden; is a system call filter too narrow?")?;
+    let config = Config::load(&args.config)?;
+    config.check_paths(&args.config)?;
+    let broker = Broker::open(config).await?;
     let mut terminate = signal(SignalKind::terminate())?;
     let stop = async move {
         tokio::select! {
@@ -129,8 +184,31 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     broker.serve(args.address_file, stop).await
 }
 
+/// The system tells us to stop when the process that started us is gone, however it went.
+fn exit_with(parent: i32) -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    // It may have gone before we said so.
+    let is_there = getppid().is_some_and(|pid| pid.as_raw_nonzero().get() == parent);
+    anyhow::ensure!(is_there, "process {parent}, which started this, has ended");
+    Ok(())
+}
+
 fn print(text: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = || io::Error::from(io::ErrorKind::NotFound);
+        let outer = format!("a.pem: {}; check the path", cause());
+        let outer = anyhow::Error::new(cause()).context(outer);
+        assert_eq!(words(&outer), "a.pem: entity not found; check the path");
+        let other = anyhow::Error::new(cause()).context("a.pem");
+        assert_eq!(words(&other), "a.pem: entity not found");
+    }
 }

@@ -1,21 +1,29 @@
 //! From what is on disk to a broker that may serve: every entry is read, checked and hashed again, and the tree's root is
 //! compared with every group's and with the checkpoint kept beside the journal. Whatever differs, the start refuses.
 
-use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt as _, sync::Arc};
+mod beginning;
+
+use std::{collections::HashMap, io, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use casebroker_proto::{
-    names::{AgencyName, CaseName},
-    tlog::{EMPTY_ROOT, Extension, Frontier, leaf_hash},
-    v1::statement::Kind,
+    names::CaseName,
+    statement::{Content, open_entry},
+    tlog::{Checkpoint, EMPTY_ROOT, Extension, Frontier, leaf_hash},
+    v1::{Entry, RegistryUpdate, statement::Kind},
 };
+use prost::Message as _;
 use prost_types::Timestamp;
 
 use crate::{
     config::Config,
-    journal::{GroupTrailer, Journal as _, JournalReader, ReadLimit, segments},
-    projections::Statement,
-    state::{Change, Effect, Store},
+    durable,
+    journal::{
+        GroupTrailer, Journal as _, JournalReader, ReadLimit,
+        segments::{self, Held, Segments},
+    },
+    projections::{Membership, Statement},
+    state::{Applied, CaseRecord, Change, Effect, RootAt, StatementChange, Store},
     transparency::{Identity, Log, LogError, Newest, TreeFile, load_kept_checkpoint},
 };
 
@@ -23,11 +31,13 @@ use crate::{
 #[derive(Debug)]
 pub struct Recovered {
     /// The journal, at its tail.
-    pub journal: segments::Segments,
+    pub journal: Segments,
     /// The log over it.
     pub log: Arc<Log>,
     /// The state store, caught up.
     pub state: Arc<Store>,
+    /// The registry's history.
+    pub membership: Arc<Membership>,
     /// Frontier of the tree.
     pub frontier: Frontier,
     /// When the last entry was recorded.
@@ -40,39 +50,42 @@ const CATCH_UP: ReadLimit = ReadLimit {
     bytes: 8 << 20,
 };
 
-/// Opens journal, tree and state in `config.data_dir`, or begins them if nothing is there at all.
+/// Space that the state store takes on disk, about, for each entry.
+const STATE_BYTES_AN_ENTRY: u64 = 1_024;
+
+/// Opens journal, tree and state in `config.data_dir`, or begins them if nothing is there at all. Nothing is changed, but
+/// for the lock's note, before the journal's lock is held.
 pub fn recover(config: &Config) -> anyhow::Result<Recovered> {
     let data = &config.data_dir;
-    for dir in [data.as_path(), config.checkpoint_dir()] {
-        // Entries are signed, not encrypted: nobody else on the machine has to read them.
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        made.with_context(|| format!("{}: cannot be made", dir.display()))?;
-    }
     crate::identity::refuse_world_readable(&config.log.key)?;
     let identity = Identity::load(&config.log.origin, &config.log.key)?;
-    let kept = load_kept_checkpoint(config.checkpoint_dir(), &identity)
-        .context("the checkpoint kept beside the journal is not one of this log; was `log.key` or `log.origin` changed?")?;
+    let held = beginning::hold(config, &identity)?;
+    let made = durable::create_dir(config.checkpoint_dir());
+    made.with_context(|| format!("{}: cannot be made", config.checkpoint_dir().display()))?;
+    let kept = load_kept_checkpoint(config.checkpoint_dir(), &identity)?;
 
-    let tree = TreeFile::create(&data.join("tree"))?;
-    let (journal, frontier) = open_journal(
-        config,
-        &tree,
-        kept.as_ref().map(|c| (c.size, c.root.into())),
-    )?;
+    let tree = TreeFile::begin(&data.join("tree"))?;
+    let (journal, frontier) = open_journal(config, held, &tree, kept.as_ref())?;
     let reader = journal.reader();
     let newest = check_last_group(&*reader, &identity, &frontier)?;
+    let tree = tree.finish()?;
 
-    let (state, opened) = Store::open(&data.join("state"), config.state.cache_bytes, newest.size)?;
-    if let Some((aside, why)) = &opened.moved_aside {
-        tracing::warn!(aside = %aside.display(), why, "the state store was moved aside and is built anew from the journal");
-    }
-    catch_up(&*reader, &state, opened.applied, newest.size)?;
+    let root_at = |size: u64| -> io::Result<Option<[u8; 32]>> {
+        if size > newest.size {
+            return Ok(None);
+        }
+        let root = tree.root(size).map_err(io::Error::other)?;
+        Ok(Some(root.into()))
+    };
+    let state = open_state(config, &*reader, &root_at, newest.size)?;
+    let membership = membership(&*reader, &state)?;
     let last_time = last_time(&*reader)?;
     let log = Log::new(identity, tree, newest);
     Ok(Recovered {
         journal,
         log,
         state: Arc::new(state),
+        membership: Arc::new(membership),
         frontier,
         last_time,
     })
@@ -80,24 +93,16 @@ pub fn recover(config: &Config) -> anyhow::Result<Recovered> {
 
 fn open_journal(
     config: &Config,
+    held: Held,
     tree: &TreeFile,
-    kept: Option<(u64, [u8; 32])>,
-) -> anyhow::Result<(segments::Segments, Frontier)> {
-    let dir = config.data_dir.join("journal");
+    kept: Option<&Checkpoint>,
+) -> anyhow::Result<(Segments, Frontier)> {
     let mut options = segments::Options::new(&config.log.origin);
     options.segment_bytes = config.journal.segment_bytes;
     let mut frontier = Frontier::default();
-    if !segments::Segments::exists(&dir)? {
-        if let Some((size, _)) = kept {
-            bail!(
-                "{}: there is no journal, but a checkpoint of {size} entries is kept in {}. Bring the journal back, or \
-                 point `data_dir` at it; it is never made anew over a checkpoint.",
-                dir.display(),
-                config.checkpoint_dir().display()
-            );
-        }
-        tracing::info!(dir = %dir.display(), "a new journal begins");
-        return Ok((segments::Segments::create(&dir, options)?, frontier));
+    if held.is_new()? {
+        tracing::info!(dir = %config.data_dir.display(), "a new journal begins");
+        return Ok((held.create(options)?, frontier));
     }
     let mut rehash = |_: u64, entries: &[&[u8]], trailer: &GroupTrailer| {
         let extension = Extension::new(&frontier, entries.iter().map(|entry| leaf_hash(entry)));
@@ -114,7 +119,8 @@ fn open_journal(
         frontier = extension.into_frontier();
         Ok(())
     };
-    let (journal, recovery) = segments::Segments::open(&dir, options, kept, &mut rehash)?;
+    let expected = kept.map(|kept| (kept.size, kept.root.into()));
+    let (journal, recovery) = held.open(options, expected, &mut rehash)?;
     let (entries, groups, segments) = (recovery.entries, recovery.groups, recovery.segments);
     tracing::info!(
         entries,
@@ -127,6 +133,13 @@ fn open_journal(
         tracing::warn!(
             ?cut,
             "an incomplete last write was cut off; it was never acknowledged"
+        );
+    }
+    if kept.is_none() && entries > 0 {
+        tracing::warn!(
+            entries, dir = %config.checkpoint_dir().display(),
+            "no checkpoint is kept beside the journal, so nobody can tell whether entries are missing at its end; if a broker \
+             has served from here before, find out where its checkpoint went"
         );
     }
     Ok((journal, frontier))
@@ -167,23 +180,61 @@ fn check_last_group(
     })
 }
 
+/// Opens the state store and brings it up to the journal.
+fn open_state(
+    config: &Config,
+    reader: &dyn JournalReader,
+    root_at: &RootAt<'_>,
+    to: u64,
+) -> anyhow::Result<Store> {
+    let dir = config.data_dir.join("state");
+    let (state, opened) = Store::open(&dir, config.state.cache_bytes, root_at)?;
+    if let Some((aside, why)) = &opened.moved_aside {
+        tracing::warn!(aside = %aside.display(), why, "the state store was moved aside and is built anew from the journal");
+    }
+    let from = opened.applied;
+    catch_up(reader, &state, root_at, from, to).with_context(|| {
+        format!(
+            "{}: the state store could not be brought up to the journal; that takes up to {} MiB there, and any \
+             `sled.aside-*` in it may be deleted to make room",
+            dir.display(),
+            ((to - from) * STATE_BYTES_AN_ENTRY >> 20) + 1
+        )
+    })?;
+    for aside in state.remove_older_asides()? {
+        tracing::info!(aside = %aside.display(), "an older state store that had been moved aside was removed");
+    }
+    Ok(state)
+}
+
 /// Brings the state store up to the journal.
-fn catch_up(reader: &dyn JournalReader, state: &Store, from: u64, to: u64) -> anyhow::Result<()> {
+fn catch_up(
+    reader: &dyn JournalReader,
+    state: &Store,
+    root_at: &RootAt<'_>,
+    from: u64,
+    to: u64,
+) -> anyhow::Result<()> {
     let mut next = from;
     while next < to {
         let mut changes: Vec<Change> = Vec::new();
+        // Records of the cases in this batch, which the store does not have yet.
+        let mut records = HashMap::new();
         for record in reader.read(next, CATCH_UP)? {
-            let statement =
-                Statement::decode(record.position, &record.entry).with_context(|| {
-                    format!(
-                        "the entry at position {} cannot be decoded",
-                        record.position
-                    )
-                })?;
+            let statement = Statement::decode(record.position, &record.entry)
+                .with_context(|| undecodable(record.position))?;
             next = record.position + 1;
-            changes.push(change(state, &changes, statement)?);
+            changes.push(match statement {
+                Some(statement) => Change::Statement(change(state, &mut records, statement)?),
+                None => Change::Registry(record.position),
+            });
         }
-        state.stage(&changes, next)?;
+        let root = root_at(next)?.context("the tree is shorter than the journal")?;
+        let applied = Applied {
+            position: next,
+            root,
+        };
+        state.stage(&changes, applied)?;
         if to - from > 100_000 {
             tracing::info!(position = next, of = to, "state store catching up");
         }
@@ -198,7 +249,33 @@ fn catch_up(reader: &dyn JournalReader, state: &Store, from: u64, to: u64) -> an
     Ok(())
 }
 
-fn change(state: &Store, batch: &[Change], statement: Statement) -> anyhow::Result<Change> {
+/// The registry's history, from its updates in the journal.
+fn membership(reader: &dyn JournalReader, state: &Store) -> anyhow::Result<Membership> {
+    let mut updates: Vec<(u64, RegistryUpdate)> = Vec::new();
+    for position in state.registry_updates()? {
+        let records = reader.read(position, ReadLimit::ONE)?;
+        let record = records.first().with_context(|| undecodable(position))?;
+        match open_entry(&record.entry).with_context(|| undecodable(position))? {
+            (_, Content::RegistryUpdate(update)) => updates.push((position, *update)),
+            (_, Content::Statement(_)) => {
+                bail!("the entry at position {position} is no update of the registry")
+            }
+        }
+    }
+    let membership = Membership::default();
+    membership.apply(updates.iter().map(|(position, update)| (*position, update)));
+    Ok(membership)
+}
+
+fn undecodable(position: u64) -> String {
+    format!("the entry at position {position} cannot be decoded")
+}
+
+fn change(
+    state: &Store,
+    batch: &mut HashMap<CaseName, CaseRecord>,
+    statement: Statement,
+) -> anyhow::Result<StatementChange> {
     let Statement {
         position,
         agency,
@@ -206,29 +283,25 @@ fn change(state: &Store, batch: &[Change], statement: Statement) -> anyhow::Resu
         statement,
         ..
     } = statement;
-    let (agency, case): (AgencyName, CaseName) = (agency, case);
     let effect = match statement.kind {
         Some(Kind::Report(_)) => Effect::Reported,
         Some(Kind::Amendment(_)) => Effect::Amended,
         Some(Kind::Retraction(_)) => Effect::Retracted,
+        Some(Kind::Release(_)) => Effect::Released,
         _ => bail!(
             "the entry at position {position} is of a kind that this version does not know; use a newer broker"
         ),
     };
-    let earlier = batch
-        .iter()
-        .rev()
-        .find(|c| c.case == case)
-        .map(|c| c.record.clone());
-    let mut record = match earlier {
+    let mut record = match batch.remove(&case) {
         Some(record) => record,
         None => state.case(&case)?.unwrap_or_default(),
     };
     record.statements.push((position, effect));
+    batch.insert(case.clone(), record.clone());
     let request_id = uuid::Uuid::try_parse(&statement.request_id)
         .with_context(|| format!("the entry at position {position} has no request id"))?
         .into_bytes();
-    Ok(Change {
+    Ok(StatementChange {
         position,
         agency,
         request_id,
@@ -245,5 +318,6 @@ fn last_time(reader: &dyn JournalReader) -> anyhow::Result<Timestamp> {
     let record = records
         .first()
         .context("the journal's last entry cannot be read")?;
-    Ok(Statement::decode(record.position, &record.entry)?.record_time)
+    let entry = Entry::decode(record.entry.as_ref())?;
+    Ok(entry.record_time.unwrap_or_default())
 }

@@ -11,6 +11,8 @@ pub fn start(json: bool) {
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A report of a failed write to standard error would go there too, by a macro that panics if it fails.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     // A second start in one process, as in tests, changes nothing.
     let outcome = if json {

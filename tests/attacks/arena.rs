@@ -115,7 +115,7 @@ impl Arena {
         let Some(before) = self.memory("VmRSS") else {
             return self.note(name, 0, "there is no broker any more");
         };
-        let size = self.caller.log_size(&self.site.log).await;
+        let size = self.caller.statements(&self.site.log).await;
         self.recorded.store(0, Ordering::Relaxed);
         self.forget_peak();
         let begin = Instant::now();
@@ -261,7 +261,7 @@ impl Arena {
         let newcomer = self.site.principal(RCMP, "officer");
         let honest = self.broker.connect(&newcomer);
         let honest = timeout(HONEST_WAIT, honest).await.expect("let in in time");
-        honest.log_size(&self.site.log).await
+        honest.statements(&self.site.log).await
     }
 
     /// A figure of the broker's memory, MiB; `None` if there is no broker any more.

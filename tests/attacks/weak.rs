@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use casebroker_tests::{
     pki::Identity,
-    tls::{Client, PREFACE, connect},
+    tls::{Client, PREFACE, connect_with},
 };
 use num_bigint::BigUint;
 use rcgen::SubjectPublicKeyInfo;
@@ -88,10 +88,10 @@ async fn come(arena: &Arena, with: CertifiedKey) -> Result<(), String> {
         identity: None,
         versions: &[&TLS13],
     };
-    let mut config = client.config();
+    let mut config = client.config(rustls::crypto::aws_lc_rs::default_provider());
     config.client_auth_cert_resolver = Arc::new(Always(Arc::new(with)));
     let answer = async {
-        let mut stream = connect(config, arena.broker.address).await?;
+        let mut stream = connect_with(config, arena.broker.address).await?;
         stream.write_all(PREFACE).await?;
         stream.read_exact(&mut [0; 9]).await
     };

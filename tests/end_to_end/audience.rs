@@ -4,7 +4,7 @@ use casebroker_proto::{
     errors::Reason,
     v1::{CaseReport, ListCasesRequest, ListStatementsRequest, Tlp},
 };
-use casebroker_tests::{Broker, CBP, Caller, DEA, RCMP, Site, cases, refused};
+use casebroker_tests::{Broker, CBP, Caller, DEA, FIRST, RCMP, Site, cases, refused};
 use tonic::{Code, Status};
 
 struct Stage {
@@ -19,7 +19,7 @@ async fn stage() -> Stage {
     let site = Site::new();
     let broker = site.start();
     Stage {
-        dea: broker.connect(&site.principal(DEA, "system")).await,
+        dea: broker.connect(&site.principal(DEA, "officer")).await,
         cbp: broker.connect(&site.principal(CBP, "officer")).await,
         rcmp: broker.connect(&site.principal(RCMP, "officer")).await,
         broker,
@@ -81,14 +81,14 @@ async fn a_hidden_entry_is_answered_exactly_like_one_beyond_the_log() {
     let stage = stage().await;
     let Stage { dea, cbp, rcmp, .. } = &stage;
     let recorded = dea.submit(&cases::reporting(for_rcmp("a"))).await.unwrap();
-    assert_eq!(recorded.position, 0);
-    assert!(rcmp.receipt(0).await.is_ok());
-    let hidden = cbp.receipt(0).await.unwrap_err();
+    assert_eq!(recorded.position, FIRST);
+    assert!(rcmp.receipt(FIRST).await.is_ok());
+    let hidden = cbp.receipt(FIRST).await.unwrap_err();
     refused::<()>(Err(hidden.clone()), Reason::EntryNotFound);
-    for beyond in [1, 2, 9] {
+    for beyond in [2, 3, 9] {
         let missing = cbp.receipt(beyond).await.unwrap_err();
         let at = |position: u64| format!("position {position}");
-        assert_eq!(told(&hidden, &at(0)), told(&missing, &at(beyond)));
+        assert_eq!(told(&hidden, &at(FIRST)), told(&missing, &at(beyond)));
     }
 }
 
@@ -140,7 +140,7 @@ async fn an_amendment_that_narrows_the_audience_withdraws_the_case_and_one_that_
     dea.submit(&cases::amending(for_rcmp("a"), 1))
         .await
         .unwrap();
-    for position in [0, 1] {
+    for position in [FIRST, FIRST + 1] {
         refused(cbp.receipt(position).await, Reason::EntryNotFound);
         assert!(rcmp.receipt(position).await.is_ok());
     }
@@ -153,8 +153,12 @@ async fn an_amendment_that_narrows_the_audience_withdraws_the_case_and_one_that_
         .unwrap();
     let history = cbp.history(&name).await.unwrap();
     let positions: Vec<_> = history.iter().map(|s| s.position).collect();
-    assert_eq!(positions, [0, 2], "the revision for others stays theirs");
-    refused(cbp.receipt(1).await, Reason::EntryNotFound);
+    assert_eq!(
+        positions,
+        [FIRST, FIRST + 2],
+        "the revision for others stays theirs"
+    );
+    refused(cbp.receipt(FIRST + 1).await, Reason::EntryNotFound);
     assert_eq!(rcmp.history(&name).await.unwrap().len(), 3);
 }
 
@@ -326,7 +330,7 @@ async fn a_token_of_another_caller_filter_order_or_listing_is_refused() {
         page_size: 3,
         ..with_token(&token)
     };
-    let colleague = broker.connect(&site.principal(CBP, "system")).await;
+    let colleague = broker.connect(&site.principal(CBP, "officer")).await;
     assert_eq!(colleague.page(&larger).await.unwrap().cases.len(), 3);
 }
 
@@ -393,7 +397,7 @@ async fn bad_requests_for_cases_name_the_field() {
     };
     assert_eq!(path(page(request).await), ["order_by"]);
     let request = ListCasesRequest {
-        min_position: 1,
+        min_position: FIRST + 1,
         ..Default::default()
     };
     refused(page(request).await, Reason::PositionOutOfRange);

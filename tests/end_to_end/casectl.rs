@@ -32,7 +32,7 @@ fn a_case_goes_in_comes_out_and_verifies_with_the_broker_stopped() {
         .json();
     let case = casectl.expect(0, &["-o", "json", "get", &name]).json();
     assert!(case.to_string().contains(&format!("\"{name}\"")));
-    casectl.expect(0, &["log", "receipt", "0", "-O", "a.tlog-proof"]);
+    casectl.expect(0, &["log", "receipt", "1", "-O", "a.tlog-proof"]);
     assert!(broker.stop_blocking().status.success());
 
     let kept = "one.json.receipts.jsonl";
@@ -47,8 +47,8 @@ fn a_case_goes_in_comes_out_and_verifies_with_the_broker_stopped() {
         .unwrap();
     let changed_entry = extra.replacen("extra C", "extra D", 1);
     for (from, to) in [
-        ("index 0", "index 1"),
-        ("casebroker.example/log\n1\n", "casebroker.example/log\n2\n"),
+        ("index 1", "index 0"),
+        ("casebroker.example/log\n2\n", "casebroker.example/log\n3\n"),
         (extra, changed_entry.as_str()),
     ] {
         casectl.write("bad.tlog-proof", &good);
@@ -163,7 +163,7 @@ async fn a_submission_interrupted_by_a_crash_goes_on_without_duplicates() {
     let submit = ["--attempts", "1", "submit", "all.jsonl"];
     let running = casectl.spawn(&submit);
     wait::until_async("some are recorded", || async {
-        (dea.log_size(&site.log).await > 200).then_some(())
+        (dea.statements(&site.log).await > 200).then_some(())
     })
     .await;
     broker.kill_9();
@@ -172,7 +172,7 @@ async fn a_submission_interrupted_by_a_crash_goes_on_without_duplicates() {
 
     let broker = site.start();
     let dea = broker.connect(&site.principal(DEA, "officer")).await;
-    let before = dea.log_size(&site.log).await;
+    let before = dea.statements(&site.log).await;
     assert!(
         (200..CASES as u64).contains(&before),
         "killed in the middle: {before}"
@@ -180,16 +180,172 @@ async fn a_submission_interrupted_by_a_crash_goes_on_without_duplicates() {
     casectl.point_to(&site, &broker);
     casectl.expect(0, &submit);
     assert_eq!(
-        dea.log_size(&site.log).await,
+        dea.statements(&site.log).await,
         CASES as u64,
         "one entry a case"
     );
     assert_eq!(dea.list(None).await.len(), CASES);
     // Once more changes nothing.
     casectl.expect(0, &submit);
-    assert_eq!(dea.log_size(&site.log).await, CASES as u64);
+    assert_eq!(dea.statements(&site.log).await, CASES as u64);
     assert!(broker.stop().await.status.success());
     casectl.expect(0, &["verify", "all.jsonl.receipts.jsonl"]);
     let receipts = fs::read_to_string(casectl.path("all.jsonl.receipts.jsonl")).unwrap();
     assert!(receipts.lines().count() >= CASES);
+}
+
+#[test]
+fn a_file_without_a_statement_is_no_success() {
+    let (_site, _broker, casectl) = start("officer");
+    for (file, text) in [
+        ("empty.json", ""),
+        ("blank.jsonl", "\n\n"),
+        ("list.json", "[]\n"),
+    ] {
+        casectl.write(file, text);
+        for command in ["validate", "submit"] {
+            let ended = casectl.expect(3, &[command, file]);
+            assert!(said(&ended).contains("holds no statement"), "{ended:#?}");
+        }
+        casectl.expect(3, &["-o", "json", "validate", file]).json();
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_with_the_line_of_its_own_field() {
+    let (_site, _broker, casectl) = start("officer");
+    let mut report = cases::report(DEA, "a");
+    report.place.as_mut().unwrap().country = "XX".into();
+    report.items[0].quantity.as_mut().unwrap().value = "1,0".into();
+    let value: serde_json::Value = serde_json::from_str(&json_line(&report)).unwrap();
+    let text = format!("// the case\n{value:#}\n");
+    casectl.write("a.json", &text);
+    let line = |part: &str| text.lines().position(|l| l.contains(part)).unwrap() + 1;
+    let (country, weight) = (line("\"XX\""), line("\"1,0\""));
+    let ended = casectl.expect(3, &["validate", "a.json"]);
+    for place in [
+        format!("a.json:{country}: place.country: "),
+        format!("a.json:{weight}: items[0].quantity.value: "),
+    ] {
+        assert!(ended.stdout.contains(&place), "{place} {ended:#?}");
+    }
+    let ended = casectl.expect(3, &["submit", "a.json"]);
+    let place = format!("place.country (line {country}): ");
+    assert!(said(&ended).contains(&place), "{place} {ended:#?}");
+    let found = casectl
+        .expect(3, &["-o", "json", "submit", "a.json"])
+        .json();
+    let violations = found["results"][0]["error"]["violations"]
+        .as_array()
+        .unwrap();
+    let lines: Vec<_> = violations
+        .iter()
+        .map(|v| v["line"].as_u64().unwrap() as usize)
+        .collect();
+    assert!(
+        lines.contains(&country) && lines.contains(&weight),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_wrong_command_line_is_an_object_too_where_json_is_asked_for() {
+    let (_site, _broker, casectl) = start("officer");
+    for arguments in [
+        &["-o", "json", "get", "a/b/c/d"][..],
+        &["get", "a/b/c/d", "--output=jsonl"],
+        &["-ojson", "no-such-command"],
+    ] {
+        let ended = casectl.expect(2, arguments);
+        assert_eq!(ended.stdout, "");
+        let error: serde_json::Value = serde_json::from_str(&ended.stderr).unwrap();
+        assert_eq!(error["code"], "INVALID_ARGUMENT", "{error}");
+        assert!(error["message"].as_str().is_some_and(|m| !m.is_empty()));
+        assert!(error["action"].as_str().unwrap().contains("--help"));
+    }
+    let plain = casectl.expect(2, &["get", "a/b/c/d"]);
+    assert!(plain.stderr.starts_with("error: "), "{plain:#?}");
+}
+
+#[test]
+fn a_proof_that_cannot_be_verified_says_what_is_missing() {
+    let (_site, _broker, casectl) = start("officer");
+    for id in ["a", "b"] {
+        write_cases(&casectl, "one.json", [id.into()]);
+        casectl.expect(0, &["submit", "one.json"]);
+    }
+    let ended = casectl.expect(0, &["log", "consistency", "1"]);
+    assert!(
+        ended
+            .stdout
+            .contains("not verified: no signed checkpoint of size 1"),
+        "{ended:#?}"
+    );
+    let checkpoint = casectl.expect(0, &["log", "checkpoint"]).stdout;
+    casectl.write("now.checkpoint", &checkpoint);
+    let ended = casectl.expect(0, &["log", "consistency", "now.checkpoint"]);
+    assert!(ended.stdout.contains("verified: the larger"), "{ended:#?}");
+}
+
+#[test]
+fn evidence_of_another_size_than_the_statement_names_is_told_apart_from_unnamed_evidence() {
+    let (_site, _broker, casectl) = start("officer");
+    casectl.write("lab.pdf", "a laboratory report");
+    casectl.write("other.pdf", "something else");
+    let hashed = casectl
+        .expect(0, &["-o", "json", "evidence", "hash", "lab.pdf"])
+        .json();
+    let digest = hashed.to_string();
+    let digest = digest
+        .split("\"value\":\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    let mut case: serde_json::Value =
+        serde_json::from_str(&json_line(&cases::report(DEA, "a"))).unwrap();
+    case["evidence"][1]["digest"]["value"] = digest.into();
+    casectl.write("a.json", &case.to_string());
+    casectl.expect(0, &["submit", "a.json"]);
+    let kept = "a.json.receipts.jsonl";
+    let ended = casectl.expect(7, &["verify", kept, "--evidence", "lab.pdf", "other.pdf"]);
+    for words in [
+        "lab.pdf: evidence lab has its digest, but a size of 4096 bytes; the file has 19",
+        "other.pdf: no statement names its digest",
+    ] {
+        assert!(ended.stdout.contains(words), "{ended:#?}");
+    }
+}
+
+#[test]
+fn on_a_terminal_an_officer_is_told_that_there_is_no_answer_yet() {
+    let (site, broker, casectl) = start("officer");
+    assert!(broker.stop_blocking().status.success());
+    // Takes connections, as far as the system does by itself, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("https://localhost:{}", silent.local_addr().unwrap().port());
+    let screen = site.path().join("screen");
+    let command = format!(
+        "{} --config {} --endpoint {endpoint} whoami",
+        casebroker_tests::broker::binary("casectl").display(),
+        casectl.path("config.toml").display(),
+    );
+    // `script` gives it a terminal.
+    let mut running = std::process::Command::new("script")
+        .args(["--quiet", "--return", "--flush", "--command", &command])
+        .arg(&screen)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let note = format!("no answer yet from {endpoint}, attempt 1 of ");
+    wait::until("the note is on the screen", || {
+        let shown = fs::read(&screen).ok()?;
+        String::from_utf8_lossy(&shown)
+            .contains(&note)
+            .then_some(())
+    });
+    running.kill().unwrap();
+    running.wait().unwrap();
 }

@@ -67,8 +67,13 @@ fn an_unknown_key_is_named_with_its_line() {
 #[test]
 fn a_value_of_another_type_is_named_with_its_line() {
     let site = Site::new().with("limits.readers", "\"many\"");
-    let line = format!("line {}", line_of(&site, "readers"));
-    assert_says(&refusal(&site), &["readers", &line]);
+    let line = format!("broker.toml:{}:", line_of(&site, "readers"));
+    let words = [&*line, "`limits.readers = \"many\"`", "accepted: 1 to 1024"];
+    assert_says(&refusal(&site), &words);
+    let site = Site::new().with("listen", "\"127.0.0.1\"");
+    let line = format!("broker.toml:{}:", line_of(&site, "listen"));
+    let words = [&*line, "`listen = \"127.0.0.1\"`", "accepted: ", ":7443\""];
+    assert_says(&refusal(&site), &words);
 }
 
 #[test]
@@ -97,6 +102,37 @@ fn a_missing_file_is_named_with_what_to_do() {
         site.start().stop_blocking().status.success(),
         "all of them were there"
     );
+}
+
+#[test]
+fn a_missing_path_names_the_key_and_line_that_led_to_it_and_its_cause_once() {
+    for (key, file) in [
+        ("tls.certificate", "pki/server.pem"),
+        ("tls.key", "pki/server.key"),
+        ("log.key", "pki/log.key"),
+        ("members_dir", "pki/members"),
+    ] {
+        let site = Site::new();
+        fs::rename(site.path().join(file), site.path().join("aside")).unwrap();
+        let text = fs::read_to_string(site.config()).unwrap();
+        let line = text.lines().position(|line| line.contains(file)).unwrap() + 1;
+        let stderr = refusal(&site);
+        let place = format!("broker.toml:{line}: `{key}`: ");
+        assert_says(&stderr, &[&place, file, "No such file"]);
+        assert_eq!(stderr.matches("No such file").count(), 1, "{stderr}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_names_key_and_line_and_what_to_do() {
+    for key in ["data_dir", "log.checkpoint_dir"] {
+        // A file is in the way, which stops the superuser too.
+        let site = Site::new().with(key, "\"broker.toml/data\"");
+        let stderr = refusal_keeping_data(&site);
+        let last = key.rsplit('.').next().unwrap();
+        let place = format!("broker.toml:{}: `{key}`: ", line_of(&site, last));
+        assert_says(&stderr, &[&place, "or point", "elsewhere"]);
+    }
 }
 
 fn refusal_keeping_data(site: &Site) -> String {

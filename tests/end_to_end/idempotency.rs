@@ -1,7 +1,7 @@
 //! The same request again is the same answer again; for ever, and for nobody else.
 
 use casebroker_proto::{errors::Reason, v1::RecordedStatement};
-use casebroker_tests::{Broker, CBP, Caller, DEA, Site, cases, proof::verify, refused};
+use casebroker_tests::{Broker, CBP, Caller, DEA, FIRST, Site, cases, proof::verify, refused};
 
 async fn connect(broker: &Broker, site: &Site) -> Caller {
     broker.connect(&site.principal(DEA, "system")).await
@@ -61,7 +61,7 @@ async fn check_replays(
     site: &Site,
     all: &[(casebroker_proto::v1::Statement, RecordedStatement)],
 ) {
-    let size = dea.log_size(&site.log).await;
+    let size = dea.statements(&site.log).await;
     for (statement, first) in all.iter().step_by(7) {
         // Signed afresh: the envelope has other bytes, the statement the same.
         let again = dea.submit(statement).await.unwrap();
@@ -80,7 +80,7 @@ async fn check_replays(
         assert!(again.replayed);
         assert_same(&again, first);
     }
-    assert_eq!(dea.log_size(&site.log).await, size, "nothing was written");
+    assert_eq!(dea.statements(&site.log).await, size, "nothing was written");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,13 +105,13 @@ async fn equal_requests_in_flight_at_once_make_one_entry() {
             .map(|answer| answer.unwrap())
             .collect();
         assert_eq!(answers.len(), 12);
-        assert_eq!(answers[0].position, round);
+        assert_eq!(answers[0].position, FIRST + round);
         for answer in &answers {
             assert_same(answer, &answers[0]);
         }
         assert!(answers.iter().any(|answer| !answer.replayed));
     }
-    assert_eq!(callers[0].log_size(&site.log).await, 60);
+    assert_eq!(callers[0].statements(&site.log).await, 60);
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn a_request_id_with_another_statement_is_refused_and_nothing_is_written()
         for answer in dea.submit_all(signed).await.unwrap() {
             refused(answer, Reason::RequestIdReused);
         }
-        assert_eq!(dea.log_size(&site.log).await, 1);
+        assert_eq!(dea.statements(&site.log).await, 1);
     }
 }
 
@@ -165,7 +165,7 @@ async fn a_request_id_reused_within_one_stream_is_refused_in_its_place() {
     let recorded = answers.next().unwrap().unwrap();
     refused(answers.next().unwrap(), Reason::RequestIdReused);
     assert_same(&answers.next().unwrap().unwrap(), &recorded);
-    assert_eq!(dea.log_size(&site.log).await, 1);
+    assert_eq!(dea.statements(&site.log).await, 1);
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn equal_request_ids_of_two_agencies_do_not_meet() {
     of_cbp.request_id.clone_from(&of_dea.request_id);
     let first = dea.submit(&of_dea).await.unwrap();
     let second = cbp.submit(&of_cbp).await.unwrap();
-    assert_eq!((first.position, second.position), (0, 1));
+    assert_eq!((first.position, second.position), (FIRST, FIRST + 1));
     assert!(!second.replayed);
     assert_same(&dea.submit(&of_dea).await.unwrap(), &first);
     assert_same(&cbp.submit(&of_cbp).await.unwrap(), &second);
@@ -197,5 +197,5 @@ async fn a_refused_request_may_be_mended_under_the_same_id() {
     bad.request_id.clone_from(&good.request_id);
     refused(dea.submit(&bad).await, Reason::InvalidFields);
     let recorded = dea.submit(&good).await.unwrap();
-    assert_eq!((recorded.position, recorded.replayed), (0, false));
+    assert_eq!((recorded.position, recorded.replayed), (FIRST, false));
 }

@@ -259,7 +259,7 @@ async fn auditors_and_operators_reach_no_cases() {
             _ => drop(refused(caller.receipt(0).await, no)),
         }
     }
-    assert_eq!(system.log_size(&site.log).await, 1);
+    assert_eq!(system.statements(&site.log).await, 1);
 }
 
 #[tokio::test]

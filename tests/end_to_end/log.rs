@@ -9,7 +9,7 @@ use casebroker_proto::{
     },
 };
 use casebroker_tests::{
-    Broker, Caller, DEA, RCMP, Site,
+    Broker, Caller, DEA, FIRST, RCMP, Site,
     caller::fields,
     cases,
     proof::{self, check, verify},
@@ -40,12 +40,9 @@ async fn consistency(
 async fn every_checkpoint_is_a_beginning_of_every_later_one() {
     let site = Site::new();
     let (_broker, dea) = start(&site).await;
-    assert_eq!(
-        dea.checkpoint(&site.log).await,
-        None,
-        "an empty log has none"
-    );
-    let mut checkpoints: Vec<Checkpoint> = Vec::new();
+    let first = dea.checkpoint(&site.log).await.unwrap();
+    assert_eq!(first.size, FIRST, "the registry alone");
+    let mut checkpoints = vec![first];
     for n in 0..20 {
         // Groups of several sizes.
         let signed = (0..=n % 4).map(|m| dea.sign(&cases::reporting_as(DEA, &format!("c{n}-{m}"))));
@@ -54,7 +51,7 @@ async fn every_checkpoint_is_a_beginning_of_every_later_one() {
         }
         checkpoints.push(dea.checkpoint(&site.log).await.unwrap());
     }
-    assert_eq!(checkpoints.last().unwrap().size, 50);
+    assert_eq!(checkpoints.last().unwrap().size, FIRST + 50);
     for (i, old) in checkpoints.iter().enumerate() {
         for new in &checkpoints[i..] {
             check(
@@ -78,8 +75,8 @@ async fn every_checkpoint_is_a_beginning_of_every_later_one() {
 async fn consistency_proofs_at_the_edges() {
     let site = Site::new();
     let (_broker, dea) = start(&site).await;
-    refused(consistency(&dea, 1, 0).await, Reason::PositionOutOfRange);
-    for n in 0..5 {
+    refused(consistency(&dea, 2, 0).await, Reason::PositionOutOfRange);
+    for n in FIRST..5 {
         dea.submit(&cases::reporting_as(DEA, &format!("c{n}")))
             .await
             .unwrap();
@@ -225,7 +222,7 @@ async fn a_known_size_beyond_the_log_is_out_of_range_and_nothing_is_written() {
         dea.intake().submit(request).await,
         Reason::PositionOutOfRange,
     );
-    assert_eq!(dea.log_size(&site.log).await, 1);
+    assert_eq!(dea.statements(&site.log).await, 1);
 }
 
 #[tokio::test]
@@ -235,7 +232,7 @@ async fn every_role_of_every_member_may_follow_the_log() {
     dea.submit(&cases::reporting_as(DEA, "a")).await.unwrap();
     for role in ["system", "officer", "auditor", "operator"] {
         let caller = broker.connect(&site.principal(RCMP, role)).await;
-        assert_eq!(caller.log_size(&site.log).await, 1, "{role}");
+        assert_eq!(caller.statements(&site.log).await, 1, "{role}");
         assert!(consistency(&caller, 1, 0).await.is_ok(), "{role}");
     }
 }

@@ -1,10 +1,21 @@
 //! What agencies may rely on, seen over the wire.
 
+mod access;
 mod audience;
 mod casectl;
 mod config;
+mod demo;
+mod deploy;
 mod idempotency;
 mod identity;
 mod log;
+mod quotas;
+mod registry;
+mod reload;
+mod replay;
+mod revocation;
+mod secrets;
 mod submit;
+mod tls;
 mod validation;
+mod wire;

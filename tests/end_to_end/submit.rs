@@ -5,12 +5,11 @@ use casebroker_proto::{
     statement::decode_entry,
     v1::{
         Corroboration, Dispute, EvidenceRequest, EvidenceResponse, EvidenceResponseKind, Finding,
-        FindingResult, ItemFinding, LaboratoryFinding, Release, Statement, Technique, Tlp,
-        statement::Kind,
+        FindingResult, ItemFinding, LaboratoryFinding, Statement, Technique, Tlp, statement::Kind,
     },
 };
 use casebroker_tests::{
-    CBP, DEA, RCMP, Site,
+    CBP, DEA, FIRST, RCMP, Site,
     caller::fields,
     cases,
     pki::spiffe,
@@ -28,14 +27,14 @@ async fn a_case_comes_back_as_it_was_reported_and_its_receipt_verifies() {
     let signed = dea.sign(&statement);
     let recorded = dea.submit_signed(signed.clone()).await.unwrap();
 
-    assert_eq!((recorded.position, recorded.replayed), (0, false));
+    assert_eq!((recorded.position, recorded.replayed), (FIRST, false));
     let (entry, _, in_entry) = decode_entry(&recorded.entry).unwrap();
     assert_eq!(entry.signed_statement, signed, "the bytes as sent");
     assert_eq!(entry.principal, spiffe(DEA, "system", "test"));
     assert_eq!(entry.salt.len(), 16);
     assert_eq!(entry.record_time, recorded.record_time);
     assert_eq!(in_entry, statement);
-    assert_eq!(verify(&recorded, &site.log).size, 1);
+    assert_eq!(verify(&recorded, &site.log).size, FIRST + 1);
 
     let name = cases::name(DEA, "2016-0001");
     let case = dea.get(&name).await.unwrap();
@@ -45,7 +44,7 @@ async fn a_case_comes_back_as_it_was_reported_and_its_receipt_verifies() {
     assert_eq!(report, sent);
     assert_eq!((case.revision, case.retracted), (1, false));
     assert_eq!(case.owner, "agencies/us-dea");
-    assert_eq!((case.first_position, case.last_position), (0, 0));
+    assert_eq!((case.first_position, case.last_position), (FIRST, FIRST));
     assert_eq!(case.create_time, recorded.record_time);
 
     let history = dea.history(&name).await.unwrap();
@@ -73,10 +72,10 @@ async fn a_receipt_is_had_again_later_against_the_newest_checkpoint() {
             receipt: answer.receipt,
             ..recorded.clone()
         };
-        assert_eq!(verify(&again, &site.log).size, 5);
+        assert_eq!(verify(&again, &site.log).size, FIRST + 5);
     }
     let newest = proof::verify_against_newest(&dea, &site.log, &all).await;
-    assert_eq!(newest.size, 5);
+    assert_eq!(newest.size, FIRST + 5);
 }
 
 #[tokio::test]
@@ -134,7 +133,7 @@ async fn a_stream_gives_one_answer_a_request_in_order() {
     let mut recorded = Vec::new();
     for (n, (answer, statement)) in answers.into_iter().zip(&statements).enumerate() {
         let answer = answer.unwrap();
-        assert_eq!(answer.position, n as u64);
+        assert_eq!(answer.position, FIRST + n as u64);
         let (_, _, in_entry) = decode_entry(&answer.entry).unwrap();
         assert_eq!(&in_entry, statement);
         recorded.push(answer);
@@ -167,19 +166,19 @@ async fn a_bad_statement_in_a_stream_is_answered_in_its_place_and_the_stream_goe
     ];
     let mut answers = dea.submit_all(requests).await.unwrap().into_iter();
     let mut next = || answers.next().unwrap();
-    assert_eq!(next().unwrap().position, 0);
+    assert_eq!(next().unwrap().position, FIRST);
     let details = refused(next(), Reason::InvalidFields);
     let paths = fields(&details);
     assert!(paths.contains(&"report.report.title".into()), "{paths:?}");
     assert!(paths.contains(&"report.report.place".into()), "{paths:?}");
-    assert_eq!(next().unwrap().position, 1);
+    assert_eq!(next().unwrap().position, FIRST + 1);
     refused(next(), Reason::InvalidEnvelope);
     refused(next(), Reason::AgencyMismatch);
-    assert_eq!(next().unwrap().position, 2);
+    assert_eq!(next().unwrap().position, FIRST + 2);
     refused(next(), Reason::CaseExists);
-    assert_eq!(next().unwrap().position, 3);
+    assert_eq!(next().unwrap().position, FIRST + 3);
     assert!(answers.next().is_none());
-    assert_eq!(dea.log_size(&site.log).await, 4);
+    assert_eq!(dea.statements(&site.log).await, 4);
 }
 
 #[tokio::test]
@@ -197,13 +196,13 @@ async fn an_amendment_makes_a_new_revision_and_the_history_shows_both() {
     let case = dea.get(&name).await.unwrap();
     assert_eq!(
         (case.revision, case.first_position, case.last_position),
-        (2, 0, 1)
+        (2, FIRST, FIRST + 1)
     );
     assert_eq!(case.report.unwrap().title, second.title);
     let history = dea.history(&name).await.unwrap();
     assert_eq!(
         history.iter().map(|s| s.position).collect::<Vec<_>>(),
-        [0, 1]
+        [FIRST, FIRST + 1]
     );
     assert!(history[0].record_time.unwrap().seconds <= history[1].record_time.unwrap().seconds);
 }
@@ -220,7 +219,7 @@ async fn an_amendment_of_another_revision_is_aborted_and_told_the_current_one() 
         let metadata = &details.error_info().unwrap().metadata;
         assert_eq!(metadata["current_revision"], "1");
     }
-    assert_eq!(dea.log_size(&site.log).await, 1);
+    assert_eq!(dea.statements(&site.log).await, 1);
 }
 
 #[tokio::test]
@@ -250,7 +249,7 @@ async fn of_amendments_at_the_same_time_exactly_one_wins() {
     }
     let case = dea.get(&cases::name(DEA, "a")).await.unwrap();
     assert_eq!(case.revision, 11);
-    assert_eq!(dea.log_size(&site.log).await, 11);
+    assert_eq!(dea.statements(&site.log).await, 11);
 }
 
 #[tokio::test]
@@ -278,7 +277,7 @@ async fn a_retracted_case_stays_visible_as_such_and_takes_nothing_more() {
         dea.submit(&cases::reporting_as(DEA, "a")).await,
         Reason::CaseExists,
     );
-    assert_eq!(dea.log_size(&site.log).await, 2);
+    assert_eq!(dea.statements(&site.log).await, 2);
 }
 
 #[tokio::test]
@@ -290,7 +289,7 @@ async fn what_is_not_there_cannot_be_amended_or_retracted() {
     refused(dea.submit(&amendment).await, Reason::CaseNotFound);
     let retraction = cases::retracting(&cases::name(DEA, "a"));
     refused(dea.submit(&retraction).await, Reason::CaseNotFound);
-    assert_eq!(dea.log_size(&site.log).await, 0);
+    assert_eq!(dea.statements(&site.log).await, 0);
 }
 
 #[tokio::test]
@@ -309,7 +308,7 @@ async fn nobody_changes_a_case_of_another_agency() {
         refused(cbp.submit(&statement).await, Reason::AgencyMismatch);
     }
     assert_eq!(dea.get(&name).await.unwrap().revision, 1);
-    assert_eq!(dea.log_size(&site.log).await, 1);
+    assert_eq!(dea.statements(&site.log).await, 1);
 }
 
 #[tokio::test]
@@ -355,10 +354,6 @@ async fn kinds_that_are_not_built_are_refused_openly() {
             findings: vec![finding],
             ..Default::default()
         }),
-        Kind::Release(Release {
-            handling: Some(cases::handling(Tlp::Green, &[])),
-            ..Default::default()
-        }),
     ];
     for kind in kinds {
         let statement = Statement {
@@ -370,5 +365,5 @@ async fn kinds_that_are_not_built_are_refused_openly() {
             Reason::StatementKindUnsupported,
         );
     }
-    assert_eq!(dea.log_size(&site.log).await, 1);
+    assert_eq!(dea.statements(&site.log).await, 1);
 }

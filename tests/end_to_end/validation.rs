@@ -6,11 +6,10 @@ use casebroker_proto::{
     v1::{SubmitStreamRequest, Tlp, Unit},
 };
 use casebroker_tests::{
-    Broker, CBP, Caller, DEA, Site,
+    Broker, CBP, Caller, DEA, FIRST, Site,
     caller::{fields, outcome},
     cases, refused,
 };
-use tonic::Code;
 
 async fn start(site: &Site) -> (Broker, Caller) {
     let broker = site.start();
@@ -64,7 +63,7 @@ async fn all_broken_rules_are_told_at_once_with_their_paths() {
             .iter()
             .all(|v| !v.description.is_empty())
     );
-    assert_eq!(dea.log_size(&site.log).await, 0);
+    assert_eq!(dea.statements(&site.log).await, 0);
 }
 
 #[tokio::test]
@@ -78,7 +77,7 @@ async fn an_audience_that_is_no_member_is_refused() {
         Reason::InvalidFields,
     );
     assert_eq!(fields(&details), ["report.report.handling.audience[1]"]);
-    assert_eq!(dea.log_size(&site.log).await, 0);
+    assert_eq!(dea.statements(&site.log).await, 0);
 }
 
 #[tokio::test]
@@ -90,10 +89,12 @@ async fn an_oversized_message_is_refused_and_the_broker_serves_on() {
     assert_eq!(fields(&details), ["signed_statement"]);
     // Beyond the message limit the library refuses, before anything of it is decoded.
     for bytes in [1 << 20, 8 << 20] {
-        let status = dea.submit_signed(vec![0; bytes]).await.unwrap_err();
-        assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+        refused(
+            dea.submit_signed(vec![0; bytes]).await,
+            Reason::MessageTooLarge,
+        );
     }
-    assert_eq!(dea.log_size(&site.log).await, 0);
+    assert_eq!(dea.statements(&site.log).await, 0);
     dea.submit(&cases::reporting_as(DEA, "a")).await.unwrap();
 }
 
@@ -137,7 +138,7 @@ async fn malformed_envelopes_are_refused() {
     }
     let details = refused(dea.submit_signed(vec![]).await, Reason::InvalidFields);
     assert_eq!(fields(&details), ["signed_statement"]);
-    assert_eq!(dea.log_size(&site.log).await, 0);
+    assert_eq!(dea.statements(&site.log).await, 0);
     dea.submit_signed(good).await.unwrap();
 }
 
@@ -156,7 +157,7 @@ async fn a_statement_changed_after_it_was_signed_is_refused() {
         dea.submit_signed(other_signature).await,
         Reason::SignatureInvalid,
     );
-    assert_eq!(dea.log_size(&site.log).await, 0);
+    assert_eq!(dea.statements(&site.log).await, 0);
 }
 
 #[tokio::test]
@@ -174,7 +175,7 @@ async fn only_a_registered_valid_signing_certificate_of_the_callers_agency_signs
         let signed = signer.sign(&statement).unwrap();
         refused(dea.submit_signed(signed).await, Reason::SignerUnknown);
     }
-    assert_eq!(dea.log_size(&site.log).await, 0);
+    assert_eq!(dea.statements(&site.log).await, 0);
     dea.submit(&statement).await.unwrap();
 }
 
@@ -190,8 +191,7 @@ async fn a_stream_is_ended_by_an_oversized_message_only_after_what_came_before_i
     requests.send(good).await.unwrap();
     requests.send(request(vec![0; 2 << 20])).await.unwrap();
     let first = answers.message().await.unwrap().unwrap();
-    assert_eq!(outcome(first).unwrap().position, 0);
-    let status = answers.message().await.unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
-    assert_eq!(dea.log_size(&site.log).await, 1);
+    assert_eq!(outcome(first).unwrap().position, FIRST);
+    refused(answers.message().await, Reason::MessageTooLarge);
+    assert_eq!(dea.statements(&site.log).await, 1);
 }

@@ -8,7 +8,9 @@ use std::{
 };
 
 use casebroker_proto::v1::RecordedStatement;
-use casebroker_tests::{Caller, DEA, Site, cases, files, proof::verify_against_newest, segment};
+use casebroker_tests::{
+    Caller, DEA, FIRST, Site, cases, files, proof::verify_against_newest, segment,
+};
 
 /// Submits this many cases one by one, so that each is a group, and ends the broker orderly or by force.
 async fn fill(site: &Site, cases: Range<usize>, orderly: bool) -> Vec<RecordedStatement> {
@@ -59,12 +61,15 @@ async fn assert_cut(site: &Site, whole: u64, recorded: &[RecordedStatement], off
         &format!("offset: {offset}"),
     ]);
     let dea = broker.connect(&site.principal(DEA, "system")).await;
-    assert_eq!(dea.log_size(&site.log).await, whole);
+    assert_eq!(dea.statements(&site.log).await, whole);
     verify_against_newest(&dea, &site.log, &recorded[..whole as usize]).await;
     assert_eq!(dea.list(None).await.len(), whole as usize);
     // The place is used again, and a second start finds nothing to cut.
     let statement = cases::reporting_as(DEA, "afterwards");
-    assert_eq!(dea.submit(&statement).await.unwrap().position, whole);
+    assert_eq!(
+        dea.submit(&statement).await.unwrap().position,
+        FIRST + whole
+    );
     drop(broker.kill_9());
     let broker = site.start();
     assert!(!broker.stderr().contains("cut off"), "{}", broker.stderr());
@@ -215,7 +220,7 @@ async fn a_flipped_bit_anywhere_is_refused_naming_segment_offset_and_position() 
 async fn an_entry_changed_together_with_its_checksums_is_refused() {
     let (site, _) = filled(4, 0).await;
     let (path, bytes, groups) = only_segment(&site);
-    for (n, group) in groups.iter().enumerate() {
+    for (n, group) in groups.iter().enumerate().skip(FIRST as usize) {
         let mut changed = bytes.clone();
         let entry = &changed[group.entries.clone()];
         let at = group.entries.start + entry.windows(3).position(|w| w == b"ink").unwrap();
@@ -265,7 +270,7 @@ async fn a_deleted_segment_is_refused_naming_the_missing_positions() {
     fs::rename(&segments[last], &aside).unwrap();
     let words = [
         format!("ends at tree size {}", first(last)),
-        "covers 150".into(),
+        format!("covers {}", FIRST + 150),
     ];
     assert_refused(&site, &[&words[0], &words[1]]);
     fs::rename(&aside, &segments[last]).unwrap();

@@ -1,7 +1,12 @@
 //! What happens when processes, disks and operators fail.
 
+mod access;
 mod crash;
 mod disk;
+mod full;
+mod hang;
+mod lost;
 mod replaced;
+mod restart;
 mod state;
 mod sync;

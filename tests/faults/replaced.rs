@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use casebroker_tests::{DEA, Site, cases, files, site::ORIGIN};
+use casebroker_tests::{DEA, FIRST, Site, cases, files, site::ORIGIN};
 
 async fn submit(site: &Site, ids: &[&str]) {
     let broker = site.start();
@@ -45,13 +45,13 @@ async fn an_older_copy_put_back_is_refused() {
     refused(
         &site,
         &[
-            "tree size 3",
-            "covers 5",
+            "tree size 4",
+            "covers 6",
             "acknowledged entries are missing",
         ],
     );
     // Not even a second try is believed.
-    refused(&site, &["tree size 3", "covers 5"]);
+    refused(&site, &["tree size 4", "covers 6"]);
     files::replace_dir(&newest, &site.data());
     submit(&site, &["f"]).await;
 }
@@ -66,7 +66,7 @@ async fn another_history_of_the_same_log_is_refused() {
     site.set("log.checkpoint_dir", format!("{lost:?}"));
     submit(&site, &["x", "y", "z"]).await;
     site.set("log.checkpoint_dir", format!("{elsewhere:?}"));
-    refused(&site, &["disagrees with the checkpoint", "tree size 5"]);
+    refused(&site, &["disagrees with the checkpoint", "tree size 6"]);
 }
 
 #[tokio::test]
@@ -74,16 +74,16 @@ async fn a_missing_journal_is_never_made_anew_over_a_kept_checkpoint() {
     let (site, _) = with_older_copy().await;
     let aside = site.path().join("aside");
     fs::rename(site.data(), &aside).unwrap();
-    refused(&site, &["there is no journal", "5 entries"]);
+    refused(&site, &["there is no journal", "6 entries"]);
     assert!(!site.journal().exists(), "nothing was made");
     let _ = fs::remove_dir_all(site.data());
     fs::rename(&aside, site.data()).unwrap();
     let journal = site.path().join("journal-aside");
     fs::rename(site.journal(), &journal).unwrap();
-    refused(&site, &["there is no journal", "5 entries"]);
+    refused(&site, &["there is no journal", "6 entries"]);
     // An empty folder, as an unmounted volume looks like.
     fs::create_dir(site.journal()).unwrap();
-    refused(&site, &["there is no journal", "5 entries"]);
+    refused(&site, &["there is no journal", "6 entries"]);
     fs::remove_dir(site.journal()).unwrap();
     fs::rename(&journal, site.journal()).unwrap();
     submit(&site, &["f"]).await;
@@ -99,8 +99,8 @@ async fn a_second_broker_on_the_same_data_is_refused_and_told_who_holds_it() {
     refused(&site, &["held by another broker", &holder]);
     // The first has noticed nothing.
     let recorded = dea.submit(&cases::reporting_as(DEA, "b")).await.unwrap();
-    assert_eq!(recorded.position, 1);
-    let receipt = dea.receipt(0).await.unwrap();
+    assert_eq!(recorded.position, FIRST + 1);
+    let receipt = dea.receipt(FIRST).await.unwrap();
     assert!(receipt.receipt.starts_with("c2sp.org/tlog-proof@v1\n"));
     drop(first.kill_9());
     let second = site.start();
@@ -122,6 +122,25 @@ async fn another_log_key_is_refused() {
 }
 
 #[tokio::test]
+async fn a_kept_checkpoint_that_is_empty_or_cut_is_named_with_what_to_do() {
+    let site = Site::new();
+    submit(&site, &["a"]).await;
+    let whole = fs::read(site.kept_checkpoint()).unwrap();
+    for cut in [&b""[..], &whole[..whole.len() / 2], b"\xff\xff"] {
+        fs::write(site.kept_checkpoint(), cut).unwrap();
+        let path = site.kept_checkpoint().display().to_string();
+        refused(&site, &[&path, "empty or cut", "move the file aside"]);
+        assert_eq!(
+            fs::read(site.kept_checkpoint()).unwrap(),
+            cut,
+            "left as it is"
+        );
+    }
+    fs::write(site.kept_checkpoint(), whole).unwrap();
+    drop(site.start());
+}
+
+#[tokio::test]
 async fn another_origin_is_refused() {
     let mut site = Site::new();
     submit(&site, &["a"]).await;
@@ -137,7 +156,7 @@ async fn a_kept_checkpoint_that_is_damaged_is_refused() {
     submit(&site, &["a"]).await;
     let good = fs::read_to_string(site.kept_checkpoint()).unwrap();
     for bad in [
-        good.replacen("\n1\n", "\n2\n", 1),
+        good.replacen("\n2\n", "\n3\n", 1),
         good[..20].to_owned(),
         String::new(),
     ] {

@@ -5,7 +5,7 @@ use std::fs;
 use casebroker_proto::v1::{
     GetCaseRequest, ListCasesRequest, ListStatementsRequest, Statement, Tlp,
 };
-use casebroker_tests::{Broker, CBP, Caller, DEA, RCMP, Site, cases};
+use casebroker_tests::{Broker, CBP, Caller, DEA, FIRST, RCMP, Site, cases};
 use prost::Message as _;
 
 /// Everything that callers of two agencies can be told, byte for byte.
@@ -118,7 +118,10 @@ async fn whatever_is_done_to_the_projections_every_answer_stays_the_same() {
             let after = answers(&broker, &site, &statements).await;
             assert!(before == after, "{harm}: answers differ");
             let log = broker.stderr();
-            let all = format!("caught up with the journal entries={}", statements.len());
+            let all = format!(
+                "caught up with the journal entries={}",
+                FIRST as usize + statements.len()
+            );
             let aside = log.contains("moved aside and is built anew");
             assert_eq!(aside, rebuilt == Rebuilt::MovedAside, "{harm}:\n{log}");
             assert_eq!(log.contains(&all), rebuilt != Rebuilt::No, "{harm}:\n{log}");

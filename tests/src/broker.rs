@@ -149,12 +149,29 @@ impl Broker {
 
     /// Asks it to stop (SIGTERM).
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Asks it to read its files again (SIGHUP).
+    pub fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    fn signal(&self, name: &str) {
         // The shell's own kill: the standard library has none, and a crate for it would need unsafe code here.
         let pid = self.pid().to_string();
         let status = Command::new("sh")
-            .args(["-c", "kill -TERM \"$0\"", &pid])
+            .args(["-c", "kill -\"$1\" \"$0\"", &pid, name])
             .status();
         assert!(status.unwrap().success());
+    }
+
+    /// Number of log lines with all of these words.
+    pub fn count_logged(&self, words: &[&str]) -> usize {
+        let log = self.stderr();
+        log.lines()
+            .filter(|line| words.iter().all(|word| line.contains(word)))
+            .count()
     }
 
     /// Waits for the end.

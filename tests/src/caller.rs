@@ -11,9 +11,10 @@ use casebroker_proto::{
         Case, CaseFilter, GetCaseRequest, GetCheckpointRequest, GetReceiptRequest,
         GetReceiptResponse, ListCasesRequest, ListCasesResponse, ListStatementsRequest,
         RecordedStatement, Statement, StatementRecord, SubmitRequest, SubmitStreamRequest,
-        SubmitStreamResponse, case_service_client::CaseServiceClient,
-        intake_service_client::IntakeServiceClient, log_service_client::LogServiceClient,
-        registry_service_client::RegistryServiceClient, submit_stream_response,
+        SubmitStreamResponse, access_service_client::AccessServiceClient,
+        case_service_client::CaseServiceClient, intake_service_client::IntakeServiceClient,
+        log_service_client::LogServiceClient, registry_service_client::RegistryServiceClient,
+        submit_stream_response,
     },
 };
 use prost::Message as _;
@@ -25,7 +26,7 @@ use tonic::{
 };
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{pki::Principal, site::ORIGIN};
+use crate::{FIRST, pki::Principal, site::ORIGIN};
 
 /// A connected principal.
 #[derive(Clone)]
@@ -83,6 +84,11 @@ impl Caller {
     /// Stub of the log.
     pub fn log(&self) -> LogServiceClient<Channel> {
         LogServiceClient::new(self.channel.clone())
+    }
+
+    /// Stub of the access record.
+    pub fn access(&self) -> AccessServiceClient<Channel> {
+        AccessServiceClient::new(self.channel.clone())
     }
 
     /// Stub of the registry.
@@ -215,9 +221,10 @@ impl Caller {
         (!text.is_empty()).then(|| Checkpoint::open(&text, key, ORIGIN).unwrap())
     }
 
-    /// Number of entries in the log.
-    pub async fn log_size(&self, key: &NoteVerifier) -> u64 {
-        self.checkpoint(key).await.map_or(0, |c| c.size)
+    /// Number of statements in the log, if the registry has not changed since its first start.
+    pub async fn statements(&self, key: &NoteVerifier) -> u64 {
+        let size = self.checkpoint(key).await.map_or(0, |c| c.size);
+        size.saturating_sub(FIRST)
     }
 }
 

@@ -75,6 +75,12 @@ impl Casectl {
         self.command(arguments).output().unwrap().into()
     }
 
+    /// Runs a command to its end as on a terminal of 80 columns.
+    pub fn run_narrow(&self, arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
+        command.env("COLUMNS", "80").output().unwrap().into()
+    }
+
     /// Runs a command that must end with this status.
     pub fn expect(&self, code: i32, arguments: &[&str]) -> Ended {
         let ended = self.run(arguments);
@@ -96,7 +102,12 @@ impl Casectl {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        for variable in ["CASECTL_CONTEXT", "CASECTL_ATTEMPTS"] {
+        for variable in [
+            "CASECTL_CONTEXT",
+            "CASECTL_ATTEMPTS",
+            "CASECTL_PURPOSE",
+            "CASECTL_PURPOSE_REFERENCE",
+        ] {
             command.env_remove(variable);
         }
         command

@@ -1,6 +1,10 @@
 //! Copies and comparisons of folders.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Copies a folder with everything in it; the target must not exist.
 pub fn copy_dir(from: &Path, to: &Path) {
@@ -22,6 +26,25 @@ pub fn replace_dir(from: &Path, to: &Path) {
         fs::remove_dir_all(to).unwrap();
     }
     copy_dir(from, to);
+}
+
+/// Paths below a folder, of files with their contents and of folders.
+pub fn everything(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => {
+                found.extend(everything(&path));
+                found.insert(path, Vec::new());
+            }
+            false => {
+                let bytes = fs::read(&path).unwrap();
+                found.insert(path, bytes);
+            }
+        }
+    }
+    found
 }
 
 /// Names and contents of the files of a folder.

@@ -5,6 +5,7 @@
 //! nothing waits by sleeping a fixed time; a process is ended by its handle only. What it never does: link the broker's
 //! own code, or look at anything that an operator could not see.
 
+pub mod access;
 pub mod broker;
 pub mod caller;
 pub mod casectl;
@@ -28,6 +29,9 @@ pub const DEA: &str = "us-dea";
 pub const CBP: &str = "us-cbp";
 /// See [`DEA`].
 pub const RCMP: &str = "ca-rcmp";
+
+/// Position of the first statement in a new log: the registry as it was at the first start comes before it.
+pub const FIRST: u64 = 1;
 
 /// Says something on the terminal even when the test passes, as figures are worth more than a tick.
 pub fn announce(text: &str) {

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use casebroker_proto::statement::Signer;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, SignatureAlgorithm,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, RevokedCertParams, SanType, SerialNumber, SignatureAlgorithm,
     date_time_ymd,
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use time::OffsetDateTime;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// Trust domain of every site.
 pub const TRUST_DOMAIN: &str = "casebroker.example";
@@ -36,8 +40,32 @@ pub struct Wish {
     pub uris: Vec<String>,
     /// Validity, years; from the first day of the one to the first day of the other.
     pub years: (i32, i32),
+    /// Last second of validity, if it is not that of `years`.
+    pub until: Option<OffsetDateTime>,
     /// Extended key usages.
     pub usages: Vec<ExtendedKeyUsagePurpose>,
+}
+
+/// What a revocation list is asked to say.
+#[derive(Debug, Clone)]
+pub struct CrlWish<'a> {
+    /// Revoked certificates.
+    pub revoked: &'a [&'a Identity],
+    /// Its number.
+    pub number: u64,
+    /// When the next one is due.
+    pub next_update: OffsetDateTime,
+}
+
+impl<'a> CrlWish<'a> {
+    /// A good list that names these.
+    pub fn revoking(revoked: &'a [&'a Identity]) -> Self {
+        Self {
+            revoked,
+            number: 1,
+            next_update: date_time_ymd(2100, 1, 1),
+        }
+    }
 }
 
 /// Somebody who calls: a certificate, and the key that the agency signs statements with.
@@ -57,6 +85,7 @@ impl Wish {
         Self {
             uris: vec![spiffe(agency, role, name)],
             years: (2020, 2100),
+            until: None,
             usages: vec![ExtendedKeyUsagePurpose::ClientAuth],
         }
     }
@@ -73,7 +102,7 @@ impl Authority {
         let key = new_key(&PKCS_ECDSA_P256_SHA256);
         let mut params = params(name, (2020, 2100));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let pem = params.self_signed(&key).unwrap().pem();
         let issuer = Issuer::new(params, key);
         Self { issuer, pem }
@@ -91,6 +120,7 @@ impl Authority {
 
     fn issue_for(&self, wish: &Wish, algorithm: &'static SignatureAlgorithm) -> Identity {
         let mut params = params("for tests", wish.years);
+        params.not_after = wish.until.unwrap_or(params.not_after);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages.clone_from(&wish.usages);
         params.subject_alt_names = wish
@@ -99,6 +129,25 @@ impl Authority {
             .map(|uri| SanType::URI(uri.as_str().try_into().unwrap()))
             .collect();
         self.sign(&params, algorithm)
+    }
+
+    /// A revocation list as wished, PEM.
+    pub fn crl(&self, wish: &CrlWish<'_>) -> String {
+        let revoked = wish.revoked.iter().map(|identity| RevokedCertParams {
+            serial_number: serial_of(&identity.certificate),
+            revocation_time: date_time_ymd(2024, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2024, 1, 1),
+            next_update: wish.next_update,
+            crl_number: wish.number.into(),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().pem().unwrap()
     }
 
     /// The broker's own certificate.
@@ -126,6 +175,7 @@ impl Authority {
         let wish = Wish {
             uris: vec![spiffe(agency, "signer", name)],
             years,
+            until: None,
             usages: vec![],
         };
         let mut params = params("for tests", wish.years);
@@ -154,6 +204,12 @@ impl Authority {
             key: key.serialize_pem(),
         }
     }
+}
+
+fn serial_of(pem: &str) -> SerialNumber {
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let (_, certificate) = X509Certificate::from_der(&der).unwrap();
+    SerialNumber::from_slice(certificate.raw_serial())
 }
 
 /// A certificate's DER form as PEM (RFC 7468).

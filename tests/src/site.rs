@@ -80,6 +80,13 @@ impl Site {
             .with("log.origin", format!("\"{ORIGIN}\""))
     }
 
+    /// Enrols one more member.
+    pub fn with_member(mut self, agency: &'static str) -> Self {
+        let enrolled = Agency::enrol(&self.path().join("pki"), agency);
+        self.agencies.insert(agency, enrolled);
+        self
+    }
+
     /// Sets an option, `section.key` or `key`, to a TOML value.
     pub fn with(mut self, key: &str, value: impl Display) -> Self {
         self.set(key, value);
@@ -92,6 +99,25 @@ impl Site {
         self.settings
             .insert((section.into(), key.into()), value.to_string());
         fs::write(self.config(), self.config_text()).unwrap();
+    }
+
+    /// As much as the configuration allows, for load that is to find the broker's own limits.
+    pub fn without_quotas(mut self) -> Self {
+        self.set("quotas.agency_queue_entries", 65_536);
+        self.set("quotas.agency_readers", 1_024);
+        for whose in ["system", "agency"] {
+            for (key, most) in [
+                ("requests_per_s", 1_000_000),
+                ("bytes_per_s", 1 << 30),
+                ("calls", 65_536),
+                ("streams", 4_096),
+                ("connections", 65_536),
+                ("connections_per_s", 10_000),
+            ] {
+                self.set(&format!("quotas.{whose}.{key}"), most);
+            }
+        }
+        self
     }
 
     fn config_text(&self) -> String {
@@ -137,6 +163,11 @@ impl Site {
         &self.broker_authority.pem
     }
 
+    /// The authority of the broker's own certificate.
+    pub fn broker_authority(&self) -> &Authority {
+        &self.broker_authority
+    }
+
     /// An agency's authority.
     pub fn authority(&self, agency: &str) -> &Authority {
         &self.agencies[agency].authority
@@ -163,13 +194,18 @@ impl Site {
         }
     }
 
-    /// Registers one more signing certificate; counts from the next start.
+    /// Registers one more signing certificate.
     pub fn register_signer(&self, agency: &str, name: &str, pem: &str) {
         let members = self.path().join("pki/members");
-        write(
+        replace(
             &members.join(agency).join(format!("signers/{name}.pem")),
             pem,
         );
+    }
+
+    /// A file or folder of a member, such as `crl.pem`.
+    pub fn member_file(&self, agency: &str, file: &str) -> PathBuf {
+        self.path().join("pki/members").join(agency).join(file)
     }
 
     /// Starts the broker and waits until it serves.
@@ -221,6 +257,13 @@ impl Agency {
 fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
+}
+
+/// Puts a file in the place of another, so that whoever reads sees one of them whole.
+pub fn replace(path: &Path, text: &str) {
+    let draft = path.with_extension("new");
+    write(&draft, text);
+    fs::rename(draft, path).unwrap();
 }
 
 fn write_secret(path: &Path, text: &str) {

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
-    crypto::aws_lc_rs,
+    crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 use tokio::{
@@ -38,9 +38,9 @@ pub struct Speaking<'a> {
 impl Speaking<'_> {
     /// Connects and shakes hands.
     pub async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
-        let mut config = self.client.config();
+        let mut config = self.client.config(aws_lc_rs::default_provider());
         config.alpn_protocols.clone_from(&self.alpn);
-        connect(config, address).await
+        connect_with(config, address).await
     }
 }
 
@@ -53,15 +53,15 @@ impl<'a> Client<'a> {
 
     /// Connects and shakes hands.
     pub async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
-        connect(self.config(), address).await
+        connect_with(self.config(aws_lc_rs::default_provider()), address).await
     }
 
     /// What it brings, as rustls takes it.
-    pub fn config(&self) -> ClientConfig {
+    pub fn config(&self, provider: CryptoProvider) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         let anchor = CertificateDer::from_pem_slice(self.anchor.as_bytes()).unwrap();
         roots.add(anchor).unwrap();
-        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(self.versions)
             .unwrap()
             .with_root_certificates(roots);
@@ -83,24 +83,28 @@ impl<'a> Client<'a> {
     /// Whether the broker lets this client in: it does if it answers the beginning of HTTP/2. With TLS 1.3 a client hears of
     /// its refusal only when it reads.
     pub async fn is_let_in(&self, address: SocketAddr) -> io::Result<()> {
-        let mut stream = self.connect(address).await?;
-        stream.write_all(PREFACE).await?;
-        let mut settings = [0; 9];
-        stream.read_exact(&mut settings).await?;
-        // Type 4: SETTINGS.
-        assert_eq!(settings[3], 4, "the broker speaks HTTP/2");
-        Ok(())
+        greet(&mut self.connect(address).await?).await
     }
 }
 
-/// Connects and shakes hands.
-pub async fn connect(
-    config: ClientConfig,
+/// Connects with settings of one's own and shakes hands.
+pub async fn connect_with(
+    config: impl Into<Arc<ClientConfig>>,
     address: SocketAddr,
 ) -> io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config))
+    TlsConnector::from(config.into())
         .connect(name, stream)
         .await
+}
+
+/// Begins HTTP/2 and reads how the broker begins it.
+pub async fn greet(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
+    stream.write_all(PREFACE).await?;
+    let mut settings = [0; 9];
+    stream.read_exact(&mut settings).await?;
+    // Type 4: SETTINGS.
+    assert_eq!(settings[3], 4, "the broker speaks HTTP/2");
+    Ok(())
 }

@@ -10,6 +10,7 @@ use aws_lc_rs::{
     signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
 
 use super::note::{self, NoteError, NoteSignature};
 
@@ -116,7 +117,7 @@ impl FromStr for NoteVerifier {
     /// Accepts the one spelling that [`fmt::Display`] writes.
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let (name, found, key) = split_key(text, VERIFIER_FORM)?;
-        let verifier = Self::new(name, key)?;
+        let verifier = Self::new(name, *key)?;
         verifier.check_id(found)?;
         Ok(verifier)
     }
@@ -131,8 +132,8 @@ pub struct NoteSigner {
 impl NoteSigner {
     /// A new key of this name, from the system's randomness.
     pub fn generate(name: &str) -> Result<Self, KeyError> {
-        let mut seed = [0; KEY_BYTES];
-        rand::fill(&mut seed)?;
+        let mut seed = Zeroizing::new([0; KEY_BYTES]);
+        rand::fill(seed.as_mut_slice())?;
         Self::from_seed(name, &seed)
     }
 
@@ -161,11 +162,15 @@ impl NoteSigner {
     }
 
     /// THE SECRET, in the text form of Go's `golang.org/x/mod/sumdb/note`:
-    /// `PRIVATE+KEY+<name>+<key ID, 8 hex digits>+<base64 of 0x01 and the seed>`.
-    pub fn private_key_text(&self) -> Result<String, KeyError> {
+    /// `PRIVATE+KEY+<name>+<key ID, 8 hex digits>+<base64 of 0x01 and the seed>`. Its memory is cleared when it is dropped.
+    pub fn private_key_text(&self) -> Result<Zeroizing<String>, KeyError> {
         let seed = self.pair.seed()?.as_be_bytes()?;
         let key = join_key(self.name(), self.key_id(), seed.as_ref());
-        Ok(format!("{PRIVATE_KEY}{key}"))
+        // Of the full length from the start: a string that grows leaves its former bytes behind.
+        let mut text = Zeroizing::new(String::with_capacity(PRIVATE_KEY.len() + key.len()));
+        text.push_str(PRIVATE_KEY);
+        text.push_str(&key);
+        Ok(text)
     }
 
     /// The public half.
@@ -228,16 +233,22 @@ fn key_id(name: &str, public_key: &[u8; KEY_BYTES]) -> u32 {
     first.fold(0, |id, byte| id << 8 | u32::from(*byte))
 }
 
-fn join_key(name: &str, key_id: u32, key: &[u8]) -> String {
-    let typed = [&[ED25519_TYPE], key].concat();
-    format!("{name}+{key_id:08x}+{}", STANDARD.encode(typed))
+/// The text of a key, cleared when dropped, since it may be the private one.
+fn join_key(name: &str, key_id: u32, key: &[u8]) -> Zeroizing<String> {
+    let typed = Zeroizing::new([&[ED25519_TYPE], key].concat());
+    let mut text = format!("{name}+{key_id:08x}+");
+    // A third more than the bytes and a rest; nothing secret is in the text yet if this moves it.
+    text.reserve_exact(typed.len().div_ceil(3) * 4);
+    STANDARD.encode_string(&*typed, &mut text);
+    Zeroizing::new(text)
 }
 
-/// Name, key ID and key of `<name>+<key ID>+<base64>`. The base64 may contain `+`, the name may not.
+/// Name, key ID and key of `<name>+<key ID>+<base64>`. The base64 may contain `+`, the name may not. The key may be the
+/// private one, so no copy of it stays behind.
 fn split_key<'a>(
     text: &'a str,
     expected: &'static str,
-) -> Result<(&'a str, u32, [u8; KEY_BYTES]), KeyError> {
+) -> Result<(&'a str, u32, Zeroizing<[u8; KEY_BYTES]>), KeyError> {
     let form = || KeyError::Form { expected };
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
@@ -248,9 +259,12 @@ fn split_key<'a>(
         return Err(form());
     }
     let id = u32::from_str_radix(id, 16).map_err(|_| form())?;
-    let key = STANDARD.decode(key).map_err(|_| form())?;
+    let key = Zeroizing::new(STANDARD.decode(key).map_err(|_| form())?);
     match key.split_first() {
-        Some((&ED25519_TYPE, key)) => Ok((name, id, key.try_into().map_err(|_| form())?)),
+        Some((&ED25519_TYPE, key)) => {
+            let key = <[u8; KEY_BYTES]>::try_from(key).map_err(|_| form())?;
+            Ok((name, id, Zeroizing::new(key)))
+        }
         Some((other, _)) => Err(KeyError::Type(*other)),
         None => Err(form()),
     }

@@ -36,6 +36,21 @@ impl Checker {
         good
     }
 
+    /// `agencies/{agency}` or `groups/{group}`, required.
+    pub(super) fn audience_name(&mut self, at: &Path<'_>, name: &str) {
+        match name.strip_prefix("groups/") {
+            Some(id) if check_id(id).is_ok() => {}
+            Some(_) => self.refuse(at, || {
+                format!(
+                    "is {}; it must be groups/{{group}} with an id of 1 to 63 characters of a-z, 0-9 and `-`, beginning and \
+                     ending with a letter or digit",
+                    shown(name)
+                )
+            }),
+            None => self.agency_name(at, name),
+        }
+    }
+
     /// `agencies/{agency}`, required.
     pub(super) fn agency_name(&mut self, at: &Path<'_>, name: &str) {
         if name.is_empty() {

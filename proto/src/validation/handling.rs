@@ -12,7 +12,7 @@ impl Checker {
         self.required_enum::<Tlp>(&at.field("tlp"), handling.tlp);
         let max = limits::AUDIENCE;
         self.each(at, "audience", &handling.audience, max, |c, at, name| {
-            c.agency_name(at, name);
+            c.audience_name(at, name);
         });
         self.each_once(at, "audience", &handling.audience, max);
         if handling.audience.is_empty()
@@ -34,7 +34,7 @@ impl Checker {
         );
     }
 
-    /// The statement's own handling beside that of the report in it: one statement has one.
+    /// The statement's own handling beside that of the report or release in it: one statement has one.
     pub(super) fn equal_handling(
         &mut self,
         at: &Path<'_>,
@@ -45,7 +45,7 @@ impl Checker {
             && outer != inner
         {
             self.refuse(at, || {
-                "differs from the report's handling; leave it out, or send exactly the same, in the same order".into()
+                "differs from the handling within; leave it out, or send exactly the same, in the same order".into()
             });
         }
     }

@@ -51,12 +51,13 @@ pub fn check_report(report: &CaseReport, clock: Clock) -> Vec<Violation> {
     checker.finish()
 }
 
-/// The handling that decides who may see a statement: the report's own for a report or amendment, else the statement's. None
+/// The handling that decides who may see a statement: the one within for a report, amendment or release, else the statement's. None
 /// only where a check would refuse the statement.
 pub fn effective_handling(statement: &Statement) -> Option<&Handling> {
     match &statement.kind {
         Some(Kind::Report(r)) => r.report.as_ref()?.handling.as_ref(),
         Some(Kind::Amendment(a)) => a.report.as_ref()?.handling.as_ref(),
+        Some(Kind::Release(r)) => r.handling.as_ref(),
         _ => statement.handling.as_ref(),
     }
 }

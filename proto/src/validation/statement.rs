@@ -22,7 +22,7 @@ impl Checker {
         self.required(&at.field("make_time"), make_time, Self::past_time);
         match (&statement.handling, &statement.kind) {
             (Some(handling), _) => self.handling(&at.field("handling"), handling),
-            (None, Some(Kind::Report(_) | Kind::Amendment(_)) | None) => {}
+            (None, Some(Kind::Report(_) | Kind::Amendment(_) | Kind::Release(_)) | None) => {}
             (None, Some(_)) => self.missing(&at.field("handling")),
         }
         match &statement.kind {
@@ -39,7 +39,7 @@ impl Checker {
             }
             Some(Kind::Dispute(d)) => self.dispute(&at.field("dispute"), d),
             Some(Kind::Finding(f)) => self.late_finding(&at.field("finding"), f),
-            Some(Kind::Release(r)) => self.release(&at.field("release"), r),
+            Some(Kind::Release(r)) => self.release(at, statement, r),
             Some(Kind::Retraction(r)) => self.retraction(&at.field("retraction"), r),
             None => self.refuse(&at.field("kind"), || {
                 "is required: exactly one of report, amendment, corroboration, evidence_request, evidence_response, dispute, \
@@ -143,8 +143,14 @@ impl Checker {
         self.evidence(at, &finding.evidence);
     }
 
-    fn release(&mut self, at: &Path<'_>, release: &Release) {
+    fn release(&mut self, root: &Path<'_>, statement: &Statement, release: &Release) {
+        let at = &root.field("release");
         let handling = release.handling.as_ref();
+        self.equal_handling(
+            &root.field("handling"),
+            statement.handling.as_ref(),
+            handling,
+        );
         self.required(&at.field("handling"), handling, Self::handling);
         self.optional_prose(&at.field("reason"), &release.reason, limits::REASON);
     }

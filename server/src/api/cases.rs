@@ -1,7 +1,5 @@
 //! `CaseService`.
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use casebroker_proto::{
     errors::Reason,
     json,
@@ -14,16 +12,19 @@ use casebroker_proto::{
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use super::{Rooms, authorize, status};
+use super::{
+    Rooms, authorize,
+    page_token::{Token, binding, page_size},
+    record::{AccessNote, filter_text},
+    status,
+};
 use crate::{
-    policy::Method,
+    policy::{Method, viewer},
     projections::{Listing, Order, Statement},
 };
 
-/// Largest page.
-const MAX_PAGE: i32 = 1_000;
 /// Most bytes of statements or cases on a page; a response must fit a message.
-const MAX_PAGE_BYTES: usize = casebroker_proto::MAX_MESSAGE_BYTES - 64 * 1024;
+pub(super) const MAX_PAGE_BYTES: usize = casebroker_proto::MAX_MESSAGE_BYTES - 64 * 1024;
 /// Most agencies in a filter.
 const MAX_AGENCIES: usize = 200;
 
@@ -34,11 +35,14 @@ impl CaseService for Rooms {
         request: Request<GetCaseRequest>,
     ) -> Result<Response<GetCaseResponse>, Status> {
         let caller = authorize(&request, Method::GetCase)?;
+        let note = AccessNote::of(&request);
         let GetCaseRequest { name, min_position } = request.into_inner();
+        note.resource(&name);
         let name = case_name("name", &name)?;
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let as_of_position = rooms.cases.as_of(min_position)?;
-            let case = rooms.cases.case(&caller.principal.agency, &name)?;
+            let case = rooms.cases.case(&viewer(&caller.principal), &name)?;
+            note.cases(1);
             Ok(Response::new(GetCaseResponse {
                 case: Some(case),
                 as_of_position,
@@ -52,7 +56,12 @@ impl CaseService for Rooms {
         request: Request<ListCasesRequest>,
     ) -> Result<Response<ListCasesResponse>, Status> {
         let caller = authorize(&request, Method::ListCases)?;
+        let note = AccessNote::of(&request);
         let request = request.into_inner();
+        note.resource(filter_text(
+            "casebroker.v1.CaseFilter",
+            request.filter.as_ref(),
+        ));
         let page_size = page_size(request.page_size, 50)?;
         let order = match request.order_by.as_str() {
             "" | "position desc" => Order::Descending,
@@ -70,11 +79,11 @@ impl CaseService for Rooms {
             &request.page_token,
             &listing_key(&request, &caller.principal.agency),
         )?;
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let newest = rooms.cases.as_of(request.min_position)?;
             let as_of = token.map_or(newest, |token| token.as_of.min(newest));
             let listing = Listing {
-                caller: &caller.principal.agency,
+                viewer: &viewer(&caller.principal),
                 agencies: &agencies,
                 order,
                 as_of,
@@ -91,6 +100,7 @@ impl CaseService for Rooms {
                     Order::Ascending => first_left_out,
                 });
             }
+            note.cases(page.cases.len());
             let key = listing_key(&request, &caller.principal.agency);
             let next_page_token = page
                 .next
@@ -110,7 +120,9 @@ impl CaseService for Rooms {
         request: Request<ListStatementsRequest>,
     ) -> Result<Response<ListStatementsResponse>, Status> {
         let caller = authorize(&request, Method::ListStatements)?;
+        let note = AccessNote::of(&request);
         let request = request.into_inner();
+        note.resource(&request.case);
         let name = case_name("case", &request.case)?;
         let page_size = page_size(request.page_size, 100)?;
         let key = binding(&[
@@ -119,11 +131,11 @@ impl CaseService for Rooms {
             caller.principal.agency.id().as_bytes(),
         ]);
         let token = Token::open(&request.page_token, &key)?;
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let newest = rooms.cases.as_of(request.min_position)?;
             let as_of = token.map_or(newest, |token| token.as_of.min(newest));
             let from = token.map_or(0, |token| token.next);
-            let history = rooms.cases.history(&caller.principal.agency, &name)?;
+            let history = rooms.cases.history(&viewer(&caller.principal), &name)?;
             let mut rest = history
                 .into_iter()
                 .filter(|s| s.position >= from && s.position < as_of)
@@ -144,6 +156,7 @@ impl CaseService for Rooms {
                 .seal(&key)
             });
             let next_page_token = next.unwrap_or_default();
+            note.cases(1);
             Ok(Response::new(ListStatementsResponse {
                 statements,
                 next_page_token,
@@ -172,17 +185,6 @@ fn fit(cases: &mut Vec<casebroker_proto::v1::Case>) -> Option<u64> {
 
 fn case_name(field: &str, name: &str) -> Result<CaseName, Status> {
     name.parse().map_err(|e| status::invalid_field(field, e))
-}
-
-fn page_size(asked: i32, default: usize) -> Result<usize, Status> {
-    match asked {
-        0 => Ok(default),
-        1..=MAX_PAGE => Ok(usize::try_from(asked).unwrap_or(default)),
-        _ => Err(status::invalid_field(
-            "page_size",
-            format!("is {asked}; must be 0 to {MAX_PAGE}"),
-        )),
-    }
 }
 
 /// Owners of a filter that sets nothing else; any other field is refused by name, never ignored.
@@ -217,41 +219,6 @@ fn agencies_only(mut filter: CaseFilter) -> Result<Vec<AgencyName>, Status> {
         .collect()
 }
 
-/// Where the next page of a listing begins, bound to the request and the caller (AIP-158).
-#[derive(Debug, Clone, Copy)]
-struct Token {
-    next: u64,
-    as_of: u64,
-}
-
-impl Token {
-    fn seal(self, key: &[u8; 8]) -> String {
-        let mut bytes = Vec::with_capacity(24);
-        bytes.extend_from_slice(&self.next.to_be_bytes());
-        bytes.extend_from_slice(&self.as_of.to_be_bytes());
-        bytes.extend_from_slice(key);
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
-
-    fn open(text: &str, key: &[u8; 8]) -> Result<Option<Self>, Status> {
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-        let (numbers, rest) = bytes.as_chunks::<8>();
-        match numbers {
-            [next, as_of, bound] if rest.is_empty() && bound == key => Ok(Some(Self {
-                next: u64::from_be_bytes(*next),
-                as_of: u64::from_be_bytes(*as_of),
-            })),
-            _ => Err(status::refuse(
-                Reason::PageTokenInvalid,
-                "page_token: not a token of this listing",
-            )),
-        }
-    }
-}
-
 fn listing_key(request: &ListCasesRequest, caller: &AgencyName) -> [u8; 8] {
     let filter = request
         .filter
@@ -264,17 +231,4 @@ fn listing_key(request: &ListCasesRequest, caller: &AgencyName) -> [u8; 8] {
         request.order_by.as_bytes(),
         caller.id().as_bytes(),
     ])
-}
-
-fn binding(parts: &[&[u8]]) -> [u8; 8] {
-    let mut all = Vec::new();
-    for part in parts {
-        all.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        all.extend_from_slice(part);
-    }
-    let mut key = [0; 8];
-    for (to, from) in key.iter_mut().zip(digest(&SHA256, &all).as_ref()) {
-        *to = *from;
-    }
-    key
 }

@@ -11,7 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Rooms, authorize, in_band, status};
+use super::{
+    Rooms, authorize, in_band, reasons::with_reason, record::AccessNote, replay::Refused, status,
+};
 use crate::{
     identity::Caller,
     intake::Submission,
@@ -20,7 +22,8 @@ use crate::{
 };
 
 type Answer = Pin<Box<dyn Future<Output = (Result<RecordedStatement, Status>, Places)> + Send>>;
-type Admission = Pin<Box<dyn Future<Output = (Result<Submission, Status>, Coming, Places)> + Send>>;
+type Admission =
+    Pin<Box<dyn Future<Output = (Result<Submission, Refused>, Coming, Places)> + Send>>;
 /// Room for a statement and its answer among the bytes of a stream.
 type Places = OwnedSemaphorePermit;
 
@@ -36,6 +39,7 @@ impl IntakeService for Rooms {
         request: Request<SubmitRequest>,
     ) -> Result<Response<SubmitResponse>, Status> {
         let caller = authorize(&request, Method::Submit)?;
+        let note = AccessNote::of(&request);
         let SubmitRequest {
             signed_statement,
             known_tree_size,
@@ -46,11 +50,22 @@ impl IntakeService for Rooms {
         // Looked at first: after this, nothing that the caller sent can keep it from its receipt.
         self.log.check_size(known_tree_size)?;
         let coming = self.sequencer.announce();
-        let submission = self.intake.admit(&caller, signed_statement)?;
-        let outcome = self.sequencer.enqueue(submission).await?;
-        drop(coming);
-        let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
-        let (recorded, tree_size) = self.with_receipt(recorded).await?;
+        let recorded = match self.intake.admit(&caller, signed_statement.clone()) {
+            Ok(submission) => {
+                note.resource(submission.case.to_string());
+                let outcome = self.sequencer.enqueue(submission).await?;
+                drop(coming);
+                outcome.await.unwrap_or(Err(SequencerError::Stopping))?
+            }
+            Err(error) => {
+                drop(coming);
+                let refused = Refused::new(error, &signed_statement);
+                let (case, recorded) = self.recorded_before(&caller, refused).await?;
+                note.resource(case.to_string());
+                recorded
+            }
+        };
+        let (recorded, tree_size) = self.with_receipt(&caller, recorded).await?;
         let consistency_proof = if known_tree_size == 0 {
             None
         } else {
@@ -59,7 +74,7 @@ impl IntakeService for Rooms {
                 known_tree_size.min(tree_size),
                 known_tree_size.max(tree_size),
             );
-            self.read(move |rooms| rooms.consistency_proof(old, new))
+            self.read(caller, move |rooms| rooms.consistency_proof(old, new))
                 .await?
         };
         Ok(Response::new(SubmitResponse {
@@ -80,6 +95,7 @@ impl IntakeService for Rooms {
         let pump = Pump {
             rooms: self.clone(),
             caller,
+            note: AccessNote::of(&request),
             answers,
             places: Arc::new(Semaphore::new(self.limits.stream_bytes / PLACE_BYTES)),
         };
@@ -92,7 +108,11 @@ impl IntakeService for Rooms {
 
 impl Rooms {
     /// What was recorded with its receipt, and the tree size of the receipt's checkpoint.
-    async fn with_receipt(&self, recorded: Recorded) -> Result<(RecordedStatement, u64), Status> {
+    async fn with_receipt(
+        &self,
+        caller: &Caller,
+        recorded: Recorded,
+    ) -> Result<(RecordedStatement, u64), Status> {
         let Recorded {
             position,
             record_time,
@@ -103,7 +123,9 @@ impl Rooms {
             Proof::Fresh(signed) => (signed.receipt(position)?, signed.extension.size(), false),
             Proof::Replayed => {
                 let (receipt, tree_size) = self
-                    .read(move |rooms| Ok(rooms.receipts.original(position)?))
+                    .read(caller.clone(), move |rooms| {
+                        Ok(rooms.receipts.original(position)?)
+                    })
                     .await?;
                 (receipt, tree_size, true)
             }
@@ -124,6 +146,7 @@ impl Rooms {
 struct Pump {
     rooms: Rooms,
     caller: Caller,
+    note: AccessNote,
     answers: mpsc::Sender<(Result<SubmitStreamResponse, Status>, Option<Places>)>,
     places: Arc<Semaphore>,
 }
@@ -142,6 +165,9 @@ impl Pump {
                 // Answers first: they make room.
                 biased;
                 Some((answer, places)) = answers.next(), if !answers.is_empty() => {
+                    if answer.is_err() {
+                        self.note.refused();
+                    }
                     let response = SubmitStreamResponse { result: Some(into_result(answer)) };
                     if self.answers.send((Ok(response), Some(places))).await.is_err() {
                         // The client is gone. What is queued is recorded; it can ask again.
@@ -163,7 +189,7 @@ impl Pump {
                 }
                 request = requests.next(), if end.is_none() && room && waiting.is_none() => match request {
                     Some(Ok(request)) => waiting = Some(request),
-                    Some(Err(error)) => end = Some(Err(error)),
+                    Some(Err(error)) => end = Some(Err(with_reason(error))),
                     None => end = Some(Ok(())),
                 },
                 else => break,
@@ -189,35 +215,42 @@ impl Pump {
     fn admit(&self, request: SubmitStreamRequest, places: Places) -> Admission {
         let (intake, caller) = (self.rooms.intake.clone(), self.caller.clone());
         let coming = self.rooms.sequencer.announce();
-        let check = tokio::spawn(async move { intake.admit(&caller, request.signed_statement) });
+        let check = tokio::spawn(async move {
+            let signed_statement = request.signed_statement;
+            let admitted = intake.admit(&caller, signed_statement.clone());
+            admitted.map_err(|error| Refused::new(error, &signed_statement))
+        });
         Box::pin(check.map(|outcome| match outcome {
-            Ok(admitted) => (admitted.map_err(Status::from), coming, places),
-            Err(error) => (Err(status::internal(&error)), coming, places),
+            Ok(admitted) => (admitted, coming, places),
+            Err(error) => (Err(status::internal(&error).into()), coming, places),
         }))
     }
 
-    async fn enqueue(&self, admitted: Result<Submission, Status>, places: Places) -> Answer {
+    async fn enqueue(&self, admitted: Result<Submission, Refused>, places: Places) -> Answer {
         let queued = match admitted {
-            Ok(submission) => self
-                .rooms
-                .sequencer
-                .enqueue(submission)
-                .await
-                .map_err(Status::from),
+            Ok(submission) => {
+                self.note.resource_of_many(&submission.case);
+                Ok(self.rooms.sequencer.enqueue(submission).await)
+            }
             Err(refused) => Err(refused),
         };
         let rooms = self.rooms.clone();
-        match queued {
-            Err(refused) => Box::pin(std::future::ready((Err(refused), places))),
-            Ok(outcome) => Box::pin(async move {
-                let recorded = async {
-                    let recorded = outcome.await.unwrap_or(Err(SequencerError::Stopping))?;
-                    let (recorded, _) = rooms.with_receipt(recorded).await?;
-                    Ok(recorded)
+        let (caller, note) = (self.caller.clone(), self.note.clone());
+        Box::pin(async move {
+            let recorded = async {
+                let recorded = match queued {
+                    Ok(outcome) => outcome?.await.unwrap_or(Err(SequencerError::Stopping))?,
+                    Err(refused) => {
+                        let (case, recorded) = rooms.recorded_before(&caller, refused).await?;
+                        note.resource_of_many(&case);
+                        recorded
+                    }
                 };
-                (recorded.await, places)
-            }),
-        }
+                let (recorded, _) = rooms.with_receipt(&caller, recorded).await?;
+                Ok(recorded)
+            };
+            (recorded.await, places)
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! `LogService`.
 
+use bytes::Bytes;
 use casebroker_proto::{
-    statement::decode_entry,
+    statement::{Content, open_entry},
     v1::{
         GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
         GetConsistencyProofResponse, GetReceiptRequest, GetReceiptResponse,
@@ -10,8 +11,8 @@ use casebroker_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Rooms, authorize, status};
-use crate::policy::Method;
+use super::{Rooms, authorize, record::AccessNote, status};
+use crate::policy::{Method, viewer};
 
 #[tonic::async_trait]
 impl LogService for Rooms {
@@ -19,9 +20,9 @@ impl LogService for Rooms {
         &self,
         request: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
-        authorize(&request, Method::GetCheckpoint)?;
+        let caller = authorize(&request, Method::GetCheckpoint)?;
         let known = request.into_inner().known_tree_size;
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let newest = rooms.log.newest();
             let consistency_proof = rooms.consistency_proof(known, newest.size)?;
             let checkpoint = newest.checkpoint.to_string();
@@ -38,20 +39,27 @@ impl LogService for Rooms {
         request: Request<GetReceiptRequest>,
     ) -> Result<Response<GetReceiptResponse>, Status> {
         let caller = authorize(&request, Method::GetReceipt)?;
+        AccessNote::of(&request).resource(format!("position {}", request.get_ref().position));
         let GetReceiptRequest {
             position,
             known_tree_size,
         } = request.into_inner();
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let newest = rooms.log.newest();
-            let entry = rooms.cases.entry(&caller.principal.agency, position)?;
+            let entry = rooms.cases.entry(&viewer(&caller.principal), position)?;
             let receipt = rooms
                 .log
                 .receipt(position, newest.size, &newest.checkpoint)?;
             let consistency_proof = rooms.consistency_proof(known_tree_size, newest.size)?;
-            let (_, envelope, _) = decode_entry(&entry).map_err(|e| status::internal(&e))?;
-            let signer = rooms.registry.any_signer(envelope.thumbprint());
-            let signing_certificate = signer.map(|s| s.der.clone().into()).unwrap_or_default();
+            let (_, content) = open_entry(&entry).map_err(|e| status::internal(&e))?;
+            let signing_certificate = match content {
+                Content::Statement(statement) => {
+                    let membership = rooms.membership.now();
+                    let certificate = membership.certificate(statement.0.thumbprint());
+                    certificate.map(<[u8]>::to_vec).unwrap_or_default().into()
+                }
+                Content::RegistryUpdate(_) => Bytes::new(),
+            };
             Ok(Response::new(GetReceiptResponse {
                 receipt,
                 entry,
@@ -66,7 +74,12 @@ impl LogService for Rooms {
         &self,
         request: Request<GetConsistencyProofRequest>,
     ) -> Result<Response<GetConsistencyProofResponse>, Status> {
-        authorize(&request, Method::GetConsistencyProof)?;
+        let caller = authorize(&request, Method::GetConsistencyProof)?;
+        let (old, new) = (
+            request.get_ref().old_tree_size,
+            request.get_ref().new_tree_size,
+        );
+        AccessNote::of(&request).resource(format!("tree sizes {old} to {new}"));
         let GetConsistencyProofRequest {
             old_tree_size,
             new_tree_size,
@@ -83,7 +96,7 @@ impl LogService for Rooms {
                 "is smaller than old_tree_size",
             ));
         }
-        self.read(move |rooms| {
+        self.read(caller.clone(), move |rooms| {
             let newest = rooms.log.newest();
             let new = if new_tree_size == 0 {
                 newest.size

@@ -5,11 +5,18 @@
 //!
 //! Only this room names tonic.
 
+mod access;
 mod cases;
 mod doorway;
 mod intake;
 mod log;
+mod page_token;
+mod purpose;
+mod quota;
+mod reasons;
+mod record;
 mod registry;
+mod replay;
 mod serve;
 mod status;
 
@@ -18,16 +25,22 @@ use std::sync::Arc;
 use casebroker_proto::{google::rpc, v1::ConsistencyProof};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Status, transport::server::Connected};
+use tonic::{Request, Status};
 
+pub use quota::{Admitted, admitted};
 pub use serve::serve;
 
 use crate::{
-    config::Limits,
-    identity::{Caller, Connection, Registry},
+    config::{Limits, Policy},
+    identity::{Caller, Registry},
     intake::Intake,
-    policy::{Method, may_call},
-    projections::CaseReader,
+    policy::{
+        Method,
+        access::{Reader, Record},
+        may_call,
+        quotas::Quotas,
+    },
+    projections::{CaseReader, Membership},
     sequencer::Sequencer,
     transparency::Log,
 };
@@ -43,27 +56,29 @@ pub struct Rooms {
     pub sequencer: Sequencer,
     /// Cases.
     pub cases: CaseReader,
+    /// The registry's history.
+    pub membership: Arc<Membership>,
     /// Receipts of earlier entries.
     pub receipts: Receipts,
     /// The log.
     pub log: Arc<Log>,
+    /// The access record, written around every call.
+    pub record: Arc<Record>,
+    /// The same for reading.
+    pub access: Reader,
+    /// What callers must say.
+    pub policy: Arc<Policy>,
     /// Limits.
     pub limits: Arc<Limits>,
     /// Cancelled when the broker begins to stop.
     pub stopping: CancellationToken,
     /// Places for calls that read the disk.
     pub readers: Arc<Semaphore>,
+    /// Who may take how much.
+    pub quotas: Arc<Quotas>,
 }
 
 pub use crate::transparency::Receipts;
-
-impl Connected for Connection {
-    type ConnectInfo = Caller;
-
-    fn connect_info(&self) -> Caller {
-        self.caller().clone()
-    }
-}
 
 /// The caller of a request, if its role may use the method.
 fn authorize<T>(request: &Request<T>, method: Method) -> Result<Caller, Status> {
@@ -72,17 +87,21 @@ fn authorize<T>(request: &Request<T>, method: Method) -> Result<Caller, Status> 
         .get::<Caller>()
         .ok_or_else(|| status::internal(&"a connection without a caller"))?;
     if may_call(caller.principal.role, method) {
+        purpose::check(request, method)?;
         return Ok(caller.clone());
     }
     Err(status::role_not_allowed(caller.principal.role, method))
 }
 
 impl Rooms {
-    /// Runs something that reads the disk, on a thread where that is allowed.
+    /// Runs something that reads the disk, on a thread where that is allowed. The caller's agency has its share of the
+    /// places, which is taken until the work is done, also if the caller goes away.
     async fn read<T: Send + 'static>(
         &self,
+        caller: Caller,
         work: impl FnOnce(&Self) -> Result<T, Status> + Send + 'static,
     ) -> Result<T, Status> {
+        let share = self.quotas.reader(&caller.principal.agency).await;
         let place = Arc::clone(&self.readers)
             .acquire_owned()
             .await
@@ -90,7 +109,7 @@ impl Rooms {
         let rooms = self.clone();
         let outcome = tokio::task::spawn_blocking(move || {
             let outcome = work(&rooms);
-            drop(place);
+            drop((place, share));
             outcome
         });
         outcome.await.map_err(|e| status::internal(&e))?

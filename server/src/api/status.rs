@@ -11,7 +11,10 @@ use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
-    intake::IntakeError, policy::Method, projections::ReadError, sequencer::SequencerError,
+    intake::IntakeError,
+    policy::{Method, quotas::Over},
+    projections::ReadError,
+    sequencer::SequencerError,
     transparency::LogError,
 };
 
@@ -118,6 +121,9 @@ impl From<SequencerError> for Status {
             SequencerError::CaseNotFound(_) => refuse(Reason::CaseNotFound, &message),
             SequencerError::CaseRetracted(_) => refuse(Reason::CaseRetracted, &message),
             SequencerError::CaseFull(_) => refuse(Reason::CaseFull, &message),
+            SequencerError::AudienceTooWide(_) => refuse(Reason::AudienceTooWide, &message),
+            SequencerError::ReleaseNarrows(_) => refuse(Reason::ReleaseNarrows, &message),
+            SequencerError::SignerGone => refuse(Reason::SignerUnknown, &message),
             SequencerError::RequestIdReused(_) => refuse(Reason::RequestIdReused, &message),
             SequencerError::RevisionConflict { current, .. } => build(
                 Reason::RevisionConflict,
@@ -131,6 +137,14 @@ impl From<SequencerError> for Status {
             }
             SequencerError::Stopping => refuse(Reason::ShuttingDown, &message),
         }
+    }
+}
+
+impl From<Over> for Status {
+    fn from(over: Over) -> Self {
+        let details = ErrorDetails::with_retry_info(Some(over.retry_after));
+        let quota = [("quota", over.quota.to_owned())];
+        build(Reason::QuotaExceeded, &over.to_string(), details, &quota)
     }
 }
 

@@ -138,6 +138,9 @@ fn spawn(layout: &Layout) -> anyhow::Result<Child> {
         .arg(layout.broker_config())
         .arg("--address-file")
         .arg(layout.root().join("broker.address"))
+        // If we are killed, nothing is dropped.
+        .arg("--exit-with-parent")
+        .arg(std::process::id().to_string())
         .env("NO_COLOR", "1")
         .stdin(Stdio::null())
         .stdout(log.try_clone().context("cannot share the broker's log")?)

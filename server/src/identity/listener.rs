@@ -1,23 +1,14 @@
 //! The accept loop: bounded connections, bounded handshakes, TLS 1.3 with a client certificate.
 
 use std::{
-    fs::Metadata,
     io,
     net::SocketAddr,
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use rustls::{
-    ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-    server::NoServerSessionStorage,
-    version::TLS13,
-};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -28,10 +19,12 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Caller, CallerDetails, IdentityError,
+    Caller, CallerDetails, IdentityError, ServerCertificate, ServerIdentity,
+    guard::{Before, Guard},
     opening::Opening,
-    registry::{Registry, content},
-    verifier::{PrincipalVerifier, read_principal},
+    registry::Registry,
+    tls::server_config,
+    verifier::read_principal,
 };
 use crate::config::{Limits, Tls};
 
@@ -40,6 +33,8 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     acceptor: TlsAcceptor,
+    certificate: Arc<ServerCertificate>,
+    registry: Arc<Registry>,
     handshake_timeout: Duration,
     connections: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
@@ -61,13 +56,17 @@ impl Listener {
         registry: Arc<Registry>,
         limits: &Limits,
     ) -> Result<Self, IdentityError> {
-        let acceptor = TlsAcceptor::from(Arc::new(server_config(tls, registry)?));
+        let certificate = Arc::new(ServerCertificate::new(ServerIdentity::load(tls)?));
+        let config = server_config(tls.policy, Arc::clone(&certificate), Arc::clone(&registry))?;
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         let failed = |source| IdentityError::Listen { address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         Ok(Self {
             address: socket.local_addr().map_err(failed)?,
             socket,
             acceptor,
+            certificate,
+            registry,
             handshake_timeout: Duration::from_millis(limits.handshake_timeout_ms),
             connections: Arc::new(Semaphore::new(limits.connections)),
             handshakes: Arc::new(Semaphore::new(limits.handshakes)),
@@ -77,6 +76,11 @@ impl Listener {
     /// The address bound, with its real port.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The certificate that is shown, for whoever replaces it.
+    pub fn certificate(&self) -> Arc<ServerCertificate> {
+        Arc::clone(&self.certificate)
     }
 
     /// Accepts until `stop`; the receiver yields connections whose handshake is done.
@@ -112,9 +116,10 @@ impl Listener {
             };
             let (acceptor, limit, ready) =
                 (self.acceptor.clone(), self.handshake_timeout, ready.clone());
+            let before = Before::handshake(&self.registry);
             tokio::spawn(async move {
                 let opening = Opening::within(limit);
-                let shaking = shake(acceptor, stream, peer, opening, connection);
+                let shaking = shake(acceptor, stream, peer, before, opening, connection);
                 let outcome = timeout(limit, shaking).await;
                 drop(handshake);
                 match outcome {
@@ -131,14 +136,17 @@ async fn shake(
     acceptor: TlsAcceptor,
     stream: TcpStream,
     peer: SocketAddr,
+    before: Before,
     opening: Opening,
     permit: OwnedSemaphorePermit,
 ) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
     let stream = acceptor.accept(stream).await?;
     let session = stream.get_ref().1;
-    let certificate = session.peer_certificates().and_then(|chain| chain.first());
-    let certificate = certificate.ok_or_else(|| io::Error::other("no client certificate"))?;
+    let chain = session.peer_certificates().unwrap_or_default();
+    let certificate = chain
+        .first()
+        .ok_or_else(|| io::Error::other("no client certificate"))?;
     let (principal, serial) = read_principal(certificate).map_err(io::Error::other)?;
     let version = session
         .protocol_version()
@@ -148,16 +156,24 @@ async fn shake(
         .negotiated_cipher_suite()
         .and_then(|s| s.suite().as_str());
     let suite = suite.unwrap_or_default().replace("TLS13_", "TLS_");
+    let group = session
+        .negotiated_key_exchange_group()
+        .and_then(|group| group.name().as_str());
     let caller = CallerDetails {
         principal_text: principal.to_string(),
         principal,
         serial,
         tls: format!("{} {suite}", version.replace("TLSv1_3", "TLS1.3")),
+        tls_group: group.unwrap_or_default(),
         peer,
     };
+    let caller = Caller(Arc::new(caller));
+    let chain = chain.iter().map(|c| c.clone().into_owned()).collect();
+    let guard = Guard::start(before, &caller, chain);
     Ok(Connection {
         stream,
-        caller: Caller(Arc::new(caller)),
+        caller,
+        guard,
         opening,
         _permit: permit,
     })
@@ -167,6 +183,7 @@ async fn shake(
 pub struct Connection {
     stream: TlsStream<TcpStream>,
     caller: Caller,
+    guard: Guard,
     opening: Opening,
     _permit: OwnedSemaphorePermit,
 }
@@ -192,6 +209,7 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.guard.check(cx)?;
         self.opening.check(cx)?;
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
@@ -206,10 +224,12 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.guard.check(cx)?;
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.guard.check(cx)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
@@ -222,46 +242,11 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.guard.check(cx)?;
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
-}
-
-fn server_config(tls: &Tls, registry: Arc<Registry>) -> Result<ServerConfig, IdentityError> {
-    let chain = CertificateDer::pem_file_iter(&tls.certificate)
-        .and_then(|found| found.collect::<Result<Vec<_>, _>>())
-        .map_err(|e| content(&tls.certificate, format!("not PEM certificates: {e}")))?;
-    refuse_world_readable(&tls.key)?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key)
-        .map_err(|e| content(&tls.key, format!("not a PEM private key: {e}")))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = PrincipalVerifier::new(registry, &provider);
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13])?
-        .with_client_cert_verifier(Arc::new(verifier))
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    // A resumed session would not show its certificate again, and so would outlive a revocation.
-    config.send_tls13_tickets = 0;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    Ok(config)
-}
-
-/// A key that anybody on the machine can read is no key.
-pub(crate) fn refuse_world_readable(path: &Path) -> Result<(), IdentityError> {
-    let metadata: Metadata = std::fs::metadata(path).map_err(|source| IdentityError::Read {
-        path: path.into(),
-        source,
-    })?;
-    if metadata.permissions().mode() & 0o007 == 0 {
-        return Ok(());
-    }
-    let problem = format!(
-        "this private key can be read by everybody; run `chmod o-rwx {}`",
-        path.display()
-    );
-    Err(content(path, problem))
 }

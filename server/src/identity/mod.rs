@@ -2,23 +2,40 @@
 //!
 //! What it is for: TLS 1.3 connections whose client certificate names exactly one principal, and the signing certificates
 //! that are registered for each member. What it promises: a certificate speaks for an agency only if it chains to the anchor
-//! configured for *that* agency; handshakes are bounded in number and time; sessions are never resumed. What it never does:
-//! decide what a principal may see or do (`policy`), or read a statement (`intake`).
+//! configured for *that* agency, and no certificate in the chain is revoked or expired; a connection ends when that is not so any
+//! more; handshakes are bounded in number and time; sessions are never resumed. What it never does: decide what a principal
+//! may see or do (`policy`), read a statement (`intake`), or let half-written files change anything.
 //!
 //! Only this room names rustls.
 
+mod crl;
+mod files;
+mod groups;
+mod guard;
 mod listener;
+mod members;
 mod opening;
+mod private_key;
 mod registry;
+mod reload;
+mod tls;
+mod trust;
 mod verifier;
+mod watched;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use casebroker_proto::names::PrincipalId;
 
-pub(crate) use listener::refuse_world_readable;
+pub use crl::Crl;
+pub(crate) use files::refuse_world_readable;
+pub use groups::Group;
 pub use listener::{Connection, Listener};
-pub use registry::{Member, Registry};
+pub use members::{Member, Members, RegisteredSigner};
+pub use registry::Registry;
+pub use reload::{Apply, Reload, ReloadCounts};
+pub use tls::{ServerCertificate, ServerIdentity};
+pub use watched::Watched;
 
 /// Who is calling: read from the client certificate at the handshake, the same for every call on the connection.
 #[derive(Debug, Clone)]
@@ -35,6 +52,8 @@ pub struct CallerDetails {
     pub serial: String,
     /// TLS version and cipher suite, such as `TLS1.3 TLS_AES_256_GCM_SHA384`.
     pub tls: String,
+    /// Key exchange group, such as `X25519MLKEM768`, by its name in the IANA registry of TLS supported groups.
+    pub tls_group: &'static str,
     /// Address of the peer.
     pub peer: SocketAddr,
 }

@@ -1,205 +1,155 @@
-//! The members: one folder each, read at start.
+//! The members in force: one snapshot at a time, replaced as a whole while everybody goes on reading.
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use casebroker_proto::{
     names::AgencyName,
     statement::{SignerCertificate, Thumbprint},
 };
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, UnixTime, pem::PemObject as _},
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
-};
-use serde::Deserialize;
+use tokio::sync::watch;
 
-use super::IdentityError;
+use super::Members;
 
-/// The members and what they may sign with.
+/// Who the members are now.
 #[derive(Debug)]
 pub struct Registry {
-    /// Trust domain of every SPIFFE ID.
-    pub trust_domain: Box<str>,
-    members: HashMap<AgencyName, Member>,
-}
-
-/// One member.
-#[derive(Debug)]
-pub struct Member {
-    /// Name for people.
-    pub display_name: String,
-    /// Checks chains against this member's anchor and no other.
-    pub(super) chains: Arc<dyn ClientCertVerifier>,
-    signers: HashMap<Thumbprint, SignerCertificate>,
-}
-
-/// `member.toml`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MemberFile {
-    /// Name for people.
-    display_name: String,
+    members: ArcSwap<Members>,
+    /// Counts the replacements; live connections wait for it.
+    generation: watch::Sender<u64>,
 }
 
 impl Registry {
-    /// Reads the members' folder. Every folder in it is a member; its name is the agency's id.
-    pub fn load(dir: &Path, trust_domain: &str) -> Result<Self, IdentityError> {
-        let mut members = HashMap::new();
-        for path in entries(dir)? {
-            if !path.is_dir() {
-                continue;
-            }
-            let id = path
-                .file_name()
-                .and_then(|n| n.to_str())
-                .unwrap_or_default();
-            let agency = AgencyName::from_id(id).map_err(|e| content(&path, e.to_string()))?;
-            let member = Member::load(&path, &agency, trust_domain)?;
-            members.insert(agency, member);
+    /// A registry that begins with these members.
+    pub fn new(members: Members) -> Self {
+        Self {
+            members: ArcSwap::from_pointee(members),
+            generation: watch::Sender::new(0),
         }
-        if members.is_empty() {
-            return Err(content(
-                dir,
-                "no member: it must have a folder for at least one agency".into(),
-            ));
-        }
-        Ok(Self {
-            trust_domain: trust_domain.into(),
-            members,
-        })
     }
 
-    /// The member with this name.
-    pub fn member(&self, agency: &AgencyName) -> Option<&Member> {
-        self.members.get(agency)
+    /// The members in force now. Whoever decides several things about one matter keeps the answer for all of them.
+    pub fn current(&self) -> Arc<Members> {
+        self.members.load_full()
     }
 
-    /// The signing certificate registered for this agency under this thumbprint.
+    /// Puts other members in force. Connections that these would not let in are closed.
+    pub fn replace(&self, mut members: Members) {
+        members.share_unchanged(&self.members.load());
+        self.members.store(Arc::new(members));
+        // Only after it is in force: whoever is woken must see it.
+        self.generation.send_modify(|n| *n += 1);
+    }
+
+    /// Number of replacements so far, to wait for the next.
+    pub fn generation(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
+    /// Whether this agency is a member.
+    pub fn is_member(&self, agency: &AgencyName) -> bool {
+        self.members.load().member(agency).is_some()
+    }
+
+    /// The signing certificate registered for this agency under this thumbprint, unless it is revoked.
     pub fn signer(
         &self,
         agency: &AgencyName,
         thumbprint: &Thumbprint,
-    ) -> Option<&SignerCertificate> {
-        self.members.get(agency)?.signers.get(thumbprint)
-    }
-
-    /// The signing certificate with this thumbprint, of whichever member.
-    pub fn any_signer(&self, thumbprint: &Thumbprint) -> Option<&SignerCertificate> {
-        self.members
-            .values()
-            .find_map(|m| m.signers.get(thumbprint))
+    ) -> Option<Arc<SignerCertificate>> {
+        let members = self.members.load();
+        let signer = members.member(agency)?.signer(thumbprint)?;
+        (!signer.revoked).then(|| Arc::clone(&signer.certificate))
     }
 
     /// Number of members and of their signing certificates.
     pub fn counts(&self) -> (usize, usize) {
-        let signers = self.members.values().map(|m| m.signers.len()).sum();
-        (self.members.len(), signers)
+        self.members.load().counts()
     }
 }
 
-impl Member {
-    fn load(dir: &Path, agency: &AgencyName, trust_domain: &str) -> Result<Self, IdentityError> {
-        let about = dir.join("member.toml");
-        let file: MemberFile = toml::from_str(&read_text(&about)?)
-            .map_err(|e| content(&about, e.to_string().trim_end().to_owned()))?;
-        let chains = chain_verifier(&dir.join("anchor.pem"))?;
-        let mut signers = HashMap::new();
-        for path in entries(&dir.join("signers"))? {
-            if path.extension().is_none_or(|e| e != "pem") {
-                continue;
-            }
-            let der = CertificateDer::from_pem_file(&path)
-                .map_err(|e| content(&path, format!("not a PEM certificate: {e}")))?;
-            let signer =
-                SignerCertificate::from_der(&der).map_err(|e| content(&path, e.to_string()))?;
-            if signer.id.agency != *agency || *signer.id.trust_domain != *trust_domain {
-                let expected = format!("spiffe://{trust_domain}/agency/{}/signer/...", agency.id());
-                return Err(content(
-                    &path,
-                    format!("it names {}; expected {expected}", signer.id),
-                ));
-            }
-            check_chain(&*chains, &der, &signer).map_err(|e| {
-                content(
-                    &path,
-                    format!("it does not chain to anchor.pem of its agency: {e}"),
-                )
-            })?;
-            signers.insert(signer.thumbprint, signer);
-        }
-        Ok(Self {
-            display_name: file.display_name,
-            chains,
-            signers,
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{config::Config, demo::pki};
+
+    fn made(dir: &Path) -> Config {
+        let layout = pki::create(&pki::InitArgs {
+            dir: dir.into(),
+            agencies: vec!["us-cbp".into(), "cn-nncc".into()],
+            trust_domain: "casebroker.example".into(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+        });
+        Config::load(&layout.unwrap().broker_config()).unwrap()
+    }
+
+    fn revoke(dir: &Path, role: &str, name: &str) {
+        pki::revoke_certificate(&pki::RevokeArgs {
+            dir: dir.into(),
+            agency: "us-cbp".into(),
+            role: Some(role.into()),
+            name: Some(name.into()),
+            serial: None,
         })
+        .unwrap();
     }
-}
 
-/// An expired certificate stays registered, so that what it signed can still be shown; whether it may sign now is decided
-/// at intake. So its chain is checked at the end of its own validity.
-fn check_chain(
-    chains: &dyn ClientCertVerifier,
-    der: &CertificateDer<'_>,
-    signer: &SignerCertificate,
-) -> Result<(), rustls::Error> {
-    let now = UnixTime::now().as_secs();
-    let latest = u64::try_from(signer.not_after).unwrap_or(0);
-    let earliest = u64::try_from(signer.not_before).unwrap_or(0);
-    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(
-        now.clamp(earliest, latest.max(earliest)),
-    ));
-    chains.verify_client_cert(der, &[], at).map(|_| ())
-}
+    #[test]
+    fn what_did_not_change_stays_the_same_object_and_waiters_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = made(dir.path());
+        let registry = Registry::new(Members::load(&config).unwrap());
+        let mut generation = registry.generation();
+        let [cbp, nncc] = ["us-cbp", "cn-nncc"].map(|id| AgencyName::from_id(id).unwrap());
+        let before = registry.current();
+        registry.replace(Members::load(&config).unwrap());
+        let same = registry.current();
+        assert!(!Arc::ptr_eq(&before, &same));
+        for agency in [&cbp, &nncc] {
+            let trusts = [&before, &same].map(|m| m.trust(agency).unwrap());
+            assert!(Arc::ptr_eq(trusts[0], trusts[1]));
+        }
+        assert!(generation.has_changed().unwrap());
+        assert_eq!(*generation.borrow_and_update(), 1);
 
-fn chain_verifier(anchor: &Path) -> Result<Arc<dyn ClientCertVerifier>, IdentityError> {
-    let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(anchor)
-        .and_then(|found| found.collect::<Result<Vec<_>, _>>())
-        .map_err(|e| content(anchor, format!("not a PEM certificate: {e}")))?;
-    if certificates.is_empty() {
-        return Err(content(anchor, "it holds no certificate".into()));
+        revoke(dir.path(), "officer", "liaison");
+        registry.replace(Members::load(&config).unwrap());
+        let changed = registry.current();
+        let is_same =
+            |agency| Arc::ptr_eq(same.trust(agency).unwrap(), changed.trust(agency).unwrap());
+        assert!(is_same(&nncc) && !is_same(&cbp));
     }
-    for certificate in certificates {
-        roots
-            .add(certificate)
-            .map_err(|e| content(anchor, e.to_string()))?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
-        .build()
-        .map(|v| v as Arc<dyn ClientCertVerifier>)
-        .map_err(|e| content(anchor, e.to_string()))
-}
 
-fn entries(dir: &Path) -> Result<Vec<PathBuf>, IdentityError> {
-    let read = |source| IdentityError::Read {
-        path: dir.into(),
-        source,
-    };
-    let mut paths = fs::read_dir(dir)
-        .map_err(read)?
-        .map(|entry| entry.map(|e| e.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(read)?;
-    paths.sort();
-    Ok(paths)
-}
+    #[test]
+    fn a_revoked_signer_is_found_but_signs_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = made(dir.path());
+        let registry = Registry::new(Members::load(&config).unwrap());
+        let cbp = AgencyName::from_id("us-cbp").unwrap();
+        let thumbprint = {
+            let members = registry.current();
+            let ids: Vec<_> = members.agencies().map(AgencyName::id).collect();
+            assert_eq!(ids, ["cn-nncc", "us-cbp"]);
+            let member = members.member(&cbp).unwrap();
+            assert!(member.crls().is_empty());
+            let signer = member.signers().next().unwrap();
+            assert!(!signer.revoked);
+            signer.certificate.thumbprint
+        };
+        assert!(registry.signer(&cbp, &thumbprint).is_some());
 
-fn read_text(path: &Path) -> Result<String, IdentityError> {
-    fs::read_to_string(path).map_err(|source| IdentityError::Read {
-        path: path.into(),
-        source,
-    })
-}
-
-pub(super) fn content(path: &Path, problem: String) -> IdentityError {
-    IdentityError::Content {
-        path: path.into(),
-        problem,
+        revoke(dir.path(), "signer", "2026a");
+        registry.replace(Members::load(&config).unwrap());
+        assert!(registry.signer(&cbp, &thumbprint).is_none());
+        let members = registry.current();
+        let member = members.member(&cbp).unwrap();
+        assert!(member.signers().all(|s| s.revoked));
+        assert_eq!(member.anchors().count(), 1);
+        let [crl] = member.crls() else {
+            panic!("one list: {:?}", member.crls())
+        };
+        assert_eq!((crl.number.as_deref(), crl.revoked), (Some("1"), 1));
     }
 }

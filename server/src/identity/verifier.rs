@@ -1,5 +1,5 @@
 //! The client certificate's verifier: rustls-webpki checks chain, validity, usage and path length against one agency's
-//! anchor; this adds which agency's anchor that is.
+//! anchor and revocation lists; `Members` adds which agency's these are.
 
 use std::{fmt, sync::Arc};
 
@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::registry::Registry;
 
-/// Accepts a certificate if it names one principal of a member and chains to that member's anchor.
+/// Accepts a certificate if the members in force at the handshake let it in.
 pub(super) struct PrincipalVerifier {
     registry: Arc<Registry>,
     algorithms: WebPkiSupportedAlgorithms,
@@ -56,17 +56,10 @@ impl ClientCertVerifier for PrincipalVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let (principal, _) = read_principal(end_entity).map_err(refused)?;
-        if principal.trust_domain != self.registry.trust_domain {
-            return Err(refused(format!("`{principal}` is of another trust domain")));
-        }
-        let member = self
-            .registry
-            .member(&principal.agency)
-            .ok_or_else(|| refused(format!("`{principal}` is of no member")))?;
-        member
-            .chains
-            .verify_client_cert(end_entity, intermediates, now)
+        self.registry
+            .current()
+            .check_connection(end_entity, intermediates, now)?;
+        Ok(ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -102,6 +95,6 @@ impl fmt::Debug for PrincipalVerifier {
 #[error("{0}")]
 struct Refused(String);
 
-fn refused(why: String) -> Error {
+pub(super) fn refused(why: String) -> Error {
     CertificateError::Other(OtherError(Arc::new(Refused(why)))).into()
 }

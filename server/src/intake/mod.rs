@@ -4,6 +4,7 @@
 //! every field. What it promises: all broken field rules are reported at once; what passes was signed by a certificate
 //! registered for the caller's own agency. What it never does: look at the journal or the state, or write anything.
 
+mod repeat;
 mod rules;
 
 use std::{
@@ -15,18 +16,20 @@ use bytes::Bytes;
 use casebroker_proto::{
     MAX_SIGNED_STATEMENT_BYTES,
     errors::Violation,
-    names::{AgencyName, CaseName},
-    statement::{Envelope, StatementError},
+    names::{AgencyName, CaseName, GroupName},
+    statement::{Envelope, StatementError, Thumbprint},
     v1::{Handling, Statement, statement::Kind},
     validation::{Clock, check_statement, effective_handling},
 };
 
 use crate::{
     identity::{Caller, Registry},
+    projections::Membership,
     state::RequestId,
 };
 
-pub use rules::decide;
+pub use repeat::Repeat;
+pub use rules::{decide, decide_audience};
 
 /// Why a statement was refused before it reached the sequencer.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +69,10 @@ pub struct Submission {
     pub case: CaseName,
     /// What it would do to the case.
     pub action: Action,
+    /// Who may see it.
+    pub handling: Handling,
+    /// Certificate that it was signed under; it must be registered still when the statement is recorded.
+    pub signer: Thumbprint,
     /// The envelope as received.
     pub signed_statement: Bytes,
     /// The serialized statement, verified: tells whether a repeated request says the same.
@@ -84,18 +91,24 @@ pub enum Action {
     },
     /// Takes the case back.
     Retract,
+    /// Shows the case to more.
+    Release,
 }
 
 /// The checks, with what they need to know.
 #[derive(Debug, Clone)]
 pub struct Intake {
     registry: Arc<Registry>,
+    membership: Arc<Membership>,
 }
 
 impl Intake {
     /// Intake for these members.
-    pub fn new(registry: Arc<Registry>) -> Self {
-        Self { registry }
+    pub fn new(registry: Arc<Registry>, membership: Arc<Membership>) -> Self {
+        Self {
+            registry,
+            membership,
+        }
     }
 
     /// Checks an envelope that `caller` sent. Takes about as long as one signature verification.
@@ -122,7 +135,7 @@ impl Intake {
             .signer(agency, envelope.thumbprint())
             .ok_or_else(|| {
                 IntakeError::Signer(format!(
-                    "the signing certificate with x5t {} is not registered for {agency}",
+                    "the signing certificate with x5t {} is not registered for {agency}, or revoked",
                     hex::encode(envelope.thumbprint())
                 ))
             })?;
@@ -132,7 +145,7 @@ impl Intake {
                 signer.id
             )));
         }
-        let statement = envelope.verify(signer)?;
+        let statement = envelope.verify(&signer)?;
         let mut violations = check_statement(&statement, Clock { now });
         self.check_audience(&statement, &mut violations);
         if !violations.is_empty() {
@@ -176,23 +189,31 @@ impl Intake {
             request_id,
             case,
             action,
+            handling: effective_handling(&statement).cloned().unwrap_or_default(),
+            signer: *envelope.thumbprint(),
             signed_statement,
             payload: envelope.into_payload(),
         })
     }
 
-    /// An audience that names somebody who is no member is almost surely misspelt, and would reach nobody.
+    /// An audience that names somebody who is no member, or a group that is none, is almost surely misspelt, and would reach
+    /// nobody.
     fn check_audience(&self, statement: &Statement, violations: &mut Vec<Violation>) {
         let Some((path, handling)) = handling_with_path(statement) else {
             return;
         };
         for (index, name) in handling.audience.iter().enumerate() {
-            let Ok(agency) = name.parse::<AgencyName>() else {
-                continue;
+            let problem = if let Ok(agency) = name.parse::<AgencyName>() {
+                let known = self.registry.is_member(&agency);
+                (!known).then(|| format!("`{agency}` is not a member of this broker"))
+            } else if let Ok(group) = name.parse::<GroupName>() {
+                let known = self.membership.now().has_group(name);
+                (!known).then(|| format!("`{group}` is not a group of this broker"))
+            } else {
+                None
             };
-            if self.registry.member(&agency).is_none() {
-                let problem =
-                    format!("`{agency}` is not a member of this broker; check the spelling");
+            if let Some(problem) = problem {
+                let problem = format!("{problem}; check the spelling");
                 violations.push(Violation::new(format!("{path}.audience[{index}]"), problem));
             }
         }
@@ -203,6 +224,7 @@ fn handling_with_path(statement: &Statement) -> Option<(&'static str, &Handling)
     let path = match statement.kind {
         Some(Kind::Report(_)) => "report.report.handling",
         Some(Kind::Amendment(_)) => "amendment.report.handling",
+        Some(Kind::Release(_)) => "release.handling",
         _ => "handling",
     };
     effective_handling(statement).map(|handling| (path, handling))
@@ -221,7 +243,7 @@ fn action(kind: &Kind) -> Result<Action, IntakeError> {
         Kind::EvidenceResponse(_) => Err(IntakeError::Kind("evidence_response")),
         Kind::Dispute(_) => Err(IntakeError::Kind("dispute")),
         Kind::Finding(_) => Err(IntakeError::Kind("finding")),
-        Kind::Release(_) => Err(IntakeError::Kind("release")),
+        Kind::Release(_) => Ok(Action::Release),
     }
 }
 

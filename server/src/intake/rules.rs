@@ -5,9 +5,28 @@ use casebroker_proto::names::CaseName;
 
 use super::Action;
 use crate::{
+    policy::{Groups, Subject, is_within},
     sequencer::SequencerError,
     state::{CaseRecord, MAX_STATEMENTS},
 };
+
+/// Whether the handling in force allows that of a statement about the case: a release names everybody who may see the case
+/// and more, any other statement nobody who may not (originator control). A report and an amendment bring the case's own.
+pub fn decide_audience(
+    action: Action,
+    case: &CaseName,
+    new: Subject<'_>,
+    in_force: Subject<'_>,
+    groups: &dyn Groups,
+) -> Result<(), SequencerError> {
+    match action {
+        Action::Report | Action::Amend { .. } => Ok(()),
+        Action::Release if is_within(in_force, new, groups) => Ok(()),
+        Action::Release => Err(SequencerError::ReleaseNarrows(case.clone())),
+        Action::Retract if is_within(new, in_force, groups) => Ok(()),
+        Action::Retract => Err(SequencerError::AudienceTooWide(case.clone())),
+    }
+}
 
 /// Whether the state of a case allows an action: the rules of the life of a case, as far as they are built.
 pub fn decide(
@@ -18,7 +37,7 @@ pub fn decide(
     let Some(record) = record else {
         return match action {
             Action::Report => Ok(()),
-            Action::Amend { .. } | Action::Retract => {
+            Action::Amend { .. } | Action::Retract | Action::Release => {
                 Err(SequencerError::CaseNotFound(case.clone()))
             }
         };
@@ -64,7 +83,7 @@ mod tests {
 
     #[test]
     fn the_state_of_a_case_decides_what_may_follow() {
-        use Effect::{Amended, Reported, Retracted};
+        use Effect::{Amended, Released, Reported, Retracted};
         let case = CaseName::from_ids("us-dea", "1").unwrap();
         let amend = |expected_revision| Action::Amend { expected_revision };
         let verdict = |action, effects: &[Effect]| {
@@ -79,10 +98,10 @@ mod tests {
             verdict(amend(1), &[]),
             Err(SequencerError::CaseNotFound(case.clone()))
         );
-        assert_eq!(
-            verdict(Action::Retract, &[]),
-            Err(SequencerError::CaseNotFound(case.clone()))
-        );
+        for action in [Action::Retract, Action::Release] {
+            let missing = Err(SequencerError::CaseNotFound(case.clone()));
+            assert_eq!(verdict(action, &[]), missing);
+        }
         assert_eq!(
             verdict(Action::Report, &[Reported]),
             Err(SequencerError::CaseExists(case.clone()))
@@ -96,7 +115,9 @@ mod tests {
         };
         assert_eq!(verdict(amend(1), &[Reported, Amended]), Err(conflict));
         assert_eq!(verdict(Action::Retract, &[Reported, Amended]), Ok(()));
-        for action in [amend(1), Action::Retract] {
+        assert_eq!(verdict(amend(1), &[Reported, Released]), Ok(()));
+        assert_eq!(verdict(Action::Release, &[Reported, Released]), Ok(()));
+        for action in [amend(1), Action::Retract, Action::Release] {
             let retracted = verdict(action, &[Reported, Retracted]);
             assert_eq!(retracted, Err(SequencerError::CaseRetracted(case.clone())));
         }

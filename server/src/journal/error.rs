@@ -140,6 +140,16 @@ pub enum JournalError {
         source: io::Error,
     },
 
+    /// There is no room for the next segment. Nothing of a group was written.
+    #[error(
+        "the segment {path} cannot be made: {source}; free at least {needed_bytes} bytes there and start again (nothing acknowledged is lost)"
+    )]
+    Full {
+        path: PathBuf,
+        needed_bytes: u64,
+        source: io::Error,
+    },
+
     /// An earlier append failed.
     #[error(
         "an earlier append failed and nothing can be appended any more: stop the broker and start it again"

@@ -1,6 +1,8 @@
-//! Which role may call which method: the whole table.
+//! Which role may call which method, and how far it sees: the whole table.
 
-use casebroker_proto::names::Role;
+use casebroker_proto::names::{PrincipalId, Role};
+
+use super::{Reach, Viewer};
 
 /// A method of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,21 +17,50 @@ pub enum Method {
     GetReceipt,
     GetConsistencyProof,
     GetCaller,
+    ListMembers,
+    GetMember,
+    ListGroups,
+    ListRegistryUpdates,
+    ListAccessRecords,
 }
 
-/// Whether a role may call a method. What it then sees is decided by [`super::may_see`].
+/// Whether a role may call a method. What it then sees is decided by [`super::may_see`] for its [`viewer`].
 pub fn may_call(role: Role, method: Method) -> bool {
     use Method::{
-        GetCaller, GetCase, GetCheckpoint, GetConsistencyProof, GetReceipt, ListCases,
-        ListStatements, Submit, SubmitStream,
+        GetCaller, GetCase, GetCheckpoint, GetConsistencyProof, GetMember, GetReceipt,
+        ListAccessRecords, ListCases, ListGroups, ListMembers, ListRegistryUpdates, ListStatements,
+        Submit, SubmitStream,
     };
     match method {
         Submit | SubmitStream => matches!(role, Role::System | Role::Officer),
         GetCase | ListCases | ListStatements => matches!(role, Role::System | Role::Officer),
         GetReceipt => matches!(role, Role::System | Role::Officer | Role::Auditor),
-        // The log's size and roots are for every member: witnesses must know them.
+        // Of its own agency only: see `access::Query`.
+        ListAccessRecords => role == Role::Auditor,
+        // The log's size and roots are for every member: witnesses must know them. So is who the members are.
         GetCheckpoint | GetConsistencyProof | GetCaller => true,
+        ListMembers | GetMember | ListGroups | ListRegistryUpdates => true,
     }
+}
+
+/// Who a principal is when it reads. A system and an auditor have to do with their own agency's cases; what others shared is
+/// for officers. An operator reads no cases at all, whatever its reach.
+pub fn viewer(principal: &PrincipalId) -> Viewer {
+    Viewer {
+        agency: principal.agency.clone(),
+        reach: match principal.role {
+            Role::Officer => Reach::Audience,
+            Role::System | Role::Auditor | Role::Operator => Reach::OwnCases,
+        },
+    }
+}
+
+/// Whether an answer of a method shows cases or statements, so that a purpose of use may be required.
+pub fn reads_cases(method: Method) -> bool {
+    matches!(
+        method,
+        Method::GetCase | Method::ListCases | Method::ListStatements | Method::GetReceipt
+    )
 }
 
 #[cfg(test)]
@@ -50,5 +81,25 @@ mod tests {
             }
         }
         assert!(!may_call(Role::Operator, Method::GetReceipt));
+    }
+
+    #[test]
+    fn only_officers_see_what_others_shared() {
+        for role in Role::ALL {
+            let id = format!("spiffe://casebroker.example/agency/us-dea/{role}/x");
+            let expected = match role {
+                Role::Officer => Reach::Audience,
+                _ => Reach::OwnCases,
+            };
+            assert_eq!(viewer(&id.parse().unwrap()).reach, expected);
+        }
+    }
+
+    #[test]
+    fn only_auditors_read_the_access_record() {
+        for role in Role::ALL {
+            let may = may_call(role, Method::ListAccessRecords);
+            assert_eq!(may, role == Role::Auditor, "{role}");
+        }
     }
 }

@@ -3,13 +3,13 @@
 use casebroker_proto::{
     catalogue::units::normalize,
     names::{AgencyName, CaseName, PrincipalId},
-    statement::{StatementError, decode_entry},
+    statement::{Content, StatementError, open_entry},
     v1::{self, CaseReport, Handling, StatementRecord, statement::Kind},
     validation::effective_handling,
 };
 use prost_types::Timestamp;
 
-use crate::policy::may_see;
+use crate::policy::{Groups, Subject, Viewer, may_see};
 
 /// A recorded statement, decoded.
 #[derive(Debug, Clone)]
@@ -29,19 +29,23 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Decodes a recorded entry.
-    pub fn decode(position: u64, entry: &[u8]) -> Result<Self, StatementError> {
-        let (entry, _, statement) = decode_entry(entry)?;
+    /// Decodes a recorded entry; `None` if it holds a change of the registry.
+    pub fn decode(position: u64, entry: &[u8]) -> Result<Option<Self>, StatementError> {
+        let (entry, content) = open_entry(entry)?;
+        let Content::Statement(content) = content else {
+            return Ok(None);
+        };
+        let (_, statement) = *content;
         let name = |e: casebroker_proto::names::NameError| StatementError::Payload(e.to_string());
         let principal: PrincipalId = entry.principal.parse().map_err(name)?;
-        Ok(Self {
+        Ok(Some(Self {
             position,
             record_time: entry.record_time.unwrap_or_default(),
             principal: entry.principal,
             agency: principal.agency,
             case: statement.case.parse().map_err(name)?,
             statement,
-        })
+        }))
     }
 
     /// The report that it puts in force, if it does.
@@ -53,8 +57,23 @@ impl Statement {
         }
     }
 
-    fn handling(&self) -> Option<&Handling> {
-        effective_handling(&self.statement)
+    /// The handling that it puts in force for the case, if it does.
+    fn case_handling(&self) -> Option<&Handling> {
+        match &self.statement.kind {
+            Some(Kind::Report(_) | Kind::Amendment(_) | Kind::Release(_)) => {
+                effective_handling(&self.statement)
+            }
+            _ => None,
+        }
+    }
+
+    fn subject<'a>(&'a self, handling: &'a Handling) -> Subject<'a> {
+        Subject {
+            maker: &self.agency,
+            owner: self.case.agency(),
+            handling,
+            position: self.position,
+        }
     }
 
     /// As the contract shows it.
@@ -69,23 +88,29 @@ impl Statement {
     }
 }
 
-/// Keeps of a case's statements, oldest first, those that an agency may see; none if it may not see the case.
+/// Whether a viewer may see a case at all, by the statement whose handling is in force: the newest report, amendment or
+/// release. So an amendment that narrows the audience withdraws the case from those it leaves out.
+pub fn sees_case(viewer: &Viewer, groups: &dyn Groups, in_force: &Statement) -> bool {
+    in_force.case_handling().is_some() && sees(viewer, groups, in_force)
+}
+
+/// Keeps of the statements of a case that a viewer may see, oldest first, those that are for it.
 ///
-/// The report in force decides who may see the case at all, so an amendment that narrows the audience withdraws the case
-/// from those it leaves out. A retraction is for everybody who may see the case: nobody shall go on counting it.
-pub fn visible(caller: &AgencyName, mut statements: Vec<Statement>) -> Vec<Statement> {
-    let sees = |statement: &Statement| {
-        let owner = statement.case.agency();
-        statement
-            .handling()
-            .is_some_and(|handling| may_see(caller, &statement.agency, owner, handling))
-    };
+/// The report in force is for everybody who may see the case: a release shows it to those it adds, and nothing said before.
+/// So is a retraction: nobody shall go on counting it.
+pub fn keep_visible(viewer: &Viewer, groups: &dyn Groups, statements: &mut Vec<Statement>) {
     let in_force = statements.iter().rev().find(|s| s.report().is_some());
-    if !in_force.is_some_and(sees) {
-        return Vec::new();
-    }
-    statements.retain(|s| matches!(s.statement.kind, Some(Kind::Retraction(_))) || sees(s));
-    statements
+    let in_force = in_force.map(|s| s.position);
+    statements.retain(|s| {
+        let for_all = matches!(s.statement.kind, Some(Kind::Retraction(_)));
+        for_all || Some(s.position) == in_force || sees(viewer, groups, s)
+    });
+}
+
+fn sees(viewer: &Viewer, groups: &dyn Groups, statement: &Statement) -> bool {
+    let handling = effective_handling(&statement.statement);
+    let subject = handling.map(|handling| statement.subject(handling));
+    subject.is_some_and(|subject| may_see(viewer, subject, groups))
 }
 
 /// The case that these statements make, oldest first; `None` if no report is among them.
@@ -115,6 +140,9 @@ fn apply(case: &mut v1::Case, statement: &Statement) {
     if let Some(report) = statement.report() {
         case.report = Some(report.clone());
         case.revision += 1;
+    }
+    if let Some(handling) = statement.case_handling() {
+        case.handling = Some(handling.clone());
     }
     if let Some(Kind::Retraction(retraction)) = &statement.statement.kind {
         case.retracted = true;

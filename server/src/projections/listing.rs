@@ -1,14 +1,17 @@
-//! Lists cases by the position of their first statement, straight from the journal: each page looks at a bounded number of
-//! entries, so a page may be short while there are more. The table projection will take its place.
+//! Lists cases by the position of the first statement that the caller may see, straight from the journal: each page looks at
+//! a bounded number of entries, so a page may be short while there are more. The table projection will take its place.
+//!
+//! What a caller may not see changes neither the order of the cases, nor which page is the last, nor, but for the number of
+//! entries, the time that a page takes: every entry is looked at alike before the filter counts.
 
-use casebroker_proto::{
-    names::AgencyName,
-    v1::{self, statement::Kind},
-};
-
+use casebroker_proto::{names::AgencyName, v1};
 use prost::Message as _;
 
-use super::reader::{CaseReader, ReadError};
+use super::{
+    fold::{Statement, fold},
+    reader::{CaseReader, ReadError},
+};
+use crate::policy::Viewer;
 
 /// Entries read from the journal at a time. Each may be 1 MiB.
 const CHUNK: u64 = 32;
@@ -28,7 +31,7 @@ pub enum Order {
 #[derive(Debug)]
 pub struct Listing<'a> {
     /// Who asks.
-    pub caller: &'a AgencyName,
+    pub viewer: &'a Viewer,
     /// Owners; empty means all.
     pub agencies: &'a [AgencyName],
     /// Direction.
@@ -65,44 +68,60 @@ impl Listing<'_> {
         let mut looked_at = 0;
         let mut bytes = 0;
         let mut cases = Vec::new();
-        while !self.is_end(cursor) && looked_at < self.scan_entries {
+        'chunks: while !self.is_end(cursor) && looked_at < self.scan_entries {
             let (low, high) = self.chunk(cursor);
             let mut statements = reader.range(low, high)?;
             if self.order == Order::Descending {
                 statements.reverse();
             }
             for statement in statements {
+                if looked_at >= self.scan_entries {
+                    break 'chunks;
+                }
+                looked_at += 1;
+                if let Some(case) = self.case_that_begins(reader, &statement)? {
+                    if cases.len() >= self.page_size || bytes >= PAGE_BYTES {
+                        // There is one more, so there is one more page.
+                        return Ok(Page {
+                            cases,
+                            next: Some(cursor),
+                        });
+                    }
+                    bytes += case.encoded_len();
+                    cases.push(case);
+                }
                 cursor = match self.order {
                     Order::Descending => statement.position,
                     Order::Ascending => statement.position + 1,
                 };
-                looked_at += 1;
-                let owner = statement.case.agency();
-                let wanted = matches!(statement.statement.kind, Some(Kind::Report(_)))
-                    && (self.agencies.is_empty() || self.agencies.contains(owner));
-                if wanted {
-                    match reader.case(self.caller, &statement.case) {
-                        Ok(case) => {
-                            bytes += case.encoded_len();
-                            cases.push(case);
-                        }
-                        Err(ReadError::NoCase(_)) => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-                let full = cases.len() >= self.page_size || bytes >= PAGE_BYTES;
-                if full || looked_at >= self.scan_entries {
-                    break;
-                }
             }
-            if cases.len() >= self.page_size || bytes >= PAGE_BYTES {
-                break;
-            }
+            // Also past entries that hold no statement.
+            cursor = match self.order {
+                Order::Descending => low,
+                Order::Ascending => high,
+            };
         }
         Ok(Page {
             cases,
             next: (!self.is_end(cursor)).then_some(cursor),
         })
+    }
+
+    /// The case whose first statement for the caller this is, if the filter wants it.
+    fn case_that_begins(
+        &self,
+        reader: &CaseReader,
+        statement: &Statement,
+    ) -> Result<Option<v1::Case>, ReadError> {
+        let Some(record) = reader.seen(self.viewer, &statement.case)? else {
+            return Ok(None);
+        };
+        let wanted = self.agencies.is_empty() || self.agencies.contains(statement.case.agency());
+        if !wanted || statement.report().is_none() {
+            return Ok(None);
+        }
+        let case = fold(&reader.statements(self.viewer, &record)?);
+        Ok(case.filter(|case| case.first_position == statement.position))
     }
 
     fn is_end(&self, cursor: u64) -> bool {

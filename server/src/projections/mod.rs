@@ -1,12 +1,16 @@
 //! What is computed from the journal alone.
 //!
-//! What it is for: cases as they stand and their history. What it promises: the same journal gives the same answers; every
-//! answer holds only what the caller may see. What it never does: write, or hold anything that cannot be made again.
+//! What it is for: cases as they stand and their history; who was a member of what, when; what a request got. What it promises:
+//! the same journal gives the same answers; every answer holds only what the caller may see. What it never does: write, or hold anything that cannot be made again.
 
+mod earlier;
 mod fold;
 mod listing;
+mod membership;
 mod reader;
 
+pub use earlier::Earlier;
 pub use fold::{Statement, fold};
 pub use listing::{Listing, Order, Page};
+pub use membership::{History, Membership};
 pub use reader::{CaseReader, ReadError};

@@ -1,18 +1,28 @@
 //! Reads cases: directory for the positions, journal for the statements, policy for what may be seen.
+//!
+//! A hidden case and one that does not exist are answered alike, and after the same work: the answer's time must not tell what
+//! its text does not. Whether a case may be seen is decided by one statement, however many it has; and where there is none
+//! to decide by, that of another case is looked at in its place.
 
-use std::sync::Arc;
-
-use casebroker_proto::{
-    names::{AgencyName, CaseName},
-    statement::StatementError,
-    v1,
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
 };
 
-use super::fold::{Statement, fold, visible};
+use casebroker_proto::{names::CaseName, statement::StatementError, v1};
+
+use super::{
+    fold::{Statement, fold, keep_visible, sees_case},
+    membership::Membership,
+};
 use crate::{
     journal::{JournalError, JournalReader, ReadLimit},
-    state::{StateError, Store},
+    policy::Viewer,
+    state::{CaseRecord, StateError, Store},
 };
+
+/// Entries looked at to find one in place of a case that does not exist: updates of the registry are passed over.
+const DECOY_ENTRIES: u64 = 16;
 
 /// Why something could not be read. "Does not exist" and "not for the caller" are one.
 #[derive(Debug, thiserror::Error)]
@@ -50,14 +60,26 @@ pub enum ReadError {
 /// Reads cases. Calls block on the disk.
 #[derive(Debug, Clone)]
 pub struct CaseReader {
-    journal: Arc<dyn JournalReader>,
-    state: Arc<Store>,
+    pub(super) journal: Arc<dyn JournalReader>,
+    pub(super) state: Arc<Store>,
+    membership: Arc<Membership>,
+    /// Chooses what is looked at in place of a case that does not exist; nobody outside can foretell it.
+    decoys: RandomState,
 }
 
 impl CaseReader {
-    /// A reader over journal and state.
-    pub fn new(journal: Arc<dyn JournalReader>, state: Arc<Store>) -> Self {
-        Self { journal, state }
+    /// A reader over journal, state and the registry's history.
+    pub fn new(
+        journal: Arc<dyn JournalReader>,
+        state: Arc<Store>,
+        membership: Arc<Membership>,
+    ) -> Self {
+        Self {
+            journal,
+            state,
+            membership,
+            decoys: RandomState::new(),
+        }
     }
 
     /// Every answer from now on takes account of everything before this position; at least `min_position`.
@@ -72,45 +94,74 @@ impl CaseReader {
         Ok(size)
     }
 
-    /// A case as it stands, for an agency.
-    pub fn case(&self, caller: &AgencyName, name: &CaseName) -> Result<v1::Case, ReadError> {
-        fold(&self.history(caller, name)?).ok_or_else(|| ReadError::NoCase(name.clone()))
+    /// A case as it stands, for a viewer.
+    pub fn case(&self, viewer: &Viewer, name: &CaseName) -> Result<v1::Case, ReadError> {
+        fold(&self.history(viewer, name)?).ok_or_else(|| ReadError::NoCase(name.clone()))
     }
 
-    /// The statements of a case that an agency may see, oldest first; never empty.
-    pub fn history(
-        &self,
-        caller: &AgencyName,
-        name: &CaseName,
-    ) -> Result<Vec<Statement>, ReadError> {
-        let statements = visible(caller, self.statements(name)?);
-        if statements.is_empty() {
-            return Err(ReadError::NoCase(name.clone()));
+    /// The statements of a case that a viewer may see, oldest first; never empty.
+    pub fn history(&self, viewer: &Viewer, name: &CaseName) -> Result<Vec<Statement>, ReadError> {
+        let record = self.state.case(name)?;
+        if let Some(record) = &record
+            && self.sees(viewer, record)?
+        {
+            return self.statements(viewer, record);
         }
-        Ok(statements)
+        // From here on a hidden case and a missing one cost two look-ups and two reads each.
+        let decoy = self.decoy(name)?;
+        if let (None, Some(decoy)) = (record, decoy) {
+            self.sees(viewer, &decoy)?;
+        }
+        Err(ReadError::NoCase(name.clone()))
     }
 
-    /// The recorded entry at a position, if an agency may see it.
-    pub fn entry(&self, caller: &AgencyName, position: u64) -> Result<bytes::Bytes, ReadError> {
-        let record = self
-            .journal
-            .read(position, ReadLimit::ONE)?
-            .pop()
-            .ok_or(ReadError::NoEntry(position))?;
-        let statement = decode(position, &record.entry)?;
-        let seen = match self.history(caller, &statement.case) {
+    /// The recorded entry at a position, if a viewer may see it. Updates of the registry are for every member.
+    pub fn entry(&self, viewer: &Viewer, position: u64) -> Result<bytes::Bytes, ReadError> {
+        let entry = self.read(position)?;
+        let Some(statement) = decode(position, &entry)? else {
+            return Ok(entry);
+        };
+        let seen = match self.history(viewer, &statement.case) {
             Ok(statements) => statements.iter().any(|s| s.position == position),
             Err(ReadError::NoCase(_)) => false,
             Err(error) => return Err(error),
         };
         if seen {
-            Ok(record.entry)
+            Ok(entry)
         } else {
             Err(ReadError::NoEntry(position))
         }
     }
 
-    /// Decoded entries from `from` up to `to`, not including it, oldest first.
+    /// The entry of an update of the registry, whose position is known to be one.
+    pub fn registry_entry(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
+        self.read(position)
+    }
+
+    /// The record of a case, if a viewer may see the case.
+    pub(super) fn seen(
+        &self,
+        viewer: &Viewer,
+        name: &CaseName,
+    ) -> Result<Option<CaseRecord>, ReadError> {
+        let record = self.state.case(name)?.unwrap_or_default();
+        Ok(self.sees(viewer, &record)?.then_some(record))
+    }
+
+    /// The statements of a case that a viewer may see, as far as they are for it, oldest first.
+    pub(super) fn statements(
+        &self,
+        viewer: &Viewer,
+        record: &CaseRecord,
+    ) -> Result<Vec<Statement>, ReadError> {
+        let positions = record.statements.iter().map(|(position, _)| *position);
+        let statements = positions.filter_map(|position| self.statement(position).transpose());
+        let mut statements: Vec<_> = statements.collect::<Result<_, _>>()?;
+        keep_visible(viewer, &*self.membership.now(), &mut statements);
+        Ok(statements)
+    }
+
+    /// Statements from `from` up to `to`, not including it, oldest first.
     pub(super) fn range(&self, from: u64, to: u64) -> Result<Vec<Statement>, ReadError> {
         let mut statements = Vec::new();
         let mut next = from;
@@ -126,27 +177,50 @@ impl CaseReader {
             let Some(last) = records.last() else { break };
             next = last.position + 1;
             for record in records {
-                statements.push(decode(record.position, &record.entry)?);
+                statements.extend(decode(record.position, &record.entry)?);
             }
         }
         Ok(statements)
     }
 
-    fn statements(&self, name: &CaseName) -> Result<Vec<Statement>, ReadError> {
-        let record = self.state.case(name)?.unwrap_or_default();
-        let mut statements = Vec::with_capacity(record.statements.len());
-        for (position, _) in record.statements {
-            let entry = self
-                .journal
-                .read(position, ReadLimit::ONE)?
-                .pop()
-                .ok_or(ReadError::NoEntry(position))?;
-            statements.push(decode(position, &entry.entry)?);
+    /// Whether a viewer may see the case of a record. One read.
+    fn sees(&self, viewer: &Viewer, record: &CaseRecord) -> Result<bool, ReadError> {
+        let Some(position) = record.handling_position() else {
+            return Ok(false);
+        };
+        let in_force = self.statement(position)?;
+        let groups = self.membership.now();
+        Ok(in_force.is_some_and(|in_force| sees_case(viewer, &*groups, &in_force)))
+    }
+
+    /// The record of some case, always the same for a name and a size of the log; `None` while the log is empty.
+    fn decoy(&self, name: &CaseName) -> Result<Option<CaseRecord>, ReadError> {
+        let size = self.journal.next_position();
+        let chance = self.decoys.hash_one(name);
+        for step in 0..DECOY_ENTRIES.min(size) {
+            let Some(position) = chance.wrapping_add(step).checked_rem(size) else {
+                break;
+            };
+            if let Some(statement) = self.statement(position)? {
+                return Ok(self.state.case(&statement.case)?);
+            }
         }
-        Ok(statements)
+        Ok(None)
+    }
+
+    fn statement(&self, position: u64) -> Result<Option<Statement>, ReadError> {
+        decode(position, &self.read(position)?)
+    }
+
+    fn read(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
+        let record = self.journal.read(position, ReadLimit::ONE)?.pop();
+        Ok(record.ok_or(ReadError::NoEntry(position))?.entry)
     }
 }
 
-fn decode(position: u64, entry: &[u8]) -> Result<Statement, ReadError> {
+fn decode(position: u64, entry: &[u8]) -> Result<Option<Statement>, ReadError> {
     Statement::decode(position, entry).map_err(|source| ReadError::Entry { position, source })
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::{Recorded, SequencerError, stop_process};
 use crate::{
     intake::{Action, Submission},
-    state::{CaseRecord, Change, Effect, RequestId},
+    state::{CaseRecord, Change, Effect, RequestId, StatementChange},
 };
 
 /// A group while it is put together.
@@ -58,6 +58,7 @@ impl Draft {
             Action::Report => Effect::Reported,
             Action::Amend { .. } => Effect::Amended,
             Action::Retract => Effect::Retracted,
+            Action::Release => Effect::Released,
         };
         record.statements.push((position, effect));
         let entry = Entry {
@@ -65,18 +66,19 @@ impl Draft {
             principal: submission.caller.principal_text.clone(),
             salt: salt(),
             signed_statement: submission.signed_statement,
+            registry_update: None,
         };
         self.entries.push(entry.encode_to_vec().into());
         self.cases.insert(submission.case.clone(), record.clone());
         self.requests
             .insert((submission.agency.clone(), submission.request_id), position);
-        self.changes.push(Change {
+        self.changes.push(Change::Statement(StatementChange {
             position,
             agency: submission.agency,
             request_id: submission.request_id,
             case: submission.case,
             record,
-        });
+        }));
         Answer::Entry(index)
     }
 }
@@ -92,7 +94,7 @@ pub(super) fn reused(submission: &Submission) -> Answer {
     Answer::Refused(SequencerError::RequestIdReused(submission.request_id))
 }
 
-fn salt() -> Bytes {
+pub(super) fn salt() -> Bytes {
     let mut salt = [0; 16];
     if rand::fill(&mut salt).is_err() {
         stop_process("making a salt", &"the system gives no randomness");

@@ -8,16 +8,15 @@
 //! ("fsyncgate"; PostgreSQL wiki, "Fsync Errors").
 
 mod draft;
+mod registry;
 mod tail;
 
 use std::{
-    fmt::Display,
-    process,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -26,17 +25,21 @@ use casebroker_proto::{names::CaseName, tlog::Frontier};
 use prost_types::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+pub use crate::vital::{EXIT_IO, stop_process};
 use crate::{
     config,
+    identity::Registry,
     intake::Submission,
     journal::Journal,
+    policy::quotas::Quotas,
+    projections::Membership,
     state::{MAX_STATEMENTS, RequestId, Store},
     transparency::{Log, Signed},
+    vital,
 };
+pub use registry::RegistryState;
+use registry::Update;
 use tail::Tail;
-
-/// Exit status of the process after a failed write or sync (sysexits.h, EX_IOERR).
-pub const EXIT_IO: i32 = 74;
 
 /// Why a submission was not recorded. Nothing was written for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +66,15 @@ pub enum SequencerError {
     /// The case has as many statements as it may have.
     #[error("`{0}` has {MAX_STATEMENTS} statements, the most a case may have")]
     CaseFull(CaseName),
+    /// The statement's audience is wider than that of its case.
+    #[error("the statement names somebody who may not see `{0}`")]
+    AudienceTooWide(CaseName),
+    /// The release leaves somebody out.
+    #[error("the release leaves out somebody who may see `{0}` now")]
+    ReleaseNarrows(CaseName),
+    /// The signing certificate was revoked or removed, or has expired, since the statement was checked.
+    #[error("the signing certificate is not registered and valid any more")]
+    SignerGone,
     /// The request id was used for another statement.
     #[error("request id `{}` was used before for another statement", uuid::Uuid::from_bytes(*.0))]
     RequestIdReused(RequestId),
@@ -104,6 +116,7 @@ pub enum Proof {
 pub struct Sequencer {
     queue: mpsc::Sender<Message>,
     bytes: Arc<Semaphore>,
+    quotas: Arc<Quotas>,
     wait: Duration,
     coming: Arc<AtomicUsize>,
 }
@@ -128,6 +141,8 @@ pub struct Running {
 #[derive(Debug)]
 enum Message {
     Submit(Waiting),
+    /// Record what changed in the registry, and put it in force.
+    Registry(Update),
     /// Take nothing new.
     Close,
 }
@@ -137,35 +152,46 @@ struct Waiting {
     submission: Submission,
     reply: oneshot::Sender<Result<Recorded, SequencerError>>,
     _bytes: OwnedSemaphorePermit,
+    /// Of the agency's share of the queue.
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+/// What the thread works with. `frontier` and `last_time` are those of the journal's last entry.
+#[allow(missing_docs, reason = "the names are those of the types")]
+pub struct Given {
+    pub journal: Box<dyn Journal>,
+    pub log: Arc<Log>,
+    pub state: Arc<Store>,
+    pub registry: Arc<Registry>,
+    pub membership: Arc<Membership>,
+    pub frontier: Frontier,
+    pub last_time: Timestamp,
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Given").finish_non_exhaustive()
+    }
 }
 
 impl Sequencer {
-    /// Starts the thread. `frontier` and `last_time` are those of the journal's last entry.
+    /// Starts the thread.
     pub fn start(
         config: &config::Sequencer,
-        journal: Box<dyn Journal>,
-        log: Arc<Log>,
-        state: Arc<Store>,
-        frontier: Frontier,
-        last_time: Timestamp,
+        quotas: Arc<Quotas>,
+        given: Given,
     ) -> std::io::Result<(Self, Running)> {
         let (queue, messages) = mpsc::channel(config.queue_entries);
         let coming = Arc::new(AtomicUsize::new(0));
         let tail = Tail {
             coming: Arc::clone(&coming),
             gather: Duration::from_micros(config.gather_us),
-            reader: journal.reader(),
-            journal,
-            log,
-            state,
-            frontier,
-            last_time,
+            reader: given.journal.reader(),
+            given,
             group_entries: config.group_entries,
             group_bytes: config.group_bytes,
         };
-        let thread = thread::Builder::new()
-            .name("sequencer".into())
-            .spawn(move || tail.run(messages))?;
+        let thread = vital::spawn("sequencer", move || tail.run(messages))?;
         let bytes = Arc::new(Semaphore::new(config.queue_bytes));
         let wait = Duration::from_millis(config.submit_wait_ms);
         let running = Running {
@@ -175,6 +201,7 @@ impl Sequencer {
         let sequencer = Self {
             queue,
             bytes,
+            quotas,
             wait,
             coming,
         };
@@ -187,19 +214,21 @@ impl Sequencer {
         Coming(Arc::clone(&self.coming))
     }
 
-    /// Puts a submission into the queue; the receiver gets the outcome. Waits for a place up to the configured limit.
+    /// Puts a submission into the queue; the receiver gets the outcome. Waits for a place up to the configured limit. An
+    /// agency that has its share of the queue waits for its own statements, and nobody waits for more of them than that.
     pub async fn enqueue(
         &self,
         submission: Submission,
     ) -> Result<oneshot::Receiver<Result<Recorded, SequencerError>>, SequencerError> {
         let bytes = u32::try_from(submission.signed_statement.len()).unwrap_or(u32::MAX);
         let place = async {
+            let share = self.quotas.queue_place(&submission.agency).await;
             let bytes = Arc::clone(&self.bytes).acquire_many_owned(bytes).await;
             let place = self.queue.reserve().await;
-            bytes.ok().zip(place.ok())
+            bytes.ok().zip(place.ok()).map(|had| (had, share))
         };
         let place = tokio::time::timeout(self.wait, place).await;
-        let (permit, place) = place
+        let ((permit, place), share) = place
             .map_err(|_| SequencerError::Full { waited: self.wait })?
             .ok_or(SequencerError::Stopping)?;
         let (reply, outcome) = oneshot::channel();
@@ -207,8 +236,23 @@ impl Sequencer {
             submission,
             reply,
             _bytes: permit,
+            _share: share,
         }));
         Ok(outcome)
+    }
+
+    /// Records what differs between the registry as recorded and as it is now, if anything, then puts it in force by `install`,
+    /// between two groups: no statement is recorded under a key after the entry that revokes it.
+    pub async fn update_registry(
+        &self,
+        now: RegistryState,
+        install: impl FnOnce() + Send + 'static,
+    ) -> Result<(), SequencerError> {
+        let (done, wait) = oneshot::channel();
+        let update = Update::new(now, Box::new(install), done);
+        let sent = self.queue.send(Message::Registry(update)).await;
+        sent.map_err(|_| SequencerError::Stopping)?;
+        wait.await.map_err(|_| SequencerError::Stopping)
     }
 
     /// Submits and waits for the outcome. If the caller goes away, what is queued is recorded all the same.
@@ -230,14 +274,4 @@ impl Running {
             stop_process("the sequencer", &"it panicked");
         }
     }
-}
-
-/// Ends the process at once: nobody is answered any more.
-pub fn stop_process(during: &str, error: &dyn Display) -> ! {
-    tracing::error!(during, %error, "the broker stops; nothing is acknowledged after this");
-    eprintln!(
-        "casebroker: stopped while {during}: {error}\n\
-         Everything acknowledged is in the journal. Look at the disk, then start again: the start checks all of it."
-    );
-    process::exit(EXIT_IO)
 }

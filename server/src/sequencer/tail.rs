@@ -10,31 +10,28 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use casebroker_proto::{tlog::Frontier, v1::Entry};
+use casebroker_proto::{statement::decode_entry, v1::Entry, validation::effective_handling};
 use prost::Message as _;
 use prost_types::Timestamp;
 use tokio::sync::mpsc;
 
 use super::{
-    Message, Proof, Recorded, SequencerError, Waiting,
+    Given, Message, Proof, Recorded, SequencerError, Waiting,
     draft::{Answer, Draft, reused, says_the_same},
     stop_process,
 };
 use crate::{
-    intake::{Submission, decide},
-    journal::{Group, Journal, JournalReader, ReadLimit},
-    state::{CaseRecord, StateError, Store},
-    transparency::{Log, Signed},
+    intake::{Action, Submission, decide, decide_audience},
+    journal::{Group, JournalReader, ReadLimit},
+    policy::Subject,
+    state::{Applied, CaseRecord, StateError},
+    transparency::Signed,
 };
 
 /// What the thread owns.
 pub(super) struct Tail {
-    pub(super) journal: Box<dyn Journal>,
+    pub(super) given: Given,
     pub(super) reader: Arc<dyn JournalReader>,
-    pub(super) log: Arc<Log>,
-    pub(super) state: Arc<Store>,
-    pub(super) frontier: Frontier,
-    pub(super) last_time: Timestamp,
     pub(super) group_entries: usize,
     pub(super) group_bytes: usize,
     /// Statements that are on their way to the queue.
@@ -50,11 +47,17 @@ impl Tail {
             let mut bytes = 0;
             let mut next = Some(first);
             let mut may_gather = !self.gather.is_zero();
+            let mut registry = None;
             while let Some(message) = next.take() {
                 match message {
                     Message::Submit(waiting) => {
                         bytes += waiting.submission.signed_statement.len();
                         batch.push(waiting);
+                    }
+                    // After what came before it, before what comes after it.
+                    Message::Registry(update) => {
+                        registry = Some(update);
+                        break;
                     }
                     // What is queued is still received.
                     Message::Close => queue.close(),
@@ -73,22 +76,26 @@ impl Tail {
             if !batch.is_empty() {
                 self.commit(batch.drain(..));
             }
+            if let Some(update) = registry {
+                self.update_registry(update);
+            }
         }
     }
 
     fn commit(&mut self, batch: impl Iterator<Item = Waiting>) {
-        let first_position = self.frontier.size();
+        let first_position = self.given.frontier.size();
         let record_time = self.now();
         let mut draft = Draft::default();
         for Waiting {
-            submission,
-            reply,
-            _bytes,
+            submission, reply, ..
         } in batch
         {
             let answer = self
                 .judge(&submission, &draft, first_position)
-                .unwrap_or_else(|e| self.fail("reading the state", &e));
+                .unwrap_or_else(|e| match e {
+                    StopReason::Journal(e) => self.fail("reading the journal", &e),
+                    e => self.fail_of_state("reading the state", &e),
+                });
             let answer = answer.unwrap_or_else(|accepted| {
                 draft.accept(submission, accepted, first_position, record_time)
             });
@@ -144,18 +151,78 @@ impl Tail {
             };
             return Ok(Ok(answer));
         }
-        if let Some(position) = self.state.request(&request.0, &request.1)? {
+        if let Some(position) = self.given.state.request(&request.0, &request.1)? {
             return Ok(Ok(self.replay(position, submission)?));
         }
         let case = &submission.case;
         let record = match draft.cases.get(case) {
             Some(record) => Some(record.clone()),
-            None => self.state.case(case)?,
+            None => self.given.state.case(case)?,
         };
-        Ok(match decide(submission.action, case, record.as_ref()) {
+        let verdict = match self.signer_holds(submission) {
+            false => Err(SequencerError::SignerGone),
+            true => decide(submission.action, case, record.as_ref()),
+        };
+        let record = record.unwrap_or_default();
+        let verdict = match verdict {
+            Ok(()) => self.judge_audience(submission, &record, draft, first_position)?,
+            refused => refused,
+        };
+        Ok(match verdict {
             Err(error) => Ok(Answer::Refused(error)),
-            Ok(()) => Err(record.unwrap_or_default()),
+            Ok(()) => Err(record),
         })
+    }
+
+    /// Whether the key that was good when the statement was checked is so now.
+    fn signer_holds(&self, submission: &Submission) -> bool {
+        let registry = &self.given.registry;
+        let signer = registry.signer(&submission.agency, &submission.signer);
+        let now = self.given.last_time.seconds;
+        signer.is_some_and(|signer| (signer.not_before..=signer.not_after).contains(&now))
+    }
+
+    /// Holds the audience of a statement against the one in force, which may have been recorded in the same group.
+    fn judge_audience(
+        &self,
+        submission: &Submission,
+        record: &CaseRecord,
+        draft: &Draft,
+        first_position: u64,
+    ) -> Result<Result<(), SequencerError>, StopReason> {
+        let (action, case) = (submission.action, &submission.case);
+        let own_handling = matches!(action, Action::Report | Action::Amend { .. });
+        let Some(position) = record.handling_position().filter(|_| !own_handling) else {
+            return Ok(Ok(()));
+        };
+        let entry = match position.checked_sub(first_position) {
+            Some(index) => {
+                let index = usize::try_from(index).unwrap_or(usize::MAX);
+                draft.entries.get(index).cloned()
+            }
+            None => {
+                let mut records = self.reader.read(position, ReadLimit::ONE)?;
+                records.pop().map(|record| record.entry)
+            }
+        };
+        let entry = entry.ok_or(StopReason::Missing(position))?;
+        let (_, _, statement) =
+            decode_entry(&entry).map_err(|_| StopReason::Undecodable(position))?;
+        let handling = effective_handling(&statement).cloned().unwrap_or_default();
+        let new = Subject {
+            maker: &submission.agency,
+            owner: case.agency(),
+            handling: &submission.handling,
+            position: first_position + draft.entries.len() as u64,
+        };
+        let in_force = Subject {
+            maker: case.agency(),
+            handling: &handling,
+            position,
+            ..new
+        };
+        let groups = self.given.membership.now();
+        Ok(decide_audience(action, case, new, in_force, &*groups))
     }
 
     fn replay(&self, position: u64, submission: &Submission) -> Result<Answer, StopReason> {
@@ -178,11 +245,12 @@ impl Tail {
         })
     }
 
-    fn make_durable(&mut self, first_position: u64, draft: &Draft) -> Arc<Signed> {
+    pub(super) fn make_durable(&mut self, first_position: u64, draft: &Draft) -> Arc<Signed> {
         let entries = draft.entries.iter().map(AsRef::as_ref);
         let signed = self
+            .given
             .log
-            .sign(&self.frontier, entries)
+            .sign(&self.given.frontier, entries)
             .unwrap_or_else(|e| self.fail("signing the checkpoint", &e));
         let group = Group {
             first_position,
@@ -191,22 +259,29 @@ impl Tail {
             root: signed.extension.root().into(),
             checkpoint: &signed.checkpoint,
         };
-        self.journal
+        self.given
+            .journal
             .append(group)
             .unwrap_or_else(|e| self.fail("writing the journal", &e));
         // On disk. What follows can be made again from the journal, but not by a process that missed a step.
-        self.log
+        self.given
+            .log
             .publish(&signed)
             .unwrap_or_else(|e| self.fail("writing the tree", &e));
-        self.state
-            .stage(&draft.changes, signed.extension.size())
-            .unwrap_or_else(|e| self.fail("writing the state", &e));
-        self.frontier = signed.extension.frontier().clone();
+        let applied = Applied {
+            position: signed.extension.size(),
+            root: signed.extension.root().into(),
+        };
+        self.given
+            .state
+            .stage(&draft.changes, applied)
+            .unwrap_or_else(|e| self.fail_of_state("writing the state", &e));
+        self.given.frontier = signed.extension.frontier().clone();
         Arc::new(signed)
     }
 
     /// The clock, never before the last entry's time.
-    fn now(&mut self) -> Timestamp {
+    pub(super) fn now(&mut self) -> Timestamp {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -214,15 +289,22 @@ impl Tail {
             seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
             nanos: i32::try_from(since.subsec_nanos()).unwrap_or(0),
         };
-        if (now.seconds, now.nanos) > (self.last_time.seconds, self.last_time.nanos) {
-            self.last_time = now;
+        let last = &mut self.given.last_time;
+        if (now.seconds, now.nanos) > (last.seconds, last.nanos) {
+            *last = now;
         }
-        self.last_time
+        *last
     }
 
+    /// The journal or the tree is at fault. The state store is not, so it stays: to build it anew takes space, which may be
+    /// what is missing.
     fn fail(&self, during: &str, error: &dyn Display) -> ! {
-        // If the state store is at fault, the next start must not trust it; if not, this costs one rebuild.
-        drop(self.state.condemn());
+        stop_process(during, error)
+    }
+
+    /// The state store is at fault, or says what the journal does not; the next start must not trust it.
+    fn fail_of_state(&self, during: &str, error: &dyn Display) -> ! {
+        drop(self.given.state.condemn());
         stop_process(during, error)
     }
 }
@@ -236,4 +318,6 @@ enum StopReason {
     Journal(#[from] crate::journal::JournalError),
     #[error("the state names position {0}, which the journal does not have")]
     Missing(u64),
+    #[error("the entry at position {0} cannot be decoded")]
+    Undecodable(u64),
 }

@@ -2,10 +2,25 @@
 
 use casebroker_proto::names::{AgencyName, CaseName};
 
-use super::{CaseRecord, Effect, RequestId, StateError};
+use super::{Applied, CaseRecord, Effect, RequestId, StateError};
 
-/// Next position that the store lacks: everything before it is in. Value: u64, big endian.
+/// How far the store is. Value: [`encode_applied`].
 pub(super) const APPLIED: &[u8] = b"m/applied";
+
+/// Next position that the store lacks, u64, big endian, and the log's root over everything before it: 40 bytes. The root
+/// says of which history it is.
+pub(super) fn encode_applied(applied: &Applied) -> Vec<u8> {
+    [&applied.position.to_be_bytes()[..], &applied.root].concat()
+}
+
+pub(super) fn decode_applied(value: &[u8]) -> Result<Applied, StateError> {
+    let parts = value.split_first_chunk::<8>();
+    let (position, root) = parts.ok_or_else(|| unknown(APPLIED))?;
+    Ok(Applied {
+        position: u64::from_be_bytes(*position),
+        root: root.try_into().map_err(|_| unknown(APPLIED))?,
+    })
+}
 
 /// `c/{agency}/{case}` → [`encode_record`].
 pub(super) fn case(name: &CaseName) -> Vec<u8> {
@@ -29,6 +44,14 @@ pub(super) fn request(agency: &AgencyName, id: &RequestId) -> Vec<u8> {
     key
 }
 
+/// Begin of every [`registry`] key.
+pub(super) const REGISTRY: &[u8] = b"g/";
+
+/// `g/{position, u64, big endian}` → the same position.
+pub(super) fn registry(position: u64) -> Vec<u8> {
+    [REGISTRY, &position.to_be_bytes()].concat()
+}
+
 /// Nine bytes a statement: position, u64, big endian, and effect.
 pub(super) fn encode_record(record: &CaseRecord) -> Vec<u8> {
     let mut value = Vec::with_capacity(record.statements.len() * 9);
@@ -48,6 +71,7 @@ pub(super) fn decode_record(key: &[u8], value: &[u8]) -> Result<CaseRecord, Stat
                 1 => Effect::Reported,
                 2 => Effect::Amended,
                 3 => Effect::Retracted,
+                4 => Effect::Released,
                 _ => return Err(unknown(key)),
             };
             Ok((u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), effect))

@@ -1,5 +1,5 @@
 //! The state store: what is small and mutable, keyed by name. Now the case directory (case name to the positions of its
-//! statements) and request ids.
+//! statements), request ids and where the registry's updates are.
 //!
 //! What it is for: finding a case's statements and an earlier request without reading the journal. What it promises: what
 //! the sequencer staged is found at once, by everybody; after any start it says exactly what the journal says. What it never
@@ -8,7 +8,9 @@
 //!
 //! Only this room names sled.
 
+mod aside;
 mod keys;
+mod look;
 mod session;
 mod store;
 mod writer;
@@ -17,7 +19,8 @@ use std::path::PathBuf;
 
 use casebroker_proto::names::{AgencyName, CaseName};
 
-pub use store::{Opened, Store};
+pub use look::{Looked, look};
+pub use store::{Opened, RootAt, Store};
 
 /// A request id (UUID) as bytes.
 pub type RequestId = [u8; 16];
@@ -50,6 +53,15 @@ pub enum StateError {
     Stopped,
 }
 
+/// How far a store is, and in which history.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Everything before this position is in the store.
+    pub position: u64,
+    /// Root of the log over everything before it (RFC 6962).
+    pub root: [u8; 32],
+}
+
 /// What a statement did to its case, as far as the rules for the next one need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -60,6 +72,8 @@ pub enum Effect {
     Amended = 2,
     /// Taken back.
     Retracted = 3,
+    /// Shown to more.
+    Released = 4,
 }
 
 /// Positions of a case's statements, oldest first, with what each did.
@@ -75,9 +89,17 @@ impl CaseRecord {
         let revisions = self
             .statements
             .iter()
-            .filter(|(_, e)| *e != Effect::Retracted)
+            .filter(|(_, e)| matches!(e, Effect::Reported | Effect::Amended))
             .count();
         i32::try_from(revisions).unwrap_or(i32::MAX)
+    }
+
+    /// Position of the statement whose handling is in force: the newest report, amendment or release.
+    pub fn handling_position(&self) -> Option<u64> {
+        let mut newest = self.statements.iter().rev();
+        newest
+            .find(|(_, e)| *e != Effect::Retracted)
+            .map(|(position, _)| *position)
     }
 
     /// Whether the case was taken back.
@@ -86,9 +108,18 @@ impl CaseRecord {
     }
 }
 
+/// One recorded entry, as the store must know it.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A statement.
+    Statement(StatementChange),
+    /// An update of the registry, by its position.
+    Registry(u64),
+}
+
 /// One recorded statement, as the store must know it.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub struct StatementChange {
     /// Its position.
     pub position: u64,
     /// Agency that made it.

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::StateError;
+use crate::durable;
 
 const CLEAN: &str = "clean";
 const REBUILD: &str = "rebuild";
@@ -31,9 +32,7 @@ impl Session {
     /// `None` if the store can be trusted, else why not.
     pub(super) fn distrust(&self) -> Result<Option<&'static str>, StateError> {
         match fs::read_to_string(&self.path) {
-            Ok(text) if text == CLEAN || text == boot_id() => Ok(None),
-            Ok(text) if text == REBUILD => Ok(Some("it failed when it was last open")),
-            Ok(_) => Ok(Some("the machine went down while it was open")),
+            Ok(text) => Ok(judge(&text, &boot_id())),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 Ok(Some("its session file is missing"))
             }
@@ -58,12 +57,7 @@ impl Session {
     }
 
     fn write(&self, text: &str) -> Result<(), StateError> {
-        let draft = self.path.with_extension("new");
-        fs::write(&draft, text)
-            .and_then(|()| File::open(&draft)?.sync_all())
-            .and_then(|()| fs::rename(&draft, &self.path))
-            .and_then(|()| File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all())
-            .map_err(|e| self.failed(e))
+        durable::replace(&self.path, text).map_err(|e| self.failed(e))
     }
 
     fn failed(&self, source: io::Error) -> StateError {
@@ -74,8 +68,20 @@ impl Session {
     }
 }
 
-/// Identifies the running boot of the system (proc(5), `random/boot_id`); empty where it cannot be read, and then two
-/// starts look like one boot only if the other could not be read either.
+/// What the text of a session file says against the store, if the system runs under this boot.
+fn judge(session: &str, boot: &str) -> Option<&'static str> {
+    match session {
+        CLEAN => None,
+        REBUILD => Some("it failed when it was last open"),
+        // Two boots without a name would look like one: a sandbox can hide it.
+        "" => Some("it is not known under which boot it was open"),
+        same if same == boot => None,
+        _ => Some("the machine went down while it was open"),
+    }
+}
+
+/// Identifies the running boot of the system (proc(5), `random/boot_id`); empty where it cannot be read, and then a store
+/// that was not closed is not trusted.
 fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map(|text| text.trim().to_owned())
@@ -89,4 +95,24 @@ fn sync_tree(path: &Path) -> io::Result<()> {
         }
     }
     File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_trusted_if_closed_or_under_the_same_known_boot_only() {
+        assert_eq!(judge(CLEAN, "a"), None);
+        assert_eq!(judge(CLEAN, ""), None);
+        assert_eq!(judge("a", "a"), None);
+        for (session, boot) in [("a", "b"), ("a", ""), ("", ""), ("", "a"), (REBUILD, "a")] {
+            assert!(judge(session, boot).is_some(), "{session:?} {boot:?}");
+        }
+    }
+
+    #[test]
+    fn the_boot_of_this_system_has_a_name() {
+        assert_eq!(boot_id().len(), 36);
+    }
 }

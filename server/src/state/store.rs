@@ -2,16 +2,19 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, RwLock},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use casebroker_proto::names::{AgencyName, CaseName};
 
-use super::{CaseRecord, Change, RequestId, StateError, keys, session::Session, writer::Writer};
+use super::{
+    Applied, CaseRecord, Change, RequestId, StateError, aside, keys, session::Session,
+    writer::Writer,
+};
+use crate::durable;
 
 /// The state store. Reads see what was staged, at once; sled follows behind.
 pub struct Store {
@@ -33,9 +36,12 @@ pub(super) struct Shared {
 pub(super) struct Overlay {
     /// Key → (position that last changed it, value).
     pub(super) pairs: HashMap<Vec<u8>, (u64, Vec<u8>)>,
-    /// Position after the last statement staged.
-    pub(super) next_position: u64,
+    /// How far the store is with it.
+    pub(super) applied: Applied,
 }
+
+/// The log's root over its first so many entries; `None` beyond its end.
+pub type RootAt<'a> = dyn Fn(u64) -> io::Result<Option<[u8; 32]>> + 'a;
 
 /// What opening did.
 #[derive(Debug)]
@@ -48,17 +54,17 @@ pub struct Opened {
 
 impl Store {
     /// Opens the store in `dir`, or begins an empty one: if there is none, or if that there is cannot be trusted, in which
-    /// case it is moved aside. `journal_size` is the number of entries in the journal; a store ahead of it is not its.
+    /// case it is moved aside. A store that is ahead of the log of `root_at`, or of another history, is not its.
     pub fn open(
         dir: &Path,
         cache_bytes: u64,
-        journal_size: u64,
+        root_at: &RootAt<'_>,
     ) -> Result<(Self, Opened), StateError> {
         let file = |source| StateError::File {
             path: dir.into(),
             source,
         };
-        fs::create_dir_all(dir).map_err(file)?;
+        durable::create_dir(dir).map_err(file)?;
         let session = Session::new(dir);
         let path = dir.join("sled");
         let mut moved_aside = None;
@@ -66,12 +72,10 @@ impl Store {
         if path.exists() {
             match session.distrust()? {
                 None => match open_sled(&path, cache_bytes) {
-                    Ok((_, applied)) if applied > journal_size => {
-                        moved_aside = Some(format!(
-                            "it is at position {applied}, the journal at {journal_size}"
-                        ));
-                    }
-                    Ok(opened) => found = Some(opened),
+                    Ok((db, applied)) => match foreign(&applied, root_at).map_err(file)? {
+                        Some(why) => moved_aside = Some(why),
+                        None => found = Some((db, applied.position)),
+                    },
                     Err(why) => moved_aside = Some(why),
                 },
                 Some(why) => moved_aside = Some(why.into()),
@@ -79,12 +83,14 @@ impl Store {
         }
         let moved_aside = match moved_aside {
             None => None,
-            Some(why) => Some((move_aside(&path)?, why)),
+            Some(why) => Some((aside::put(&path).map_err(file)?, why)),
         };
         let (db, applied) = match found {
             Some(opened) => opened,
             None => {
-                open_sled(&path, cache_bytes).map_err(|why| file(std::io::Error::other(why)))?
+                let opened = open_sled(&path, cache_bytes);
+                let (db, applied) = opened.map_err(|why| file(io::Error::other(why)))?;
+                (db, applied.position)
             }
         };
         session.begin()?;
@@ -118,9 +124,21 @@ impl Store {
         self.get(&keys::request(agency, id), keys::decode_position)
     }
 
-    /// Takes recorded statements in; they are found from now on. `next_position` is that after the last of them. Waits
-    /// while sled is far behind.
-    pub fn stage(&self, changes: &[Change], next_position: u64) -> Result<(), StateError> {
+    /// Positions of the registry's updates, oldest first. For the start only: what is staged and not written is not among
+    /// them.
+    pub fn registry_updates(&self) -> Result<Vec<u64>, StateError> {
+        let pairs = self.shared.db.scan_prefix(keys::REGISTRY);
+        pairs
+            .map(|pair| {
+                let (key, value) = pair?;
+                keys::decode_position(&key, &value)
+            })
+            .collect()
+    }
+
+    /// Takes recorded entries in; they are found from now on. `applied` is how far the store is with them. Waits while sled
+    /// is far behind.
+    pub fn stage(&self, changes: &[Change], applied: Applied) -> Result<(), StateError> {
         let writer = self.writer.lock().unwrap_or_else(|e| e.into_inner());
         let writer = writer.as_ref().ok_or(StateError::Stopped)?;
         {
@@ -130,17 +148,22 @@ impl Store {
                 .write()
                 .unwrap_or_else(|e| e.into_inner());
             for change in changes {
-                let record = keys::encode_record(&change.record);
-                let request = keys::request(&change.agency, &change.request_id);
-                let position = change.position;
-                overlay
-                    .pairs
-                    .insert(keys::case(&change.case), (position, record));
-                overlay
-                    .pairs
-                    .insert(request, (position, position.to_be_bytes().to_vec()));
+                let mut put = |key, position, value| overlay.pairs.insert(key, (position, value));
+                match change {
+                    Change::Statement(change) => {
+                        let position = change.position;
+                        let record = keys::encode_record(&change.record);
+                        put(keys::case(&change.case), position, record);
+                        let request = keys::request(&change.agency, &change.request_id);
+                        put(request, position, position.to_be_bytes().to_vec());
+                    }
+                    Change::Registry(position) => {
+                        let value = position.to_be_bytes().to_vec();
+                        put(keys::registry(*position), *position, value);
+                    }
+                }
             }
-            overlay.next_position = next_position;
+            overlay.applied = applied;
             writer.staged(overlay.pairs.len());
         }
         writer.wait_for_room()
@@ -152,6 +175,14 @@ impl Store {
         writer.as_ref().ok_or(StateError::Stopped)?.settle()
     }
 
+    /// Removes stores that were moved aside but the newest, once this one is whole; tells which.
+    pub fn remove_older_asides(&self) -> Result<Vec<PathBuf>, StateError> {
+        aside::remove_older(&self.path).map_err(|source| StateError::File {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
     /// Marks the store so that the next start builds it anew.
     pub fn condemn(&self) -> Result<(), StateError> {
         self.session.condemn()
@@ -161,7 +192,8 @@ impl Store {
     pub fn close(&self) -> Result<(), StateError> {
         let writer = self.writer.lock().unwrap_or_else(|e| e.into_inner()).take();
         if let Some(writer) = writer {
-            writer.stop()?;
+            // What it could not write may be half there.
+            writer.stop().inspect_err(|_| drop(self.condemn()))?;
         }
         self.shared.db.flush()?;
         self.session.end(&self.path)
@@ -200,16 +232,16 @@ impl std::fmt::Debug for Store {
 }
 
 /// sled panics on some damaged files where it should answer an error; both mean the same here.
-fn open_sled(path: &Path, cache_bytes: u64) -> Result<(sled::Db, u64), String> {
-    let open = || -> Result<(sled::Db, u64), StateError> {
+pub(super) fn open_sled(path: &Path, cache_bytes: u64) -> Result<(sled::Db, Applied), String> {
+    let open = || -> Result<(sled::Db, Applied), StateError> {
         let config = sled::Config::new()
             .path(path)
             .cache_capacity(cache_bytes)
             .flush_every_ms(Some(1_000));
         let db = config.open()?;
         let applied = match db.get(keys::APPLIED)? {
-            Some(value) => keys::decode_position(keys::APPLIED, &value)?,
-            None if db.is_empty() => 0,
+            Some(value) => keys::decode_applied(&value)?,
+            None if db.is_empty() => Applied::default(),
             None => {
                 return Err(StateError::Value {
                     key: "m/applied".into(),
@@ -225,28 +257,31 @@ fn open_sled(path: &Path, cache_bytes: u64) -> Result<(sled::Db, u64), String> {
     }
 }
 
-fn move_aside(path: &Path) -> Result<PathBuf, StateError> {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    let aside = (0..1_000)
-        .map(|n| path.with_extension(format!("aside-{seconds}-{n}")))
-        .find(|candidate| !candidate.exists())
-        .unwrap_or_else(|| path.with_extension("aside"));
-    fs::rename(path, &aside).map_err(|source| StateError::File {
-        path: path.into(),
-        source,
-    })?;
-    Ok(aside)
+/// Why a store is not one of this log; `None` if it is.
+fn foreign(applied: &Applied, root_at: &RootAt<'_>) -> io::Result<Option<String>> {
+    let position = applied.position;
+    Ok(match root_at(position)? {
+        None => Some(format!(
+            "it is at position {position}, beyond the end of the journal"
+        )),
+        // Nothing is in it yet.
+        Some(_) if position == 0 => None,
+        Some(root) if root == applied.root => None,
+        Some(_) => Some(format!(
+            "at position {position} it is of another history than the journal"
+        )),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::state::Effect;
+    use std::fs;
 
-    fn change(position: u64, case: &str) -> Change {
-        Change {
+    use super::*;
+    use crate::state::{Effect, StatementChange};
+
+    fn change(position: u64, case: &str) -> StatementChange {
+        StatementChange {
             position,
             agency: AgencyName::from_id("us-dea").unwrap(),
             request_id: u128::from(position).to_be_bytes(),
@@ -257,8 +292,20 @@ mod tests {
         }
     }
 
+    fn root(position: u64) -> [u8; 32] {
+        [position as u8 ^ 0xa5; 32]
+    }
+
+    fn at(position: u64) -> Applied {
+        Applied {
+            position,
+            root: root(position),
+        }
+    }
+
     fn open(dir: &Path, journal_size: u64) -> (Store, Opened) {
-        Store::open(dir, 1 << 20, journal_size).unwrap()
+        let root_at = |position| Ok((position <= journal_size).then(|| root(position)));
+        Store::open(dir, 1 << 20, &root_at).unwrap()
     }
 
     #[test]
@@ -267,7 +314,8 @@ mod tests {
         let (store, opened) = open(dir.path(), 0);
         assert_eq!(opened.applied, 0);
         let changes: Vec<_> = (0..500).map(|n| change(n, &format!("c{n}"))).collect();
-        store.stage(&changes, 500).unwrap();
+        let staged: Vec<_> = changes.iter().cloned().map(Change::Statement).collect();
+        store.stage(&staged, at(500)).unwrap();
         for _ in 0..2 {
             for c in &changes {
                 assert_eq!(store.case(&c.case).unwrap().unwrap(), c.record);
@@ -296,11 +344,13 @@ mod tests {
     }
 
     #[test]
-    fn a_store_of_another_boot_a_condemned_one_and_one_ahead_of_the_journal_are_moved_aside() {
+    fn a_store_of_another_boot_or_history_a_condemned_one_and_one_ahead_are_moved_aside() {
         let dir = tempfile::tempdir().unwrap();
-        for how in ["boot", "condemned", "ahead"] {
+        for how in ["boot", "condemned", "ahead", "history"] {
             let (store, _) = open(dir.path(), 0);
-            store.stage(&[change(0, "a")], 1).unwrap();
+            store
+                .stage(&[Change::Statement(change(0, "a"))], at(1))
+                .unwrap();
             store.close().unwrap();
             match how {
                 "boot" => fs::write(dir.path().join("session"), "another boot").unwrap(),
@@ -308,8 +358,11 @@ mod tests {
                 _ => {}
             }
             drop(store);
-            let journal_size = if how == "ahead" { 0 } else { 1 };
-            let (store, opened) = open(dir.path(), journal_size);
+            let (store, opened) = match how {
+                "history" => Store::open(dir.path(), 1 << 20, &|_| Ok(Some([9; 32]))).unwrap(),
+                "ahead" => open(dir.path(), 0),
+                _ => open(dir.path(), 1),
+            };
             let (aside, why) = opened.moved_aside.unwrap();
             assert!(aside.exists(), "{why}");
             assert_eq!(opened.applied, 0);
@@ -323,7 +376,9 @@ mod tests {
     fn a_damaged_store_is_moved_aside() {
         let dir = tempfile::tempdir().unwrap();
         let (store, _) = open(dir.path(), 0);
-        store.stage(&[change(0, "a")], 1).unwrap();
+        store
+            .stage(&[Change::Statement(change(0, "a"))], at(1))
+            .unwrap();
         store.close().unwrap();
         drop(store);
         fs::write(dir.path().join("sled/conf"), b"not a configuration").unwrap();

@@ -6,11 +6,12 @@
 use std::{
     path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard},
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::Duration,
 };
 
 use super::{StateError, keys, store::Shared};
+use crate::vital;
 
 /// Keys that may be staged ahead of sled; then the sequencer waits. Bounds the overlay.
 const KEYS_AHEAD: usize = 65_536;
@@ -52,24 +53,29 @@ impl Signals {
     }
 }
 
+/// Says that the thread has ended when it is dropped, so also if sled panicked: nobody waits for it in vain.
+struct Ended(Arc<Signals>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.lock().ended = true;
+        self.0.done.notify_all();
+    }
+}
+
 impl Writer {
     pub(super) fn start(shared: Arc<Shared>, path: &Path) -> Result<Self, StateError> {
         let signals = Arc::new(Signals::default());
         let of_thread = Arc::clone(&signals);
         let run = move || {
-            let outcome = run(&shared, &of_thread)
-                .inspect_err(|error| tracing::error!(%error, "the state store failed"));
-            of_thread.lock().ended = true;
-            of_thread.done.notify_all();
-            outcome
+            let ended = Ended(of_thread);
+            run(&shared, &ended.0)
+                .inspect_err(|error| tracing::error!(%error, "the state store failed"))
         };
-        let thread = thread::Builder::new()
-            .name("state".into())
-            .spawn(run)
-            .map_err(|source| StateError::File {
-                path: path.into(),
-                source,
-            })?;
+        let thread = vital::spawn("state", run).map_err(|source| StateError::File {
+            path: path.into(),
+            source,
+        })?;
         Ok(Self { signals, thread })
     }
 
@@ -153,19 +159,19 @@ fn run(shared: &Shared, signals: &Signals) -> Result<(), StateError> {
 /// overlay changes by whole groups, so position and content never disagree.
 fn apply(shared: &Shared, signals: &Signals) -> Result<(), StateError> {
     let mut batch = sled::Batch::default();
-    let next_position = {
+    let applied = {
         let overlay = shared.overlay.read().unwrap_or_else(|e| e.into_inner());
         for (key, (_, value)) in &overlay.pairs {
             batch.insert(key.as_slice(), value.as_slice());
         }
-        overlay.next_position
+        overlay.applied
     };
-    batch.insert(keys::APPLIED, &next_position.to_be_bytes());
+    batch.insert(keys::APPLIED, keys::encode_applied(&applied));
     shared.db.apply_batch(batch)?;
     let mut overlay = shared.overlay.write().unwrap_or_else(|e| e.into_inner());
     overlay
         .pairs
-        .retain(|_, (position, _)| *position >= next_position);
+        .retain(|_, (position, _)| *position >= applied.position);
     signals.lock().waiting = overlay.pairs.len();
     Ok(())
 }

@@ -2,17 +2,17 @@
 //! this is what notices an older copy put back.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
-    path::{Path, PathBuf},
+    fs, io,
+    path::Path,
     sync::{Arc, mpsc},
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::Duration,
 };
 
 use casebroker_proto::tlog::Checkpoint;
 
 use super::{Identity, Log, LogError};
+use crate::{durable, vital};
 
 /// Name of the file in its folder.
 const FILE: &str = "checkpoint";
@@ -28,9 +28,19 @@ pub struct Keeper {
 
 /// The checkpoint kept in a folder, if there is one; it must be signed by this log.
 pub fn load(dir: &Path, identity: &Identity) -> Result<Option<Checkpoint>, LogError> {
+    let opened = read(dir)?.map(|text| identity.open(&text)).transpose();
+    opened.map_err(|source| LogError::Kept {
+        path: dir.join(FILE),
+        source,
+    })
+}
+
+/// The text of the checkpoint kept in a folder, if there is one.
+pub fn read(dir: &Path) -> Result<Option<String>, LogError> {
     let path = dir.join(FILE);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(identity.open(&text)?)),
+    match fs::read(&path) {
+        // What is no text is no checkpoint either; whoever opens it says so.
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(LogError::File { path, source }),
     }
@@ -56,7 +66,7 @@ impl Keeper {
                     );
                     let newest = log.newest();
                     if newest.size > written {
-                        if let Err(source) = replace(&path, &newest.checkpoint) {
+                        if let Err(source) = durable::replace(&path, &newest.checkpoint) {
                             failed(LogError::File { path, source });
                             return;
                         }
@@ -68,10 +78,8 @@ impl Keeper {
                 }
             }
         };
-        let thread = thread::Builder::new()
-            .name("checkpoint".into())
-            .spawn(run)
-            .map_err(|source| LogError::File { path, source })?;
+        let thread =
+            vital::spawn("checkpoint", run).map_err(|source| LogError::File { path, source })?;
         Ok(Self { stop, thread })
     }
 
@@ -81,15 +89,4 @@ impl Keeper {
         let _ = self.stop.send(());
         drop(self.thread.join());
     }
-}
-
-/// Replaces a file whole: either the old or the new text is there after a crash.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let draft: PathBuf = path.with_extension("new");
-    let mut file = File::create(&draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    File::open(dir)?.sync_all()
 }

@@ -16,8 +16,9 @@ use casebroker_proto::tlog::{
     Checkpoint, CheckpointError, Extension, Frontier, Hash, KeyError, NoteSigner, NoteVerifier,
     Receipt, TreeError, consistency_proof, inclusion_proof, leaf_hash,
 };
+use zeroize::Zeroizing;
 
-pub use keeper::{Keeper, load as load_kept_checkpoint};
+pub use keeper::{Keeper, load as load_kept_checkpoint, read as read_kept_checkpoint};
 pub use receipts::Receipts;
 pub use tree::TreeFile;
 
@@ -31,6 +32,19 @@ pub enum LogError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The checkpoint kept beside the journal is none of this log.
+    #[error(
+        "{}: this is no checkpoint of this log: {source}; was `log.key` or `log.origin` changed? If the file is empty or \
+         cut, put it back from a copy. Without one, and only if the journal is surely whole, move the file aside and \
+         start again: an end that the journal has lost would then go unnoticed",
+        path.display()
+    )]
+    Kept {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CheckpointError,
     },
     /// The log's key cannot be used.
     #[error("{}: {source}; expected a C2SP note private key, as `casebroker pki init` makes one", path.display())]
@@ -88,7 +102,8 @@ impl fmt::Debug for Identity {
 impl Identity {
     /// Reads the log's key.
     pub fn load(origin: &str, key: &Path) -> Result<Self, LogError> {
-        let text = fs::read_to_string(key).map_err(|source| LogError::File {
+        let text = fs::read_to_string(key).map(Zeroizing::new);
+        let text = text.map_err(|source| LogError::File {
             path: key.into(),
             source,
         })?;

@@ -125,7 +125,9 @@ const SHAPES: [(Shape, usize); 10] = [
 ];
 
 async fn compare(divisor: usize) -> anyhow::Result<()> {
-    let site = Site::new().with("journal.segment_bytes", 64 << 20);
+    let site = Site::new()
+        .with("journal.segment_bytes", 64 << 20)
+        .without_quotas();
     let principal = site.principal(DEA, "system");
     let check = check_cost(&site, &principal)?;
     table::head(&sizes(&principal), check);
@@ -167,7 +169,9 @@ async fn compare(divisor: usize) -> anyhow::Result<()> {
 /// Streams cases in and shows the broker's resident memory on the way.
 async fn million(total: usize) -> anyhow::Result<()> {
     const STEP: usize = 50_000;
-    let site = Site::new().with("journal.segment_bytes", 64 << 20);
+    let site = Site::new()
+        .with("journal.segment_bytes", 64 << 20)
+        .without_quotas();
     let principal = site.principal(DEA, "system");
     let broker = site.start();
     let channels = load::connect(broker.address, broker.anchor(), &principal.identity, 2).await?;

@@ -9,10 +9,12 @@ use casebroker_proto::v1::{
     submit_stream_response::Result as StreamResult,
 };
 use casebroker_server::{
+    api::admitted,
     config::Config,
-    identity::{Listener, Registry},
+    identity::{Listener, Members, Registry},
+    policy::quotas::{Quotas, Time},
 };
-use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tokio_stream::{Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, transport::Server};
 
@@ -67,13 +69,14 @@ impl IntakeService for Nothing {
 /// Serves until killed; writes its address to a file as the broker does.
 pub async fn serve(config: PathBuf, address_file: PathBuf) -> anyhow::Result<()> {
     let config = Config::load(&config)?;
-    let registry = Arc::new(Registry::load(&config.members_dir, &config.trust_domain)?);
+    let registry = Arc::new(Registry::new(Members::load(&config)?));
     let listener = Listener::bind(config.listen, &config.tls, registry, &config.limits).await?;
     let draft = address_file.with_extension("new");
     std::fs::write(&draft, format!("{}\n", listener.address()))?;
     std::fs::rename(&draft, &address_file)?;
     let limits = &config.limits;
     let connections = listener.run(CancellationToken::new());
+    let quotas = Arc::new(Quotas::new(&config.quotas, Time::real()));
     // A receipt in a tree of a hundred thousand is about this long.
     let nothing = Nothing {
         receipt: "x".repeat(1_050),
@@ -83,7 +86,7 @@ pub async fn serve(config: PathBuf, address_file: PathBuf) -> anyhow::Result<()>
         .initial_connection_window_size(limits.connection_window_bytes)
         .initial_stream_window_size(limits.stream_window_bytes)
         .add_service(IntakeServiceServer::new(nothing))
-        .serve_with_incoming(ReceiverStream::new(connections))
+        .serve_with_incoming(admitted(quotas, connections))
         .await?;
     Ok(())
 }

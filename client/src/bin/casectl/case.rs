@@ -47,10 +47,7 @@ pub struct History {
 /// Runs `get`.
 pub async fn get(args: Get, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
-    let answer = global
-        .connect(out)?
-        .get_case(&args.case.to_string())
-        .await?;
+    let answer = global.connect()?.get_case(&args.case.to_string()).await?;
     if out.is_json() {
         let value =
             json::to_value("casebroker.v1.GetCaseResponse", &answer).map_err(ClientError::from)?;
@@ -63,7 +60,7 @@ pub async fn get(args: Get, global: &Global, out: &mut Output) -> Result<()> {
 /// Runs `history`.
 pub async fn history(args: History, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
-    let client = global.connect(out)?;
+    let client = global.connect()?;
     let mut pages = client.list_statements(&args.case.to_string());
     let mut records = Vec::new();
     let mut as_of = 0;

@@ -198,8 +198,9 @@ impl Page<'_> {
             }
         }
         self.section("Handling and record")?;
-        self.field("Handling", words::handling(report.handling.as_ref()))?;
-        let handling = report.handling.clone().unwrap_or_default();
+        let in_force = case.handling.as_ref().or(report.handling.as_ref());
+        self.field("Handling", words::handling(in_force))?;
+        let handling = in_force.cloned().unwrap_or_default();
         for caveat in &handling.caveats {
             self.field("Caveat", caveat)?;
         }

@@ -1,13 +1,13 @@
-//! `casectl amend` and `casectl retract`: changing one's own case, never by overwriting it.
+//! `casectl amend`, `casectl release` and `casectl retract`: changing one's own case, never by overwriting it.
 
 use std::path::PathBuf;
 
 use casebroker_client::{Client, ClientError, Recorded};
 use casebroker_proto::{
-    names::CaseName,
-    v1::{Amendment, Case, CaseReport, Retraction, Statement, statement::Kind},
+    names::{AgencyName, CaseName, GroupName},
+    v1::{self, Amendment, Case, CaseReport, Retraction, Statement, Tlp, statement::Kind},
 };
-use clap::Args;
+use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::json;
 
 use crate::{
@@ -57,11 +57,49 @@ pub struct Retract {
     reason: String,
 }
 
+/// Show one of my agency's cases to more agencies. The report in force is released, and nothing that was said before.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whom").args(["to", "tlp"]).required(true).multiple(true)))]
+#[command(after_help = "\
+Who may see the case now goes on seeing it: what is given is added. To narrow the audience, amend the case.
+
+Examples:
+  casectl release us-cbp/2016-0042 --to ca-rcmp --to groups/five-lab-network --reason 'joint operation'
+  casectl release us-cbp/2016-0042 --tlp green --reason 'for every member'")]
+pub struct Release {
+    /// Name of the case: agencies/AGENCY/cases/CASE, or AGENCY/CASE
+    #[arg(value_parser = parse_case, value_name = "CASE")]
+    case: CaseName,
+    /// Agency, or groups/GROUP, to add to the audience; may be given several times
+    #[arg(
+        long = "to",
+        value_name = "AGENCY",
+        value_parser = parse_reader
+    )]
+    to: Vec<String>,
+    /// New marking: clear, green, amber, amber-strict, red [default: as it is]; clear and green without --to mean every member
+    #[arg(long, value_enum, hide_possible_values = true)]
+    tlp: Option<Marking>,
+    /// Why
+    #[arg(long, default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+/// A marking on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Marking {
+    Clear,
+    Green,
+    Amber,
+    AmberStrict,
+    Red,
+}
+
 /// Runs `amend`.
 pub async fn amend(args: Amend, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
     let report = read_report(&Source::new(&args.file), &args.case)?;
-    let client = global.connect(out)?;
+    let client = global.connect()?;
     let expected_revision = match args.revision {
         Some(revision) => revision,
         None => current(&client, &args.case).await?.revision,
@@ -87,12 +125,9 @@ pub async fn amend(args: Amend, global: &Global, out: &mut Output) -> Result<()>
 /// Runs `retract`.
 pub async fn retract(args: Retract, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
-    let client = global.connect(out)?;
+    let client = global.connect()?;
     // Whoever may see the case may see that it was taken back.
-    let handling = current(&client, &args.case)
-        .await?
-        .report
-        .and_then(|r| r.handling);
+    let handling = current(&client, &args.case).await?.handling;
     let statement = Statement {
         case: args.case.to_string(),
         handling,
@@ -103,6 +138,70 @@ pub async fn retract(args: Retract, global: &Global, out: &mut Output) -> Result
     };
     let recorded = client.submit(statement).await?;
     tell(&args.case, "retracted", &recorded, out)
+}
+
+/// Runs `release`.
+pub async fn release(args: Release, global: &Global, out: &mut Output) -> Result<()> {
+    out.no_csv()?;
+    let client = global.connect()?;
+    let mut handling = current(&client, &args.case)
+        .await?
+        .handling
+        .unwrap_or_default();
+    if args.tlp.is_none() && handling.audience.is_empty() {
+        return Err(Failure::new(
+            Exit::Conflict,
+            format!(
+                "every member may see {} already ({})",
+                words::short_case(&args.case.to_string()),
+                words::handling(Some(&handling))
+            ),
+            "Nothing was sent. To show it to fewer, amend the case.",
+        ));
+    }
+    if let Some(marking) = args.tlp {
+        let tlp = match marking {
+            Marking::Clear => Tlp::Clear,
+            Marking::Green => Tlp::Green,
+            Marking::Amber => Tlp::Amber,
+            Marking::AmberStrict => Tlp::AmberStrict,
+            Marking::Red => Tlp::Red,
+        };
+        handling.set_tlp(tlp);
+        if args.to.is_empty() && matches!(tlp, Tlp::Clear | Tlp::Green) {
+            handling.audience.clear();
+        }
+    }
+    for name in args.to {
+        if !handling.audience.contains(&name) {
+            handling.audience.push(name);
+        }
+    }
+    let what = format!("released: {}", words::handling(Some(&handling)));
+    let statement = Statement {
+        case: args.case.to_string(),
+        kind: Some(Kind::Release(v1::Release {
+            handling: Some(handling),
+            reason: args.reason,
+        })),
+        ..Default::default()
+    };
+    let recorded = client.submit(statement).await?;
+    tell(&args.case, &what, &recorded, out)
+}
+
+/// An agency by its id or resource name, or a group by its resource name.
+fn parse_reader(text: &str) -> std::result::Result<String, String> {
+    if text.starts_with("groups/") {
+        return text
+            .parse::<GroupName>()
+            .map(|name| name.to_string())
+            .map_err(|e| e.to_string());
+    }
+    text.parse::<AgencyName>()
+        .or_else(|_| AgencyName::from_id(text))
+        .map(|name| name.to_string())
+        .map_err(|e| e.to_string())
 }
 
 async fn current(client: &Client, name: &CaseName) -> Result<Case> {

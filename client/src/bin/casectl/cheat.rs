@@ -18,7 +18,7 @@ pub struct Cheat {
     topic: Option<String>,
 }
 
-const PAGES: [(&str, &str, &str); 6] = [
+const PAGES: [(&str, &str, &str); 7] = [
     (
         "start",
         "who am I, first case, first proof",
@@ -38,6 +38,11 @@ const PAGES: [(&str, &str, &str); 6] = [
         "read",
         "get, list, history, other formats",
         include_str!("cheat/read.txt"),
+    ),
+    (
+        "registry",
+        "members and keys, groups, showing a case to more agencies",
+        include_str!("cheat/registry.txt"),
     ),
     (
         "prove",

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use casebroker_client::Profile;
+use casebroker_client::{Profile, Purpose, PurposeError};
 use serde::Deserialize;
 
 use crate::{
@@ -47,6 +47,10 @@ pub struct Context {
     pub log_vkey: Option<String>,
     /// Folder where verified checkpoints are remembered.
     pub state: Option<PathBuf>,
+    /// Why cases are read: a code that the broker knows.
+    pub purpose: Option<String>,
+    /// Case number or legal basis that goes with it.
+    pub purpose_reference: Option<String>,
 }
 
 /// A context after all is taken together.
@@ -117,6 +121,14 @@ impl Global {
         over(&mut context.ca, &self.ca);
         over(&mut context.certificate, &self.cert);
         over(&mut context.key, &self.key);
+        if self.purpose.is_some() {
+            context.purpose.clone_from(&self.purpose);
+        }
+        if self.purpose_reference.is_some() {
+            context
+                .purpose_reference
+                .clone_from(&self.purpose_reference);
+        }
         Ok(Resolved { name, context })
     }
 
@@ -143,6 +155,18 @@ impl Global {
         profile.members = context.members;
         profile.log_vkey = context.log_vkey;
         profile.state_dir = context.state.or_else(default_state);
+        profile.purpose = Purpose::new(
+            context.purpose.as_deref(),
+            context.purpose_reference.as_deref(),
+        )
+        .map_err(|e| {
+            let (what, option) = match e {
+                PurposeError::Reference => ("purpose reference", "--purpose-reference"),
+                _ => ("purpose", "--purpose"),
+            };
+            let next = format!("Give {option}, or set it in the context.");
+            Failure::usage(format!("{what} {e}"), next)
+        })?;
         if let Some(attempts) = self.attempts {
             profile.timing.attempts = attempts;
         }
@@ -246,6 +270,24 @@ endpoint = "https://b:1"
         global.context = Some("c".into());
         let failure = global.profile().unwrap_err();
         assert!(failure.exit == Exit::Usage && failure.next.contains("a, b"));
+    }
+
+    #[test]
+    fn a_purpose_comes_from_the_context_or_the_command_line_and_must_be_a_known_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("casectl.toml");
+        let text = GOOD.replace("key = \"k\"", "key = \"k\"\npurpose = \"statistics\"");
+        fs::write(&path, text).unwrap();
+        let mut global = global(&path);
+        let code = |global: &Global| global.profile().unwrap().purpose.unwrap();
+        assert_eq!(code(&global).code(), "statistics");
+        global.purpose = Some("audit".into());
+        global.purpose_reference = Some("2026/7".into());
+        let purpose = code(&global);
+        assert_eq!((purpose.code(), purpose.reference()), ("audit", "2026/7"));
+        global.purpose = Some("curiosity".into());
+        let failure = global.profile().unwrap_err();
+        assert!(failure.exit == Exit::Usage && failure.what.contains("investigation"));
     }
 
     #[test]

@@ -150,6 +150,8 @@ fn show(name: Option<String>, global: &Global, out: &mut Output) -> Result<()> {
         ca: global.ca.clone(),
         cert: global.cert.clone(),
         key: global.key.clone(),
+        purpose: global.purpose.clone(),
+        purpose_reference: global.purpose_reference.clone(),
         ..Global::default()
     };
     let Resolved { name, context } = chosen.resolve()?;
@@ -163,6 +165,8 @@ fn show(name: Option<String>, global: &Global, out: &mut Output) -> Result<()> {
         members,
         log_vkey,
         state,
+        purpose,
+        purpose_reference,
     } = context;
     let path = |p: Option<std::path::PathBuf>| p.map(|p| p.display().to_string());
     let values = [
@@ -176,6 +180,8 @@ fn show(name: Option<String>, global: &Global, out: &mut Output) -> Result<()> {
         ("members", path(members)),
         ("log_vkey", log_vkey),
         ("state", path(state)),
+        ("purpose", purpose),
+        ("purpose_reference", purpose_reference),
     ];
     if out.is_json() {
         let map: serde_json::Map<_, _> = values

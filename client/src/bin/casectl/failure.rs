@@ -208,8 +208,12 @@ impl From<ClientError> for Failure {
 
 impl From<ProfileError> for Failure {
     fn from(error: ProfileError) -> Self {
+        let exit = match error {
+            ProfileError::Exposed { .. } => Exit::Failed,
+            _ => Exit::Invalid,
+        };
         Self::new(
-            Exit::Invalid,
+            exit,
             error.to_string(),
             "Mend the context (`casectl context show`) or the file named.",
         )

@@ -76,7 +76,7 @@ pub async fn run(args: List, global: &Global, out: &mut Output) -> Result<()> {
         Order::Newest => PageOrder::Newest,
         Order::Oldest => PageOrder::Oldest,
     };
-    let client = global.connect(out)?;
+    let client = global.connect()?;
     let mut left = if args.all { u64::MAX } else { args.limit };
     let page_size = u16::try_from(left.min(1000)).unwrap_or(1000);
     let mut pages = client.list_cases(filter, order, page_size);

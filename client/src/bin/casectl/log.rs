@@ -59,7 +59,7 @@ Examples:
 /// Runs the command.
 pub async fn run(args: Log, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
-    let client = global.connect(out)?;
+    let client = global.connect()?;
     match args {
         Log::Checkpoint => checkpoint(&client, out).await,
         Log::Receipt {
@@ -180,8 +180,18 @@ async fn consistency(
             .flatten()
             .find(|c| c.checkpoint.size == size),
     };
-    let ends =
-        signed(Some(&old), proof.old_tree_size).zip(signed(new.as_ref(), proof.new_tree_size));
+    let (smaller, larger) = (
+        signed(Some(&old), proof.old_tree_size),
+        signed(new.as_ref(), proof.new_tree_size),
+    );
+    let missing = missing(
+        client.trust().is_some(),
+        [
+            (smaller.is_some(), proof.old_tree_size),
+            (larger.is_some(), proof.new_tree_size),
+        ],
+    );
+    let ends = smaller.zip(larger);
     let verdict = ends.map(|(old, new)| {
         (
             casebroker_client::is_consistent(&old, &new, &proof),
@@ -221,9 +231,7 @@ async fn consistency(
         }
         false => {
             let verdict = out.paint(BAD, "not verified");
-            out.line(format_args!(
-                "{sizes}: {verdict}; give signed checkpoints as files, and log_vkey in the context"
-            ))?;
+            out.line(format_args!("{sizes}: {verdict}: {missing}"))?;
         }
     }
     for hash in &proof.hashes {
@@ -231,6 +239,20 @@ async fn consistency(
         out.line(hash)?;
     }
     Ok(())
+}
+
+/// Why a proof could not be verified: what each end lacks.
+fn missing(has_key: bool, ends: [(bool, u64); 2]) -> String {
+    if !has_key {
+        return "the context has no log_vkey".into();
+    }
+    let lacking = ends.iter().filter(|(held, _)| !held);
+    let mut sizes: Vec<_> = lacking.map(|(_, size)| size.to_string()).collect();
+    sizes.dedup();
+    format!(
+        "no signed checkpoint of size {} is at hand; give it as a file, as `casectl log checkpoint` printed it",
+        sizes.join(" nor of size ")
+    )
 }
 
 fn tree(client: &Client, text: &str) -> Result<Tree> {
@@ -252,4 +274,20 @@ fn tree(client: &Client, text: &str) -> Result<Tree> {
 
 fn to_json<T: prost::Message>(name: &str, message: &T) -> Result<serde_json::Value> {
     json::to_value(name, message).map_err(|e| ClientError::from(e).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_proof_lacks_is_named() {
+        assert_eq!(
+            missing(false, [(false, 1), (true, 9)]),
+            "the context has no log_vkey"
+        );
+        assert!(missing(true, [(false, 1), (true, 9)]).contains("of size 1 is at hand"));
+        assert!(missing(true, [(true, 1), (false, 9)]).contains("of size 9 is at hand"));
+        assert!(missing(true, [(false, 1), (false, 9)]).contains("of size 1 nor of size 9"));
+    }
 }

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+mod access;
 mod case;
 mod case_page;
 mod change;
@@ -18,7 +19,9 @@ mod input;
 mod list;
 mod log;
 mod output;
+mod patience;
 mod progress;
+mod registry;
 mod submit;
 mod table;
 mod template;
@@ -77,6 +80,24 @@ pub struct Global {
     /// Most attempts of a call when the broker cannot be reached or is full [default: 6]
     #[arg(long, global = true, env = "CASECTL_ATTEMPTS", hide_env_values = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     attempts: Option<u32>,
+    /// Why I read cases: investigation, prosecution, mutual-legal-assistance, intelligence, statistics, audit, testing
+    #[arg(
+        long,
+        global = true,
+        env = "CASECTL_PURPOSE",
+        hide_env_values = true,
+        value_name = "CODE"
+    )]
+    purpose: Option<String>,
+    /// Case number or legal basis of the purpose; goes into the broker's access record
+    #[arg(
+        long,
+        global = true,
+        env = "CASECTL_PURPOSE_REFERENCE",
+        hide_env_values = true,
+        value_name = "TEXT"
+    )]
+    purpose_reference: Option<String>,
     /// Form of the output [default: table]
     #[arg(
         short,
@@ -107,6 +128,11 @@ enum Command {
     History(case::History),
     Amend(change::Amend),
     Retract(change::Retract),
+    Release(change::Release),
+    #[command(subcommand)]
+    Registry(registry::Registry),
+    #[command(subcommand)]
+    Access(access::Access),
     #[command(subcommand)]
     Log(log::Log),
     Verify(verify::Verify),
@@ -138,14 +164,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Printing may fail when nobody reads; help that was asked for is no failure.
-            let _ = error.print();
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
-            return ExitCode::from(exit as u8);
+            return ExitCode::from(misread(&error) as u8);
         }
     };
     let format = cli.global.output.unwrap_or(Format::Table);
@@ -158,6 +177,51 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit as u8)
         }
     }
+}
+
+/// Says what is wrong with the command line, in the form asked for as far as that can be read; or prints the help that was.
+fn misread(error: &clap::Error) -> Exit {
+    let arguments = std::env::args().skip(1);
+    match asked_for(arguments).filter(|_| error.use_stderr()) {
+        Some(format) => {
+            let text = error.to_string();
+            let what = text.lines().next().unwrap_or_default();
+            let what = what.strip_prefix("error: ").unwrap_or(what);
+            let next = "`casectl COMMAND --help` shows what a command takes, with examples.";
+            Output::new(format, Color::Never).failure(&Failure::usage(what, next));
+        }
+        // Printing may fail when nobody reads; help that was asked for is no failure.
+        None => drop(error.print()),
+    }
+    match error.use_stderr() {
+        true => Exit::Usage,
+        false => Exit::Done,
+    }
+}
+
+/// `json` or `jsonl`, if a command line that cannot be read asks for one.
+fn asked_for(arguments: impl Iterator<Item = String>) -> Option<Format> {
+    let mut is_next = false;
+    for argument in arguments {
+        let value = match argument.as_str() {
+            text if is_next => Some(text),
+            "-o" | "--output" => {
+                is_next = true;
+                continue;
+            }
+            text => text.strip_prefix("--output=").or_else(|| {
+                let value = text.strip_prefix("-o")?;
+                Some(value.strip_prefix('=').unwrap_or(value))
+            }),
+        };
+        is_next = false;
+        match value {
+            Some("json") => return Some(Format::Json),
+            Some("jsonl") => return Some(Format::Jsonl),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn run(cli: Cli, out: &mut Output) -> Result<()> {
@@ -195,6 +259,9 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
         Command::History(args) => case::history(args, global, out).await,
         Command::Amend(args) => change::amend(args, global, out).await,
         Command::Retract(args) => change::retract(args, global, out).await,
+        Command::Release(args) => change::release(args, global, out).await,
+        Command::Registry(command) => registry::run(command, global, out).await,
+        Command::Access(args) => access::run(args, global, out).await,
         Command::Log(args) => log::run(args, global, out).await,
         Command::Verify(args) => verify::run(args, global, out),
         Command::Errors(args) => errors::run(args, out),
@@ -204,13 +271,11 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
 }
 
 impl Global {
-    /// A client for the chosen context; says what is unwise about its files.
-    fn connect(&self, out: &Output) -> Result<casebroker_client::Client> {
-        let profile = self.profile()?;
-        for warning in profile.warnings() {
-            out.note(format_args!("casectl: {warning}"));
-        }
-        Ok(casebroker_client::Client::connect(&profile)?)
+    /// A client for the chosen context; says so if it takes long to answer.
+    fn connect(&self) -> Result<casebroker_client::Client> {
+        let client = casebroker_client::Client::connect(&self.profile()?)?;
+        patience::watch(&client);
+        Ok(client)
     }
 }
 
@@ -221,6 +286,23 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_form_asked_for_is_found_in_a_command_line_that_cannot_be_read() {
+        let asked = |line: &str| asked_for(line.split(' ').map(str::to_owned));
+        for json in [
+            "-o json get x",
+            "get x -ojson",
+            "get --output=json",
+            "--output json x",
+        ] {
+            assert_eq!(asked(json), Some(Format::Json), "{json}");
+        }
+        assert_eq!(asked("-o jsonl get"), Some(Format::Jsonl));
+        for other in ["get json", "-o csv get json", "get x", "-o"] {
+            assert_eq!(asked(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use crate::{
     failure::{Exit, Failure, Result},
-    input::{RawValue, Source, decode},
+    input::{RawValue, Source, decode, line_of},
     output::{BAD, Format, GOOD, Output},
 };
 
 /// Check statements in files as `submit` would, without sending anything.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every broken rule is listed at once, as FILE:LINE: field: what is wrong. No broker and no context is needed. What only the
+Every broken rule is listed at once, as FILE:LINE: field: what is wrong; the line is the field's own, or that of what lacks it. No broker and no context is needed. What only the
 broker knows is not checked: whether the case exists, and its revision.
 
 Exit status: 0 all valid, 3 some not.
@@ -31,6 +31,9 @@ pub struct Validate {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
+
+/// What is wrong with an empty file.
+pub const NO_STATEMENT: &str = "the file holds no statement at all";
 
 /// Counts, and whether the JSON document has an element yet.
 #[derive(Default)]
@@ -63,7 +66,9 @@ pub fn run(args: Validate, out: &mut Output) -> Result<()> {
 }
 
 fn check_file(source: &Source, tally: &mut Tally, out: &mut Output) -> Result<()> {
+    let mut any = false;
     for item in source.values()? {
+        any = true;
         let item = item.map_err(|e| Failure::file(source.name(), &e))?;
         let found = match item {
             Ok(raw) => violations(&raw),
@@ -78,7 +83,12 @@ fn check_file(source: &Source, tally: &mut Tally, out: &mut Output) -> Result<()
             tell(source, line, &violation, tally, out)?;
         }
     }
-    Ok(())
+    if any {
+        return Ok(());
+    }
+    // Nothing that is wrong is not the same as something that is right.
+    tally.invalid += 1;
+    tell(source, 1, &Violation::new("", NO_STATEMENT), tally, out)
 }
 
 /// What is wrong with one value, each with its line.
@@ -97,7 +107,7 @@ fn violations(raw: &RawValue) -> Vec<(u64, Violation)> {
     parsed
         .localise(check(&statement, now))
         .into_iter()
-        .map(|violation| (raw.line, violation))
+        .map(|violation| (line_of(raw, &violation.field), violation))
         .collect()
 }
 

@@ -8,7 +8,11 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use casebroker_client::{LogTrust, Members, ProofFile, ProofFileError};
-use casebroker_proto::names::PrincipalId;
+use casebroker_proto::{
+    names::PrincipalId,
+    statement::{Content, open_entry},
+    v1::{Entry, RegistryUpdate},
+};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -219,14 +223,17 @@ impl Checker {
             ),
             Err(e) => verdict.fails("log", e.to_string()),
         }
-        let decoded = match casebroker_proto::statement::decode_entry(&proof.entry) {
-            Ok((entry, _, statement)) => (entry, statement),
+        let (entry, statement) = match open_entry(&proof.entry) {
+            Ok((entry, Content::Statement(content))) => (entry, content.1),
+            Ok((entry, Content::RegistryUpdate(update))) => {
+                verdict.registry_update(&entry, &update);
+                return verdict;
+            }
             Err(e) => {
                 verdict.fails("entry", e.to_string());
                 return verdict;
             }
         };
-        let (entry, statement) = decoded;
         verdict.case.clone_from(&statement.case);
         let time = entry.record_time.as_ref().map(words::rfc3339);
         let kind = kind_word(statement.kind.as_ref());
@@ -266,6 +273,19 @@ impl Checker {
 }
 
 impl Verdict {
+    /// The broker records its registry by itself: there is no agency's signature to check.
+    fn registry_update(&mut self, entry: &Entry, update: &RegistryUpdate) {
+        let time = entry.record_time.as_ref().map(words::rfc3339);
+        let minute = words::minute(entry.record_time.as_ref());
+        let changed: Vec<_> = update.changes.iter().map(words::registry_change).collect();
+        self.put("kind", json!("registry update"));
+        self.put("recordTime", json!(time));
+        self.put("changes", json!(changed));
+        self.summary = format!("update of the registry, recorded {minute} UTC");
+        self.lines.insert(0, self.summary.clone());
+        self.lines.extend(changed);
+    }
+
     fn put(&mut self, key: &str, value: Value) {
         if let Some(map) = self.value.as_object_mut() {
             map.insert(key.into(), value);

@@ -11,7 +11,7 @@ use crate::{
     Global,
     failure::{Exit, Failure, Result},
     output::{BAD, FAINT, GOOD, Output},
-    words,
+    patience, words,
 };
 
 /// Show agency, role, serial and expiry of my certificate, and how the broker sees me.
@@ -38,9 +38,6 @@ struct Certificate {
 pub async fn run(args: Whoami, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
     let profile = global.profile()?;
-    for warning in profile.warnings() {
-        out.note(format_args!("casectl: {warning}"));
-    }
     let der = profile.certificate_der()?;
     let certificate = read(&der).map_err(|why| {
         Failure::from(ProfileError::Content {
@@ -55,7 +52,11 @@ pub async fn run(args: Whoami, global: &Global, out: &mut Output) -> Result<()> 
     }
     let caller = match args.local {
         true => None,
-        false => Some(Client::connect(&profile)?.caller().await?),
+        false => {
+            let client = Client::connect(&profile)?;
+            patience::watch(&client);
+            Some(client.caller().await?)
+        }
     };
     if out.is_json() {
         return out.document(&as_json(&certificate, &profile.endpoint, caller.as_ref())?);
@@ -109,7 +110,7 @@ fn broker_part(caller: &GetCallerResponse, vkey: Option<&str>, out: &mut Output)
         format_args!("casebroker {}", caller.broker_version),
         out,
     )?;
-    field("connection", &caller.tls, out)?;
+    field("connection", connection(caller), out)?;
     field("log", &caller.log_origin, out)?;
     let trusted = match vkey {
         Some(vkey) if vkey == caller.log_vkey => out.paint(GOOD, "the key of the context"),
@@ -129,6 +130,17 @@ fn broker_part(caller: &GetCallerResponse, vkey: Option<&str>, out: &mut Output)
         ),
     };
     field("log key", trusted, out)
+}
+
+/// Version, key exchange group and cipher suite, in the order in which they are agreed on.
+fn connection(caller: &GetCallerResponse) -> String {
+    match caller.tls.split_once(' ') {
+        // An older broker does not say the group.
+        Some((version, suite)) if !caller.tls_group.is_empty() => {
+            format!("{version} {} {suite}", caller.tls_group)
+        }
+        _ => caller.tls.clone(),
+    }
 }
 
 fn field(name: &str, value: impl std::fmt::Display, out: &mut Output) -> Result<()> {

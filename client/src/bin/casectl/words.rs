@@ -5,7 +5,8 @@ use casebroker_proto::{
     v1::{
         Accreditation, AttributionBasis, Conveyance, Digest, DigestAlgorithm, EquipmentKind,
         EvidenceKind, FindingResult, Handling, IdentifierKind, IncidentDateKind, ItemForm,
-        OrganizationRole, PlaceKind, Qualifier, Quantity, SubstanceIdentity, Technique, Tlp, Unit,
+        OrganizationRole, PlaceKind, Qualifier, Quantity, RegistryChange, SubstanceIdentity,
+        Technique, Tlp, Unit, registry_change::Change,
     },
 };
 use prost_types::Timestamp;
@@ -224,6 +225,33 @@ fn plain(name: &str, unspecified: &str) -> String {
         .unwrap_or(name)
         .to_ascii_lowercase()
         .replace('_', " ")
+}
+
+/// What changed in the registry, on one line.
+pub fn registry_change(change: &RegistryChange) -> String {
+    match &change.change {
+        Some(Change::Member(member)) => {
+            let signing = &member.signing_certificates;
+            let revoked = signing.iter().filter(|s| s.revoked).count();
+            let keys = match (signing.len(), revoked) {
+                (1, 0) => "1 signing key".into(),
+                (n, 0) => format!("{n} signing keys"),
+                (n, revoked) => format!("{n} signing keys, {revoked} revoked"),
+            };
+            format!(
+                "member {}: {keys} ({})",
+                id(&member.name),
+                member.display_name
+            )
+        }
+        Some(Change::Group(group)) => {
+            let members: Vec<_> = group.members.iter().map(|name| id(name)).collect();
+            format!("group {}: {}", id(&group.name), members.join(", "))
+        }
+        Some(Change::RemovedMember(name)) => format!("{} is a member no more", id(name)),
+        Some(Change::RemovedGroup(name)) => format!("group {} is no more", id(name)),
+        None => NOT_KNOWN.into(),
+    }
 }
 
 #[cfg(test)]

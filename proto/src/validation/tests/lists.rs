@@ -105,6 +105,9 @@ fn markings_that_name_recipients_need_an_audience() {
         ("handling.audience[1]", "agencies/{agency}", |r| {
             handling(r).audience[1] = "agencies/a/cases/b".into()
         }),
+        ("handling.audience[1]", "groups/{group}", |r| {
+            handling(r).audience[1] = "groups/Five".into()
+        }),
         ("handling.audience[1]", "required", |r| {
             handling(r).audience[1].clear()
         }),

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    SanType,
 };
 use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
 
 use super::files;
 
@@ -49,7 +51,7 @@ impl Authority {
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
         };
         let certificate_pem = read(certificate)?;
-        let key = KeyPair::from_pem(&read(key)?)
+        let key = KeyPair::from_pem(&Zeroizing::new(read(key)?))
             .with_context(|| format!("no private key in {}", key.display()))?;
         let issuer = Issuer::from_ca_cert_pem(&certificate_pem, key)
             .with_context(|| format!("no certificate in {}", certificate.display()))?;
@@ -62,7 +64,7 @@ impl Authority {
     /// Writes certificate and key to new files.
     pub(super) fn save(&self, certificate: &Path, key: &Path) -> anyhow::Result<()> {
         files::write_public(certificate, &self.certificate_pem)?;
-        files::write_secret(key, &self.issuer.key().serialize_pem())
+        files::write_secret(key, &Zeroizing::new(self.issuer.key().serialize_pem()))
     }
 
     /// A certificate for TLS clients whose only name is the SPIFFE ID.
@@ -95,6 +97,14 @@ impl Authority {
         self.sign(&params)
     }
 
+    /// A revocation list, PEM.
+    pub(super) fn sign_crl(
+        &self,
+        params: &CertificateRevocationListParams,
+    ) -> anyhow::Result<String> {
+        Ok(params.signed_by(&self.issuer)?.pem()?)
+    }
+
     fn sign(&self, params: &CertificateParams) -> anyhow::Result<Leaf> {
         let key = new_key()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
@@ -117,7 +127,7 @@ impl Leaf {
     /// Writes certificate and key to new files.
     pub(super) fn save(&self, certificate: &Path, key: &Path) -> anyhow::Result<()> {
         files::write_public(certificate, &self.certificate_pem())?;
-        files::write_secret(key, &self.key.serialize_pem())
+        files::write_secret(key, &Zeroizing::new(self.key.serialize_pem()))
     }
 }
 

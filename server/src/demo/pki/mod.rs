@@ -8,6 +8,7 @@ mod authority;
 mod config;
 mod files;
 mod layout;
+mod revoke;
 
 use std::{
     fs::Permissions, io::Write as _, net::SocketAddr, os::unix::fs::PermissionsExt as _,
@@ -24,7 +25,11 @@ use self::{
     authority::{Authority, Leaf, Validity},
     config::Context,
 };
-pub use self::{config::set_address, layout::Layout};
+pub use self::{
+    config::set_address,
+    layout::Layout,
+    revoke::{RevokeArgs, Revoked, revoke_certificate},
+};
 
 /// Days that a principal's or the broker's certificate is valid.
 const LEAF_DAYS: u32 = 90;
@@ -109,9 +114,29 @@ pub fn issue(args: &IssueArgs) -> anyhow::Result<()> {
         let registered = registered.display();
         writeln!(
             out,
-            "registered   {registered} (the broker reads it when it starts)"
+            "registered   {registered} (a running broker notices it by itself)"
         )?;
     }
+    Ok(())
+}
+
+/// `casebroker pki revoke`: revokes a certificate and says what follows.
+pub fn revoke(args: &RevokeArgs) -> anyhow::Result<()> {
+    let revoked = revoke_certificate(args)?;
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "revoked      {}", revoked.serial)?;
+    writeln!(
+        out,
+        "list         {} (number {}, {} revoked, next due {})",
+        revoked.crl.display(),
+        revoked.number,
+        revoked.count,
+        revoked.next_update.date()
+    )?;
+    writeln!(
+        out,
+        "A running broker notices within seconds. Revoke again before the list is due: an expired list refuses its agency."
+    )?;
     Ok(())
 }
 
@@ -240,7 +265,7 @@ fn create_broker(layout: &Layout, trust_domain: &str) -> anyhow::Result<()> {
         .server(LEAF_DAYS)?
         .save(&file("server.pem"), &file("server.key"))?;
     let log = NoteSigner::generate(&format!("{trust_domain}/log"))?;
-    files::write_secret(&file("log.key"), &format!("{}\n", log.private_key_text()?))?;
+    files::write_secret(&file("log.key"), &log.private_key_text()?)?;
     files::write_public(&file("log.vkey"), &format!("{}\n", log.verifier()))
 }
 

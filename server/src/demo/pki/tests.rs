@@ -3,7 +3,9 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 use casebroker_proto::{statement::SignerCertificate, tlog::NoteVerifier};
 use rustls::{
     RootCertStore,
-    pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject as _},
+    pki_types::{
+        CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem::PemObject as _,
+    },
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 
@@ -161,4 +163,49 @@ fn the_configuration_names_files_that_exist_and_follows_the_address() {
     }
     let vkey: NoteVerifier = vkey.trim_end().parse().unwrap();
     assert_eq!(vkey.name(), broker["log"]["origin"].as_str().unwrap());
+}
+
+#[test]
+fn revoking_lists_the_certificate_and_keeps_those_listed_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = create(&args(dir.path())).unwrap();
+    let revoke = |role: Option<&str>, name: Option<&str>, serial: Option<&str>| {
+        revoke_certificate(&RevokeArgs {
+            dir: dir.path().into(),
+            agency: "us-cbp".into(),
+            role: role.map(Into::into),
+            name: name.map(Into::into),
+            serial: serial.map(Into::into),
+        })
+    };
+    let one = revoke(Some("system"), Some("feed"), None).unwrap();
+    assert_eq!((one.number, one.count), (1, 1));
+    let two = revoke(None, None, Some("0a0b")).unwrap();
+    assert_eq!((two.number, two.count, two.serial.as_str()), (2, 2, "0a0b"));
+    // Again: the list is renewed, nothing is listed twice.
+    let again = revoke(Some("system"), Some("feed"), None).unwrap();
+    assert_eq!((again.number, again.count), (3, 2));
+    assert_eq!(again.serial, one.serial);
+
+    let list = CertificateRevocationListDer::from_pem_file(layout.member("us-cbp").join("crl.pem"));
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(der(&layout.member("us-cbp").join("anchor.pem")))
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .with_crls([list.unwrap()])
+        .enforce_revocation_expiration()
+        .build()
+        .unwrap();
+    let check = |stem: &str| {
+        let leaf = der(&layout.agency_pair("us-cbp", stem).0);
+        verifier.verify_client_cert(&leaf, &[], UnixTime::now())
+    };
+    let refused = check("system-feed").unwrap_err().to_string();
+    assert!(refused.contains("Revoked"), "{refused}");
+    check("officer-liaison").unwrap();
+
+    assert!(revoke(Some("system"), Some("nobody"), None).is_err());
+    assert!(revoke(None, None, Some("xyz")).is_err());
 }

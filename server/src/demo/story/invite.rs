@@ -76,7 +76,7 @@ fn topics(example: &Path, receipt: &Path, name: &str) -> Vec<(&'static str, Vec<
             vec![format!("submit {}", quoted(example)), format!("get {name}")],
         ),
         (
-            "a receipt from the log; then checks that need no broker, the second with the evidence itself",
+            "a receipt from the log, of entry 0, the registry; then checks that need no broker, the second with the evidence itself",
             vec![
                 "log receipt 0".into(),
                 format!("verify {}", quoted(receipt)),

@@ -8,7 +8,7 @@ use casebroker_proto::{names::CaseName, tlog::Receipt, v1::CaseReport};
 
 use super::{Stage, TELLING, receipt_file};
 use crate::demo::{
-    screen::count,
+    screen::{Screen, count},
     site::{Site, report},
 };
 
@@ -17,8 +17,9 @@ impl Stage {
         self.screen
             .step("60 public cases, submitted by the agencies that reported them");
         let site = self.site()?;
+        let first = registry(&site, &self.screen).await?;
         let mut clients: BTreeMap<String, Client> = BTreeMap::new();
-        for (expected, case) in self.cases.iter().enumerate() {
+        for (expected, case) in (first..).zip(&self.cases) {
             self.screen
                 .progress("recording", format_args!("{expected} {}", case.name));
             let agency = owner(case)?;
@@ -31,19 +32,19 @@ impl Stage {
                 .await
                 .with_context(|| case.name.clone())?;
             ensure!(
-                recorded.position == expected as u64 && recorded.verified && !recorded.replayed,
+                recorded.position == expected && recorded.verified && !recorded.replayed,
                 "{} was recorded at position {}, expected {expected}",
                 case.name,
                 recorded.position
             );
         }
-        let size = self.cases.len() as u64;
-        let verified = verify_all(&site, &clients, &self.cases, size).await?;
+        let size = first + self.cases.len() as u64;
+        let verified = verify_all(&site, &clients, &self.cases, first).await?;
         let screen = &self.screen;
         screen.good(
             "recorded",
             format!(
-                "{} cases from {} agencies at positions 0 to {}, each over its own certificate and signature",
+                "{} cases from {} agencies at positions {first} to {}, each over its own certificate and signature",
                 self.cases.len(),
                 clients.len(),
                 size - 1
@@ -72,17 +73,39 @@ impl Stage {
     }
 }
 
+/// What the log holds before the first case: who the members are. Gives the position of what comes next.
+async fn registry(site: &Site, screen: &Screen) -> anyhow::Result<u64> {
+    let officer = site.officer("cn-nncc")?;
+    let updates = officer.registry_updates().await?;
+    let [update] = updates.as_slice() else {
+        anyhow::bail!("the registry was recorded {} times", updates.len());
+    };
+    let members = update.update.iter().flat_map(|u| &u.changes).count();
+    let next = officer.checkpoint().await?.checkpoint.size;
+    ensure!(
+        update.position == 0 && next == 1,
+        "the registry is at position {}, and the log has {next} entries",
+        update.position
+    );
+    screen.row(
+        "entry 0",
+        format!("of the log is the registry: {members} members, their anchors and signing keys"),
+    );
+    Ok(next)
+}
+
 /// Fetches each receipt again, now that all is recorded, and keeps it. The SDK verifies it and its checkpoint's consistency.
 async fn verify_all(
     site: &Site,
     clients: &BTreeMap<String, Client>,
     cases: &[CaseReport],
-    size: u64,
+    first: u64,
 ) -> anyhow::Result<usize> {
+    let size = first + cases.len() as u64;
     let folder = site.receipts();
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut verified = 0;
-    for (position, case) in (0..).zip(cases) {
+    for (position, case) in (first..).zip(cases) {
         let client = clients.get(&owner(case)?).context("no client")?;
         let seen = client.receipt(position).await?;
         ensure!(

@@ -4,10 +4,13 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{CWD, FallocateFlags, RenameFlags, fallocate, renameat_with};
 
 use super::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::durable;
 use crate::journal::JournalError;
 
 const LOCK: &str = "LOCK";
@@ -15,13 +18,19 @@ const LOCK: &str = "LOCK";
 const DRAFT: &str = "next.tmp";
 const SUFFIX: &str = ".segment";
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+/// How long a start waits for the lock: the system lets go of a killed process's files a moment after it is gone.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// How often it looks.
+const LOCK_EVERY: Duration = Duration::from_millis(20);
 
 /// A journal's directory, held against other processes for as long as this lives.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    /// Locked; the lock goes with the descriptor, so also when the process is killed.
-    _lock: File,
+    /// Locked; the lock goes with the descriptor, so also when the process is killed. `None` for looking only.
+    _lock: Option<File>,
+    /// Nobody held it before: there was no lock file.
+    is_new: bool,
 }
 
 /// What is in the directory.
@@ -57,11 +66,55 @@ pub fn segment_name(first_position: u64) -> String {
 
 /// Whether `dir` holds at least one segment.
 pub fn holds_segments(dir: &Path) -> Result<bool, JournalError> {
+    holds(dir, |name| parse_segment_name(name).is_some())
+}
+
+/// Whether `dir` holds a lock file: a journal was begun there, or is being begun now.
+pub fn holds_lock(dir: &Path) -> Result<bool, JournalError> {
+    holds(dir, |name| name == LOCK)
+}
+
+fn holds(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<bool, JournalError> {
     match names(dir) {
-        Ok(names) => Ok(names.iter().any(|name| parse_segment_name(name).is_some())),
+        Ok(names) => Ok(names.iter().any(|name| wanted(name))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(source) => Err(unreadable(dir, source)),
     }
+}
+
+/// Who holds the journal, if somebody does.
+pub fn holder(dir: &Path) -> Result<Option<String>, JournalError> {
+    let path = dir.join(LOCK);
+    let mut lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(unreadable(&path, source)),
+    };
+    // Shared, and let go at once: this only asks.
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Only a courtesy to the reader.
+            let _ = Read::by_ref(&mut lock).take(64).read_to_string(&mut holder);
+            Ok(Some(holder.trim().to_owned()))
+        }
+        Err(TryLockError::Error(source)) => Err(unreadable(&path, source)),
+    }
+}
+
+/// Origin that the first segment states, if its header can be read.
+pub fn origin(dir: &Path) -> Option<String> {
+    let mut segments: Vec<_> = names(dir)
+        .ok()?
+        .iter()
+        .filter_map(|name| parse_segment_name(name))
+        .collect();
+    segments.sort_unstable();
+    let mut header = vec![0; SEGMENT_HEADER_BYTES];
+    let mut file = File::open(dir.join(segment_name(*segments.first()?))).ok()?;
+    file.read_exact(&mut header).ok()?;
+    Some(SegmentHeader::decode(&header).ok()?.0.origin)
 }
 
 /// Writes zeros over `from..to`, so that the extents are written and not only reserved.
@@ -76,33 +129,73 @@ pub fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
 }
 
 impl Directory {
-    /// Takes a directory that holds no journal yet, making it if it is not there.
-    pub fn create(path: &Path) -> Result<Self, JournalError> {
-        match fs::create_dir(path) {
-            Ok(()) => sync_directory(path.parent().unwrap_or(path))?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(fatal("creating", path, source)),
-        }
-        // Looked at before the lock file is made, so that a wrong path is left as it was.
-        let known = |name: &String| name == LOCK || name == DRAFT;
-        let names = names(path).map_err(|source| unreadable(path, source))?;
-        if let Some(found) = names.into_iter().find(|name| !known(name)) {
-            return Err(JournalError::AlreadyThere {
+    /// Takes a directory, making it if it is not there. Nothing else in it is changed.
+    pub fn take(path: &Path) -> Result<Self, JournalError> {
+        durable::create_dir(path).map_err(|source| fatal("creating", path, source))?;
+        let lock_path = path.join(LOCK);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let (mut lock, is_new) = match options.clone().create_new(true).open(&lock_path) {
+            Ok(lock) => (lock, true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let lock = options.open(&lock_path);
+                (lock.map_err(|e| unreadable(&lock_path, e))?, false)
+            }
+            Err(source) => return Err(unreadable(&lock_path, source)),
+        };
+        if !wait_for(&lock).map_err(|source| unreadable(&lock_path, source))? {
+            let mut holder = String::new();
+            // Only a courtesy to the reader of the message: the lock itself is what counts.
+            let _ = lock.take(64).read_to_string(&mut holder);
+            return Err(JournalError::Locked {
                 dir: path.to_owned(),
-                found,
+                holder: holder.trim().to_owned(),
             });
         }
-        Self::lock(path)
+        let note = format!("process {}\n", std::process::id());
+        lock.set_len(0)
+            .and_then(|()| lock.write_all(note.as_bytes()))
+            .map_err(|source| fatal("writing", &lock_path, source))?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: Some(lock),
+            is_new,
+        })
     }
 
-    /// Takes the directory of an existing journal.
-    pub fn open(path: &Path) -> Result<Self, JournalError> {
+    /// Whether nobody held it before.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Refuses a directory that holds anything of a journal already, or anything else.
+    pub fn check_empty(path: &Path) -> Result<(), JournalError> {
+        let known = |name: &String| name == LOCK || name == DRAFT;
+        let names = match names(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            names => names.map_err(|source| unreadable(path, source))?,
+        };
+        match names.into_iter().find(|name| !known(name)) {
+            Some(found) => Err(JournalError::AlreadyThere {
+                dir: path.to_owned(),
+                found,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes nothing, to look only.
+    pub fn look(path: &Path) -> Result<Self, JournalError> {
         if !holds_segments(path)? {
             return Err(JournalError::NotThere {
                 dir: path.to_owned(),
             });
         }
-        Self::lock(path)
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: None,
+            is_new: false,
+        })
     }
 
     /// Everything in the directory; an unknown name is an error.
@@ -159,8 +252,8 @@ impl Directory {
             let (header, seed) = header.encode();
             draft.file.write_all_at(&header, 0)?;
             draft.file.sync_all()?;
-            fs::rename(self.path.join(DRAFT), &path)?;
-            File::open(&self.path)?.sync_all()?;
+            rename_to_new(&self.path.join(DRAFT), &path)?;
+            durable::sync_dir(&self.path)?;
             Ok(Tail {
                 file: draft.file,
                 first_position,
@@ -169,7 +262,14 @@ impl Directory {
                 seed,
             })
         };
-        make().map_err(|source| fatal("making the segment", &path, source))
+        make().map_err(|source| match is_full(&source) {
+            true => JournalError::Full {
+                path: path.clone(),
+                needed_bytes: bytes,
+                source,
+            },
+            false => fatal("making the segment", &path, source),
+        })
     }
 
     /// Removes what an interrupted start of a segment left behind.
@@ -179,63 +279,50 @@ impl Directory {
         }
         Ok(())
     }
-
-    fn lock(path: &Path) -> Result<Self, JournalError> {
-        let lock_path = path.join(LOCK);
-        let mut lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&lock_path)
-            .map_err(|source| unreadable(&lock_path, source))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Only a courtesy to the reader of the message: the lock itself is what counts.
-                let _ = lock.take(64).read_to_string(&mut holder);
-                return Err(JournalError::Locked {
-                    dir: path.to_owned(),
-                    holder: holder.trim().to_owned(),
-                });
-            }
-            Err(TryLockError::Error(source)) => return Err(unreadable(&lock_path, source)),
-        }
-        let note = format!("process {}\n", std::process::id());
-        lock.set_len(0)
-            .and_then(|()| lock.write_all(note.as_bytes()))
-            .map_err(|source| fatal("writing", &lock_path, source))?;
-        Ok(Self {
-            path: path.to_owned(),
-            _lock: lock,
-        })
-    }
 }
 
 impl Draft {
-    /// Makes a file of `bytes` written zeros and syncs it. Replaces an older draft.
+    /// Makes a file of `bytes` written zeros and syncs it, in place of an older draft. If that fails, the file is taken
+    /// away again, so that it does not hold the space that is missing.
     pub fn make(dir: &Path, bytes: u64) -> io::Result<Self> {
+        let path = dir.join(DRAFT);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .read(true)
             .write(true)
-            .open(dir.join(DRAFT))?;
-        // One extent if the file system can; the zeros are what matters, so that one that cannot is fine as well.
-        match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
-            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => {}
-            Err(error) => return Err(error.into()),
+            .open(&path)?;
+        let fill = || {
+            // One extent if the file system can; the zeros are what matters, so that one that cannot is fine as well.
+            match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+                Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => {}
+                Err(error) => return Err(error.into()),
+            }
+            write_zeros(&file, 0, bytes)?;
+            file.sync_all()
+        };
+        match fill() {
+            Ok(()) => Ok(Self { file, bytes }),
+            Err(error) => {
+                let _ = fs::remove_file(&path);
+                Err(error)
+            }
         }
-        write_zeros(&file, 0, bytes)?;
-        file.sync_all()?;
-        Ok(Self { file, bytes })
     }
 
     /// Takes the draft away again, at an orderly end; one that stays is removed by the next start.
     pub fn discard(self, dir: &Path) {
         let _ = fs::remove_file(dir.join(DRAFT));
     }
+}
+
+/// Whether an error says that there is no space.
+pub fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
 pub fn fatal(during: &'static str, path: &Path, source: io::Error) -> JournalError {
@@ -253,16 +340,29 @@ pub fn unreadable(path: &Path, source: io::Error) -> JournalError {
     }
 }
 
-fn sync_directory(path: &Path) -> Result<(), JournalError> {
-    // The parent of a relative one-part path is the empty path.
-    let path = if path.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        path
-    };
-    File::open(path)
-        .and_then(|dir| dir.sync_all())
-        .map_err(|source| fatal("syncing", path, source))
+/// Waits for the lock a moment; whether it was got.
+fn wait_for(lock: &File) -> io::Result<bool> {
+    let begin = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begin.elapsed() >= LOCK_WAIT => return Ok(false),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_EVERY),
+        }
+    }
+}
+
+/// Renames a file, but never over another: a segment is not replaced, whoever made it.
+fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // The file system does not know the flag. The lock keeps others out, so looking first is enough.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => match to.try_exists()? {
+            true => Err(io::ErrorKind::AlreadyExists.into()),
+            false => fs::rename(from, to),
+        },
+        outcome => Ok(outcome?),
+    }
 }
 
 fn names(dir: &Path) -> io::Result<Vec<String>> {

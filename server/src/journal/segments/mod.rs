@@ -9,6 +9,7 @@
 //!   and reported.
 //! - Memory stays flat: one index point for each 64 KiB of segment, and at most 16 files open.
 //! - The directory belongs to it alone: a second broker is kept out by a lock, a file it does not know stops the start.
+//! - What opening found is on disk before it is used: see `settle`.
 //!
 //! **What it cannot know.** A flipped bit in the very last group looks the same as a write that a power cut tore,
 //! because a disk may write the pages of one request in any order. Structure cannot decide it. So `open` takes the
@@ -24,10 +25,11 @@
 //! whole group.
 
 mod directory;
-mod format;
+pub mod format;
 mod index;
 mod reader;
 mod recovery;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod torn;
@@ -93,19 +95,16 @@ pub struct Segments {
 }
 
 impl Segments {
-    /// Makes a new, empty journal. `dir` must not exist yet (its parent must) or be empty.
+    /// Makes a new, empty journal. `dir` must not exist yet or be empty.
     ///
     /// # Errors
     /// [`JournalError::AlreadyThere`], [`JournalError::Locked`], [`JournalError::InvalidOption`], or
     /// [`JournalError::Fatal`] when the disk refuses.
     pub fn create(dir: &Path, options: Options) -> Result<Self, JournalError> {
         options.check()?;
-        let directory = Directory::create(dir)?;
-        let tail = directory.new_segment(None, 0, options.segment_bytes, &options.log_origin)?;
-        let found = recovery::Found::empty(tail);
-        Ok(Self {
-            writer: Writer::new(directory, options, found),
-        })
+        // Looked at before the lock file is made, so that a wrong path is left as it was.
+        Directory::check_empty(dir)?;
+        Held::take(dir)?.create(options)
     }
 
     /// Opens an existing journal, reading all of it forward.
@@ -113,7 +112,8 @@ impl Segments {
     /// `expected` is tree size and root of the newest checkpoint known from outside the journal: a group must end
     /// exactly there with that root. `visit` gets every whole group in order: position of its first entry, entries,
     /// trailer; an `Err` from it refuses the start with that reason. Nothing on disk is changed before every check has
-    /// passed; then an incomplete last write is cut off and reported in [`Recovery::cut`].
+    /// passed; then an incomplete last write is cut off and reported in [`Recovery::cut`], and the groups of the last segment
+    /// that lie beyond `expected` are written and synced again, as nobody knows whether their sync ended well.
     ///
     /// # Errors
     /// One variant of [`JournalError`] for each way in which the directory is not what was written.
@@ -124,19 +124,117 @@ impl Segments {
         visit: &mut Visit<'_>,
     ) -> Result<(Self, Recovery), JournalError> {
         options.check()?;
-        let directory = Directory::open(dir)?;
-        let (found, recovery) =
-            recovery::recover(&directory, &options.log_origin, expected, visit)?;
-        let writer = Writer::new(directory, options, found);
-        Ok((Self { writer }, recovery))
+        if !directory::holds_segments(dir)? {
+            return Err(JournalError::NotThere {
+                dir: dir.to_owned(),
+            });
+        }
+        Held::take(dir)?.open(options, expected, visit)
     }
 
-    /// Whether `dir` holds at least one segment: what tells a first start from a later one.
+    /// Reads an existing journal as [`Segments::open`] does and changes nothing: an incomplete last write and leftovers are
+    /// reported as what the next start will cut and remove. `live` if a broker writes it meanwhile.
+    ///
+    /// # Errors
+    /// As for [`Segments::open`], but it needs no lock.
+    pub fn look(
+        dir: &Path,
+        log_origin: &str,
+        expected: Option<(u64, [u8; 32])>,
+        live: bool,
+        visit: &mut Visit<'_>,
+    ) -> Result<Recovery, JournalError> {
+        let directory = Directory::look(dir)?;
+        recovery::look(&directory, log_origin, expected, live, visit)
+    }
+
+    /// Who writes the journal in `dir`, if somebody does: what its lock file says.
+    ///
+    /// # Errors
+    /// [`JournalError::Unreadable`] if that cannot be found out.
+    pub fn holder(dir: &Path) -> Result<Option<String>, JournalError> {
+        directory::holder(dir)
+    }
+
+    /// Origin that the first segment states, if its header can be read.
+    pub fn origin(dir: &Path) -> Option<String> {
+        directory::origin(dir)
+    }
+
+    /// Whether a journal was begun in `dir`, or is being begun now: there is a segment or a lock file.
     ///
     /// # Errors
     /// [`JournalError::Unreadable`] if that cannot be found out.
     pub fn exists(dir: &Path) -> Result<bool, JournalError> {
-        directory::holds_segments(dir)
+        Ok(directory::holds_segments(dir)? || directory::holds_lock(dir)?)
+    }
+}
+
+/// The directory of a journal, held against other brokers, with nothing read or made in it yet.
+#[derive(Debug)]
+pub struct Held {
+    directory: Directory,
+}
+
+impl Held {
+    /// Takes a directory, making it if it is not there. Only its lock file is written. If another broker holds it, waits
+    /// about two seconds: one that was killed may still be on its way out.
+    ///
+    /// # Errors
+    /// [`JournalError::Locked`], or what the disk says.
+    pub fn take(dir: &Path) -> Result<Self, JournalError> {
+        let directory = Directory::take(dir)?;
+        Ok(Self { directory })
+    }
+
+    /// Whether a journal may begin here: it holds no segment, and nobody held it before.
+    ///
+    /// # Errors
+    /// [`JournalError::Unreadable`] if that cannot be found out.
+    pub fn is_new(&self) -> Result<bool, JournalError> {
+        Ok(self.directory.is_new() && !self.holds_segments()?)
+    }
+
+    /// Whether it holds at least one segment. What was there before it was taken is no answer: another broker may have
+    /// come and gone in between.
+    ///
+    /// # Errors
+    /// [`JournalError::Unreadable`] if that cannot be found out.
+    pub fn holds_segments(&self) -> Result<bool, JournalError> {
+        directory::holds_segments(self.directory.path())
+    }
+
+    /// As [`Segments::create`].
+    ///
+    /// # Errors
+    /// As [`Segments::create`].
+    pub fn create(self, options: Options) -> Result<Segments, JournalError> {
+        options.check()?;
+        let directory = self.directory;
+        Directory::check_empty(directory.path())?;
+        let tail = directory.new_segment(None, 0, options.segment_bytes, &options.log_origin)?;
+        let found = recovery::Found::empty(tail);
+        Ok(Segments {
+            writer: Writer::new(directory, options, found),
+        })
+    }
+
+    /// As [`Segments::open`].
+    ///
+    /// # Errors
+    /// As [`Segments::open`].
+    pub fn open(
+        self,
+        options: Options,
+        expected: Option<(u64, [u8; 32])>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(Segments, Recovery), JournalError> {
+        options.check()?;
+        let directory = self.directory;
+        let (found, recovery) =
+            recovery::recover(&directory, &options.log_origin, expected, visit)?;
+        let writer = Writer::new(directory, options, found);
+        Ok((Segments { writer }, recovery))
     }
 }
 

@@ -4,12 +4,13 @@
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 
-use super::directory::{Directory, Tail, segment_name, unreadable};
+use super::directory::{Directory, Listing, Tail, segment_name, unreadable};
 use super::format::{
     ENTRY_PREFIX_BYTES, FORMAT_VERSION, GROUP_HEADER_BYTES, GroupFault, GroupHeader, HeaderFault,
     SEGMENT_HEADER_BYTES, SegmentHeader, decode_group,
 };
 use super::index::Index;
+use super::settle::settle;
 use super::torn::{self, Cut, End, LastWrite};
 use super::window::Window;
 use super::{Durable, MAX_FILE_BYTES};
@@ -55,7 +56,7 @@ impl Found {
     }
 }
 
-/// Reads the whole journal, then cuts an incomplete last write.
+/// Reads the whole journal, then cuts an incomplete last write and makes sure of the groups before it.
 pub fn recover(
     directory: &Directory,
     origin: &str,
@@ -63,13 +64,92 @@ pub fn recover(
     visit: &mut Visit<'_>,
 ) -> Result<(Found, Recovery), JournalError> {
     let listing = directory.list()?;
+    let walked = forward(directory, &listing, origin, expected, Mode::Open, visit)?;
+    let Walked {
+        found,
+        torn,
+        mut recovery,
+        unproven,
+    } = walked;
+    recovery.cut = torn::cut(directory, &found.tail, torn)?;
+    settle(
+        directory,
+        &found.tail,
+        unproven.unwrap_or(found.tail.offset),
+    )?;
+    directory.remove_leftovers(&listing.leftovers)?;
+    recovery.removed = listing.leftovers;
+    Ok((found, recovery))
+}
+
+/// Reads the whole journal and changes nothing. An incomplete last write is reported as [`Recovery::cut`], and leftovers as
+/// [`Recovery::removed`]: what the next start will do. While the journal is written (`live`), the end of its last segment is
+/// wherever no whole group follows; `expected` tells then what must be there.
+pub fn look(
+    directory: &Directory,
+    origin: &str,
+    expected: Option<(u64, [u8; 32])>,
+    live: bool,
+    visit: &mut Visit<'_>,
+) -> Result<Recovery, JournalError> {
+    let listing = directory.list()?;
+    let mode = if live { Mode::LookLive } else { Mode::Look };
+    let walked = forward(directory, &listing, origin, expected, mode, visit)?;
+    let Walked {
+        found,
+        torn,
+        mut recovery,
+        ..
+    } = walked;
+    recovery.cut = torn.map(|bytes| Cut {
+        segment: segment_name(found.tail.first_position),
+        offset: found.tail.offset,
+        bytes,
+    });
+    if !live {
+        recovery.removed = listing.leftovers;
+    }
+    Ok(recovery)
+}
+
+/// Why the journal is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// To go on writing.
+    Open,
+    /// To look only.
+    Look,
+    /// The same while a broker writes.
+    LookLive,
+}
+
+/// What reading forward found.
+struct Walked {
+    found: Found,
+    /// Length of an incomplete write at the end.
+    torn: Option<u64>,
+    recovery: Recovery,
+    /// Offset of the first group of the last segment that the expected checkpoint does not cover.
+    unproven: Option<u64>,
+}
+
+fn forward(
+    directory: &Directory,
+    listing: &Listing,
+    origin: &str,
+    expected: Option<(u64, [u8; 32])>,
+    mode: Mode,
+    visit: &mut Visit<'_>,
+) -> Result<Walked, JournalError> {
     let mut forward = Forward {
         origin,
         expected,
+        mode,
         visit,
         durable: Durable::default(),
         index: Index::default(),
         recovery: Recovery::default(),
+        unproven: None,
     };
     let mut last = None;
     for (i, first_position) in listing.segments.iter().enumerate() {
@@ -84,30 +164,34 @@ pub fn recover(
     let Forward {
         durable,
         index,
-        mut recovery,
+        recovery,
+        unproven,
         ..
     } = forward;
-    recovery.cut = torn::cut(directory, &tail, torn)?;
-    directory.remove_leftovers(&listing.leftovers)?;
-    recovery.removed = listing.leftovers;
-    Ok((
-        Found {
-            tail,
-            durable,
-            index,
-        },
+    let found = Found {
+        tail,
+        durable,
+        index,
+    };
+    Ok(Walked {
+        found,
+        torn,
         recovery,
-    ))
+        unproven,
+    })
 }
 
 /// The state of reading forward.
 struct Forward<'a, 'v> {
     origin: &'a str,
     expected: Option<(u64, [u8; 32])>,
+    mode: Mode,
     visit: &'a mut Visit<'v>,
     durable: Durable,
     index: Index,
     recovery: Recovery,
+    /// Offset of the first group of the present segment that the expected checkpoint does not cover.
+    unproven: Option<u64>,
 }
 
 /// A segment while it is read.
@@ -134,7 +218,7 @@ impl Forward<'_, '_> {
         // Opened for writing only if it will be written: sealed segments may sit on media made read-only.
         let file = OpenOptions::new()
             .read(true)
-            .write(is_last)
+            .write(is_last && self.mode == Mode::Open)
             .open(&path)
             .map_err(unreadable)?;
         let len = file.metadata().map_err(unreadable)?.len();
@@ -149,6 +233,7 @@ impl Forward<'_, '_> {
         };
         self.index.begin_segment(first_position, seed);
         self.recovery.segments += 1;
+        self.unproven = None;
 
         let mut offset = SEGMENT_HEADER_BYTES as u64;
         let torn = loop {
@@ -166,6 +251,9 @@ impl Forward<'_, '_> {
                 Some(_) => "the file ends within the group",
                 None => "there is no group, but there are other bytes",
             };
+            if is_last && self.mode == Mode::LookLive {
+                break None;
+            }
             let last_write = is_last.then_some(LastWrite {
                 header: found,
                 position: self.durable.next_position,
@@ -313,6 +401,9 @@ impl Forward<'_, '_> {
             entries.iter().map(|entry| ENTRY_PREFIX_BYTES + entry.len()),
             header.trailer_bytes() as u32,
         );
+        if header.first_position >= self.expected.map_or(0, |(tree_size, _)| tree_size) {
+            self.unproven.get_or_insert(offset);
+        }
         self.recovery.groups += 1;
         self.recovery.entries += u64::from(header.count);
         self.recovery.bytes += total;

@@ -38,8 +38,8 @@ impl<'f> Window<'f> {
         }
         if self.held(offset, len).is_none() {
             let wanted = (self.chunk.max(len) as u64).min(available) as usize;
-            self.buffer.clear();
-            self.buffer.resize(wanted, 0);
+            // Zeroed by the allocator: filling it byte by byte is half the time of a read in a build without optimisation.
+            self.buffer = vec![0; wanted];
             self.start = offset;
             self.file.read_exact_at(&mut self.buffer, offset)?;
         }

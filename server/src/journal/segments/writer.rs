@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::watch;
 
-use super::directory::{Directory, Draft, Tail, fatal};
+use super::directory::{Directory, Draft, Tail, fatal, is_full};
 use super::format::{ENTRY_PREFIX_BYTES, GROUP_HEADER_BYTES, SEGMENT_HEADER_BYTES, encode_group};
 use super::reader::{Reader, Shared};
 use super::recovery::Found;
@@ -138,7 +138,16 @@ impl Writer {
         let dir = self.directory.path().to_owned();
         let bytes = self.options.segment_bytes;
         let thread = thread::Builder::new().name("journal-next".to_owned());
-        match thread.spawn(move || Draft::make(&dir, bytes)) {
+        let make = move || {
+            Draft::make(&dir, bytes).inspect_err(|error| {
+                tracing::warn!(
+                    %error, dir = %dir.display(), bytes,
+                    "the next journal segment cannot be made; free space there now: when the present one is full, the broker \
+                     tries once more and stops if it fails"
+                );
+            })
+        };
+        match thread.spawn(make) {
             Ok(thread) => self.draft = Some(thread),
             Err(error) => {
                 tracing::warn!(%error, "no thread to make the next journal segment: the next change will stall")
@@ -148,10 +157,14 @@ impl Writer {
 
     /// Goes on in a new segment that has room for a group of `group_bytes`.
     fn begin_segment(&mut self, group_bytes: u64) -> Result<(), JournalError> {
-        let draft = match self.draft.take() {
-            Some(thread) => Some(join(thread).map_err(|source| {
-                fatal("making the next segment in", self.directory.path(), source)
-            })?),
+        let draft = match self.draft.take().map(join) {
+            Some(Ok(draft)) => Some(draft),
+            // Space may have been freed since. A draft holds nothing, so to make it anew is not to retry a failed write.
+            Some(Err(error)) if is_full(&error) => None,
+            Some(Err(source)) => {
+                let path = self.directory.path();
+                return Err(fatal("making the next segment in", path, source));
+            }
             None => None,
         };
         let bytes = self

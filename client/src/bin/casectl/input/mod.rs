@@ -9,9 +9,11 @@ use std::{
 use crate::failure::{Failure, Result};
 
 pub mod decode;
+mod locate;
 pub mod values;
 
 pub use decode::decode;
+pub use locate::line_of;
 pub use values::{Problem, RawValue, Values};
 
 /// A file, or standard input.

@@ -16,6 +16,7 @@ use crate::{
     failure::{Failure, Result},
     input::Source,
     output::{Format, Output},
+    patience,
 };
 
 pub mod history;
@@ -87,11 +88,9 @@ pub async fn run(args: Submit, global: &Global, out: &mut Output) -> Result<()> 
         fs::create_dir_all(dir).map_err(|e| Failure::file(dir.display(), &e))?;
     }
     let profile = global.profile()?;
-    for warning in profile.warnings() {
-        out.note(format_args!("casectl: {warning}"));
-    }
     let signer = Arc::new(profile.signer()?.ok_or(ClientError::NoSigner)?);
     let client = Client::connect(&profile)?;
+    patience::watch(&client);
     let caller = client.caller().await?;
     if let Some(trust) = client.trust() {
         let expected = trust.verifier().to_string();

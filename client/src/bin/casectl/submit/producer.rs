@@ -17,6 +17,7 @@ use crate::{
     failure::{Exit, Failure, Result},
     input::{RawValue, Values, decode},
     progress::Progress,
+    validate::NO_STATEMENT,
 };
 
 /// What became of one value of the input, in the input's order.
@@ -52,10 +53,15 @@ pub struct Producer {
 impl Producer {
     /// Runs to the input's end. A failure is one to read; everything else goes into the events.
     pub fn run(self, mut values: Values<impl BufRead>) -> Result<()> {
+        let mut any = false;
         while !self.stop.load(Ordering::Relaxed) {
             let Some(item) = values.next() else {
+                if !any {
+                    return Err(empty(&self.header.file));
+                }
                 break;
             };
+            any = true;
             self.progress.read(values.offset());
             let item = item.map_err(|e| Failure::file(&self.header.file, &e))?;
             let heard = match item {
@@ -127,6 +133,14 @@ impl Producer {
         }
         self.events.blocking_send(event).is_ok()
     }
+}
+
+fn empty(file: &str) -> Failure {
+    Failure::new(
+        Exit::Invalid,
+        format!("{file}: {NO_STATEMENT}"),
+        "Nothing was sent. `casectl template` prints a statement to begin with.",
+    )
 }
 
 fn malformed(what: String) -> Failure {

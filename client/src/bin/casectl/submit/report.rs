@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{one_by_one, receipts::Receipts, rejects::Rejects, result_json};
 use crate::{
     failure::{Exit, Failure, Result},
-    input::Source,
+    input::{RawValue, Source, line_of},
     output::{BAD, Format, GOOD, Output},
     words,
 };
@@ -104,10 +104,11 @@ impl Report {
     pub fn rejected(
         &mut self,
         source: &Source,
-        line: u64,
+        raw: &RawValue,
         failure: &Failure,
         out: &mut Output,
     ) -> Result<()> {
+        let line = raw.line;
         self.rejected += 1;
         self.worst = Some(match self.worst {
             None => failure.exit,
@@ -116,7 +117,7 @@ impl Report {
         });
         if one_by_one(out.format) {
             let mut map = result_json(source, line);
-            map.insert("error".into(), failure.to_json());
+            map.insert("error".into(), with_lines(failure.to_json(), raw));
             return self.result(Value::Object(map), out);
         }
         if self.rejected <= LISTED {
@@ -131,8 +132,13 @@ impl Report {
                 failure.what
             ));
             for violation in &failure.violations {
+                let own_line = line_of(raw, &violation.field);
+                let place = match own_line == line {
+                    true => String::new(),
+                    false => format!(" (line {own_line})"),
+                };
                 out.note(format_args!(
-                    "  {}: {}",
+                    "  {}{place}: {}",
                     violation.field, violation.description
                 ));
             }
@@ -211,4 +217,17 @@ impl Report {
         };
         out.raw(&format!("{comma}\n    {value}"))
     }
+}
+
+/// A refusal whose violations also say on which line of the file each field stands.
+fn with_lines(mut refusal: Value, raw: &RawValue) -> Value {
+    let violations = refusal.get_mut("violations").and_then(Value::as_array_mut);
+    for violation in violations.into_iter().flatten() {
+        let field = violation.get("field").and_then(Value::as_str);
+        let line = line_of(raw, field.unwrap_or_default());
+        if let Some(map) = violation.as_object_mut() {
+            map.insert("line".into(), json!(line));
+        }
+    }
+    refusal
 }

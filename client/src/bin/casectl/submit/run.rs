@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     failure::{Exit, Failure, Result},
-    input::Source,
+    input::{RawValue, Source},
     output::Output,
     progress::Progress,
     words,
@@ -165,7 +165,11 @@ impl Run<'_> {
             self.stop.store(true, Ordering::Relaxed);
         }
         self.rejects.add(line, failure, text)?;
-        self.report.rejected(self.source, line, failure, out)
+        let raw = RawValue {
+            line,
+            text: text.to_owned(),
+        };
+        self.report.rejected(self.source, &raw, failure, out)
     }
 
     /// Closes the files, whatever happened.

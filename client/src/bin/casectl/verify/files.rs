@@ -1,6 +1,9 @@
 //! Evidence files against the digests that statements name.
 
-use std::{cell::Cell, path::PathBuf};
+use std::{
+    cell::{Cell, RefCell},
+    path::PathBuf,
+};
 
 use casebroker_proto::v1::{DigestAlgorithm, EvidenceReference, Statement, statement::Kind};
 
@@ -22,6 +25,8 @@ struct File {
     size: u64,
     digests: Vec<(DigestAlgorithm, Vec<u8>)>,
     matched: Cell<bool>,
+    /// Evidence that has one of its digests, and another size: its id and size.
+    other_size: RefCell<Option<(String, i64)>>,
 }
 
 impl Files {
@@ -40,6 +45,7 @@ impl Files {
                 size,
                 digests,
                 matched: Cell::new(false),
+                other_size: RefCell::default(),
             });
         }
         Ok(Self(files))
@@ -49,30 +55,44 @@ impl Files {
     pub fn matches<'a>(&'a self, statement: &'a Statement) -> Vec<(&'a str, &'a str)> {
         let mut found = Vec::new();
         for reference in references(statement) {
-            for file in self.0.iter().filter(|file| file.is(reference)) {
-                file.matched.set(true);
-                found.push((file.name.as_str(), reference.id.as_str()));
+            for file in self.0.iter().filter(|file| file.has_digest(reference)) {
+                if u64::try_from(reference.size_bytes) == Ok(file.size) {
+                    file.matched.set(true);
+                    found.push((file.name.as_str(), reference.id.as_str()));
+                } else {
+                    let named = (reference.id.clone(), reference.size_bytes);
+                    file.other_size.replace(Some(named));
+                }
             }
         }
         found
     }
 
-    /// Files that no statement named so far.
-    pub fn unmatched(&self) -> Vec<String> {
+    /// Files that no statement named so far, each with why.
+    pub fn unmatched(&self) -> Vec<(String, String)> {
         let unmatched = self.0.iter().filter(|file| !file.matched.get());
-        unmatched.map(|file| file.name.clone()).collect()
+        unmatched
+            .map(|file| (file.name.clone(), file.why_unmatched()))
+            .collect()
     }
 }
 
 impl File {
-    fn is(&self, reference: &EvidenceReference) -> bool {
-        let same_size = u64::try_from(reference.size_bytes) == Ok(self.size);
-        same_size
-            && reference.digest.as_ref().is_some_and(|digest| {
-                self.digests.iter().any(|(algorithm, value)| {
-                    *algorithm == digest.algorithm() && *value == digest.value
-                })
-            })
+    fn has_digest(&self, reference: &EvidenceReference) -> bool {
+        reference.digest.as_ref().is_some_and(|digest| {
+            let mut own = self.digests.iter();
+            own.any(|(algorithm, value)| *algorithm == digest.algorithm() && *value == digest.value)
+        })
+    }
+
+    fn why_unmatched(&self) -> String {
+        match &*self.other_size.borrow() {
+            Some((id, size)) => format!(
+                "evidence {id} has its digest, but a size of {size} bytes; the file has {}",
+                self.size
+            ),
+            None => "no statement names its digest".into(),
+        }
     }
 }
 
@@ -125,7 +145,15 @@ mod tests {
         };
         let files = Files::read(&[good, other.clone()]).unwrap();
         assert!(files.matches(&statement(5)).is_empty());
+        let why: Vec<_> = files.unmatched().into_iter().map(|(_, why)| why).collect();
+        let size = "evidence photo has its digest, but a size of 5 bytes; the file has 4";
+        assert_eq!(why, [size, "no statement names its digest"]);
         assert_eq!(files.matches(&statement(4))[0].1, "photo");
-        assert_eq!(files.unmatched(), [other.display().to_string()]);
+        let unmatched: Vec<_> = files
+            .unmatched()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(unmatched, [other.display().to_string()]);
     }
 }

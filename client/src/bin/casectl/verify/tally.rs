@@ -65,6 +65,8 @@ impl Tally {
             ));
         }
         let case = match verdict.case.as_str() {
+            // An update of the registry is about no case.
+            "" if !verdict.summary.is_empty() => format!("entry at position {}", verdict.position),
             "" => "no entry that can be read".into(),
             case => format!(
                 "{} at position {}",
@@ -85,13 +87,22 @@ impl Tally {
     }
 
     /// The counts, and evidence files that no statement names; the JSON document is closed.
-    pub fn end(&mut self, unmatched: &[String], out: &mut Output) -> Result<()> {
+    pub fn end(&mut self, unmatched: &[(String, String)], out: &mut Output) -> Result<()> {
         if std::mem::replace(&mut self.ended, true) {
             return Ok(());
         }
         match out.format {
             Format::Json => {
-                let counts = json!({"verified": self.verified, "failed": self.failed, "evidenceNotNamed": unmatched});
+                let files: Vec<_> = unmatched.iter().map(|(file, _)| file).collect();
+                let why = unmatched
+                    .iter()
+                    .map(|(file, why)| json!({"file": file, "why": why}));
+                let counts = json!({
+                    "verified": self.verified,
+                    "failed": self.failed,
+                    "evidenceNotNamed": files,
+                    "evidenceFailures": why.collect::<Vec<_>>(),
+                });
                 let text = format!("{counts:#}");
                 out.raw(if self.verified + self.failed > 0 {
                     "\n  ],\n"
@@ -101,17 +112,15 @@ impl Tally {
                 out.line(text.strip_prefix("{\n").unwrap_or(&text))
             }
             Format::Jsonl => {
-                for file in unmatched {
-                    out.note(format_args!("{file}: no statement names its digest"));
+                for (file, why) in unmatched {
+                    out.note(format_args!("{file}: {why}"));
                 }
                 Ok(())
             }
             _ => {
-                for file in unmatched {
+                for (file, why) in unmatched {
                     let word = out.paint(BAD, "NOT VERIFIED");
-                    out.line(format_args!(
-                        "{word}  {file}: no statement names its digest"
-                    ))?;
+                    out.line(format_args!("{word}  {file}: {why}"))?;
                 }
                 if self.verified + self.failed > 1 {
                     out.line(format_args!(

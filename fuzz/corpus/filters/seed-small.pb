@@ -1,0 +1,2 @@
+
+agencies/us-dea

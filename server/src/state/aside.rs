@@ -1,0 +1,42 @@
+//! Stores that were moved aside: kept for whoever wants to know what happened to them, but not many.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use crate::durable;
+
+/// Moves the store at `path` aside, to `{path}.aside-{Unix time}-{n}`.
+pub(super) fn put(path: &Path) -> io::Result<PathBuf> {
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
+    let aside = (0..1_000)
+        .map(|n| path.with_extension(format!("aside-{seconds}-{n:03}")))
+        .find(|candidate| !candidate.exists())
+        .unwrap_or_else(|| path.with_extension("aside"));
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+/// Removes all stores that were moved aside but the newest.
+pub(super) fn remove_older(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!("{name}.aside");
+    let mut asides = Vec::new();
+    for entry in fs::read_dir(durable::parent(path))? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            asides.push(entry.path());
+        }
+    }
+    // The time stands in the name.
+    asides.sort();
+    asides.pop();
+    for aside in &asides {
+        fs::remove_dir_all(aside)?;
+    }
+    Ok(asides)
+}

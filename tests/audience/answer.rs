@@ -1,0 +1,206 @@
+//! An answer without what the log's size tells: positions become names of statements; times, salts, hashes and proofs are
+//! checked here and then dropped. What is left must be equal.
+
+use std::fmt;
+
+use casebroker_proto::{
+    google::rpc,
+    statement::{Thumbprint, decode_entry, thumbprint},
+    tlog::Receipt,
+    v1::{Case, GetReceiptResponse, Statement, StatementRecord, statement::Kind},
+};
+use casebroker_tests::site::ORIGIN;
+use prost::Message as _;
+use tonic::{
+    Response, Status,
+    metadata::{KeyAndValueRef, MetadataMap},
+};
+
+use crate::side::Book;
+
+/// What an answer says.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    /// Headers and trailers.
+    metadata: Vec<String>,
+    /// The rest.
+    pub body: Body,
+}
+
+/// Positions are replaced by indices of statements in the world.
+#[derive(Debug, PartialEq)]
+pub enum Body {
+    /// Refused.
+    Refused {
+        /// Code.
+        code: i32,
+        /// Message.
+        message: String,
+        /// Details: type and value.
+        details: Vec<(String, Vec<u8>)>,
+    },
+    /// A case.
+    Case(Box<Shown>),
+    /// A page of cases.
+    Cases {
+        /// The cases.
+        cases: Vec<Shown>,
+        /// Whether a token came along.
+        more: bool,
+    },
+    /// A page of statements.
+    Statements {
+        /// Index, principal, agency.
+        statements: Vec<(usize, String, String)>,
+        /// Whether a token came along.
+        more: bool,
+    },
+    /// A receipt, verified.
+    Receipt {
+        /// The statement.
+        id: usize,
+        /// Who submitted it.
+        principal: String,
+        /// SHA-256 of the signing certificate.
+        certificate: Thumbprint,
+    },
+    /// A recorded statement, its receipt verified.
+    Recorded {
+        /// The statement.
+        id: usize,
+        /// Whether it had been recorded before.
+        replayed: bool,
+    },
+    /// A checkpoint or proof, verified.
+    Proved,
+    /// Anything that has no positions.
+    Plain(String),
+}
+
+/// A case; all of it counts, its `Debug` form is short.
+#[derive(PartialEq)]
+pub struct Shown(Case);
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let case = &self.0;
+        let title = case.report.as_ref().map_or("", |report| &report.title);
+        write!(
+            f,
+            "{} ({title}), revision {}, statements {} to {}, retracted: {}",
+            case.name, case.revision, case.first_position, case.last_position, case.retracted
+        )?;
+        if f.alternate() {
+            write!(f, ", {:?}", case.report)?;
+        }
+        Ok(())
+    }
+}
+
+impl Answer {
+    /// Reads an outcome; `asked` are numbers of the request that a refusal may repeat.
+    pub fn of<T>(
+        book: &Book,
+        outcome: Result<Response<T>, Status>,
+        asked: &[(u64, &str)],
+        body: impl FnOnce(&Book, T) -> Body,
+    ) -> Self {
+        match outcome {
+            Ok(response) => Self {
+                metadata: listed(response.metadata()),
+                body: body(book, response.into_inner()),
+            },
+            Err(status) => Self {
+                metadata: listed(status.metadata()),
+                body: refusal(&status, asked, book.size()),
+            },
+        }
+    }
+}
+
+/// A case without positions and times.
+pub fn case(book: &Book, mut case: Case) -> Shown {
+    let (first, last) = (
+        book.line(case.first_position),
+        book.line(case.last_position),
+    );
+    assert_eq!(first.statement.case, case.name);
+    assert_eq!(last.statement.case, case.name);
+    assert_eq!(case.create_time.take().as_ref(), Some(&first.record_time));
+    assert_eq!(case.update_time.take().as_ref(), Some(&last.record_time));
+    (case.first_position, case.last_position) = (first.id as u64, last.id as u64);
+    Shown(case)
+}
+
+/// A statement by its index. It must say what this broker was told.
+pub fn statement(book: &Book, record: StatementRecord) -> (usize, String, String) {
+    let line = book.line(record.position);
+    assert_eq!(record.statement.as_ref(), Some(&line.statement));
+    assert_eq!(record.record_time.as_ref(), Some(&line.record_time));
+    (line.id, record.principal, record.agency)
+}
+
+/// A receipt that verifies against the newest checkpoint.
+pub fn receipt(book: &Book, position: u64, answer: GetReceiptResponse) -> Body {
+    let line = book.line(position);
+    let receipt: Receipt = answer.receipt.parse().unwrap();
+    assert_eq!(receipt.index, position);
+    let checkpoint = receipt.verify(&answer.entry, &book.key, ORIGIN).unwrap();
+    assert_eq!(
+        (checkpoint.size, checkpoint.root),
+        (book.newest().size, book.newest().root)
+    );
+    let (entry, _, statement) = decode_entry(&answer.entry).unwrap();
+    assert_eq!(statement, line.statement);
+    Body::Receipt {
+        id: line.id,
+        principal: entry.principal,
+        certificate: thumbprint(&answer.signing_certificate),
+    }
+}
+
+/// Whether a statement reports or amends a case.
+pub fn is_revision(statement: &Statement) -> bool {
+    matches!(statement.kind, Some(Kind::Report(_) | Kind::Amendment(_)))
+}
+
+fn refusal(status: &Status, asked: &[(u64, &str)], size: u64) -> Body {
+    let blind = |text: &str| without_numbers(text, asked, size);
+    let told = rpc::Status::decode(status.details()).expect("details are a google.rpc.Status");
+    let details = told.details.into_iter();
+    assert!(status.details().is_empty() || told.message == status.message());
+    Body::Refused {
+        code: status.code().into(),
+        message: blind(status.message()),
+        details: details.map(|any| (any.type_url, any.value)).collect(),
+    }
+}
+
+/// A text with the numbers of the request, and the log's size, replaced by what they mean.
+fn without_numbers(text: &str, asked: &[(u64, &str)], size: u64) -> String {
+    let mut words = text.split(' ').map(|word| {
+        let number = word.trim_end_matches([',', ';', '.']).parse::<u64>().ok();
+        let meaning = number.and_then(|number| {
+            let meanings = asked.iter().copied().chain([(size, "SIZE")]);
+            let mut fitting = meanings.filter(|(known, _)| *known == number);
+            fitting.next()
+        });
+        meaning.map_or(word, |(_, name)| name)
+    });
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |text, word| text + " " + word)
+}
+
+fn listed(metadata: &MetadataMap) -> Vec<String> {
+    let mut listed: Vec<_> = metadata
+        .iter()
+        .map(|entry| match entry {
+            KeyAndValueRef::Ascii(key, _) if key == "date" => format!("{key}"),
+            KeyAndValueRef::Ascii(key, value) => format!("{key}: {value:?}"),
+            // The details are compared by what they say.
+            KeyAndValueRef::Binary(key, _) => format!("{key}"),
+        })
+        .collect();
+    listed.sort();
+    listed
+}

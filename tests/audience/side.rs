@@ -1,0 +1,194 @@
+//! One broker of a comparison, and what it was sent: so that its answers can be read without its positions.
+
+use std::collections::BTreeMap;
+
+use casebroker_proto::{
+    tlog::{Checkpoint, NoteVerifier},
+    v1::{RecordedStatement, Statement, SubmitRequest},
+};
+use casebroker_tests::{Broker, Caller, Site, pki::Principal, proof};
+use prost_types::Timestamp;
+use tonic::{Response, Status};
+
+use crate::{
+    answer::{Answer, Body},
+    world::By,
+};
+
+/// A broker with a connection of every caller.
+pub struct Side {
+    /// What it was sent.
+    pub book: Book,
+    /// By agency and role.
+    pub callers: BTreeMap<By, Caller>,
+    /// Whether it gets everything.
+    pub full: bool,
+    _broker: Broker,
+}
+
+/// A recorded statement, at its position.
+pub struct Line {
+    /// Index of the statement in the world: its name in every broker's answers.
+    pub id: usize,
+    /// As this broker got it.
+    pub statement: Statement,
+    /// When this broker recorded it.
+    pub record_time: Timestamp,
+}
+
+/// What a broker recorded and said about its log.
+pub struct Book {
+    /// By position.
+    pub lines: Vec<Line>,
+    /// Checkpoints seen, by size.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Key of the log.
+    pub key: NoteVerifier,
+}
+
+/// Something to submit to one broker.
+pub struct Parcel {
+    /// By whom.
+    pub by: By,
+    /// The envelope.
+    pub envelope: Vec<u8>,
+    /// Statement and index if it must be recorded; else it must be refused, or answered with an earlier entry.
+    pub recorded: Option<(usize, Statement)>,
+}
+
+impl Side {
+    /// Starts a broker with a data folder of its own. Members, keys and everything else are those of the site.
+    pub async fn start(
+        site: &mut Site,
+        data: &str,
+        full: bool,
+        principals: &BTreeMap<By, Principal>,
+    ) -> Self {
+        site.set("data_dir", format!("{data:?}"));
+        let broker = site.start();
+        let mut callers = BTreeMap::new();
+        for (by, principal) in principals {
+            callers.insert(*by, broker.connect(principal).await);
+        }
+        Self {
+            book: Book {
+                lines: Vec::new(),
+                checkpoints: Vec::new(),
+                key: site.log.clone(),
+            },
+            callers,
+            full,
+            _broker: broker,
+        }
+    }
+
+    /// Submits many, in order; one answer each.
+    pub async fn submit_all(&mut self, parcels: Vec<Parcel>) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        for run in parcels.chunk_by(|a, b| a.by == b.by) {
+            let envelopes = run.iter().map(|parcel| parcel.envelope.clone()).collect();
+            let outcomes = self.callers[&run[0].by].submit_all(envelopes).await;
+            for (parcel, outcome) in run.iter().zip(outcomes.unwrap()) {
+                let outcome = outcome.map(|mut recorded| {
+                    // Of two equal requests in flight at once, each may get the fresh answer.
+                    recorded.replayed |= parcel.recorded.is_none();
+                    Response::new(recorded)
+                });
+                answers.push(self.book.submitted(parcel, outcome, &[]));
+            }
+        }
+        answers
+    }
+
+    /// Submits one; `known` is the tree size that the caller says it knows.
+    pub async fn submit(&mut self, parcel: &Parcel, known: u64) -> Answer {
+        let request = SubmitRequest {
+            signed_statement: parcel.envelope.clone().into(),
+            known_tree_size: known,
+        };
+        let outcome = self.callers[&parcel.by].intake().submit(request).await;
+        let outcome = outcome.map(|response| {
+            let (metadata, response, extensions) = response.into_parts();
+            let recorded = response.recorded.expect("what was recorded");
+            let seen = |size| self.book.checkpoints.iter().find(|c| c.size == size);
+            if let (Some(proof), Some(old)) = (response.consistency_proof, seen(known)) {
+                let receipt = proof::verify(&recorded, &self.book.key);
+                let (old, new) = if receipt.size < old.size {
+                    (&receipt, old)
+                } else {
+                    (old, &receipt)
+                };
+                proof::check(old, new, &proof);
+            } else {
+                assert_eq!(known, 0, "a proof for whom asks for one");
+            }
+            Response::from_parts(metadata, recorded, extensions)
+        });
+        self.book.submitted(parcel, outcome, &[(known, "KNOWN")])
+    }
+}
+
+impl Book {
+    /// Number of entries.
+    pub fn size(&self) -> u64 {
+        self.lines.len() as u64
+    }
+
+    /// The newest checkpoint.
+    pub fn newest(&self) -> &Checkpoint {
+        self.checkpoints.last().expect("the log has entries")
+    }
+
+    /// What stands at a position.
+    pub fn line(&self, position: u64) -> &Line {
+        let at = usize::try_from(position).unwrap();
+        self.lines.get(at).expect("a position within the log")
+    }
+
+    /// Where a statement stands.
+    pub fn position(&self, id: usize) -> Option<u64> {
+        let at = self.lines.binary_search_by_key(&id, |line| line.id).ok()?;
+        Some(at as u64)
+    }
+
+    fn submitted(
+        &mut self,
+        parcel: &Parcel,
+        outcome: Result<Response<RecordedStatement>, Status>,
+        asked: &[(u64, &str)],
+    ) -> Answer {
+        if let Ok(response) = &outcome {
+            self.take(parcel, response.get_ref());
+        } else if let Some((_, statement)) = &parcel.recorded {
+            panic!("refused: {outcome:?}\n{statement:?}");
+        }
+        Answer::of(self, outcome, asked, |book, recorded| Body::Recorded {
+            id: book.line(recorded.position).id,
+            replayed: recorded.replayed,
+        })
+    }
+
+    fn take(&mut self, parcel: &Parcel, recorded: &RecordedStatement) {
+        let checkpoint = proof::verify(recorded, &self.key);
+        match &parcel.recorded {
+            None => assert!(recorded.replayed, "recorded, but leaves no trace elsewhere"),
+            Some((id, statement)) => {
+                assert_eq!(
+                    recorded.position,
+                    self.size(),
+                    "what is refused takes no position"
+                );
+                assert!(!recorded.replayed);
+                self.lines.push(Line {
+                    id: *id,
+                    statement: statement.clone(),
+                    record_time: recorded.record_time.unwrap(),
+                });
+            }
+        }
+        let newest = self.checkpoints.last().map_or(0, |c| c.size);
+        if checkpoint.size > newest {
+            self.checkpoints.push(checkpoint);
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! What the agencies say: at random, from a seed, and the same whatever the brokers answer.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use casebroker_proto::{
+    statement::Signer,
+    v1::{CaseReport, Digest, Report, Statement, Tlp, statement::Kind},
+};
+use casebroker_tests::{CBP, DEA, RCMP, Site, cases};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
+
+use crate::model::{Effect, Marking, Scope, Told, visible};
+
+/// The members.
+pub const AGENCIES: [&str; 6] = [DEA, CBP, RCMP, "gb-nca", "au-afp", "cn-nncc"];
+/// Every role of a caller.
+pub const ROLES: [&str; 4] = ["system", "officer", "auditor", "operator"];
+/// Roles that submit.
+const MAKERS: [&str; 2] = ["system", "officer"];
+/// Case ids that every agency draws from, so that names collide.
+const CASE_IDS: u32 = 70;
+/// Digests and tracking numbers that all agencies share.
+const SHARED: u8 = 8;
+/// Draws before the world gives up finding a statement that fits.
+const DRAWS: usize = 1_000;
+
+/// Agency and role of a caller.
+pub type By = (&'static str, &'static str);
+
+/// A statement that brokers record.
+pub struct Recorded {
+    /// Who submits it.
+    pub by: By,
+    /// What it says.
+    pub statement: Statement,
+    /// The same signed.
+    pub envelope: Vec<u8>,
+    told: Told,
+}
+
+/// Something to submit.
+pub struct Step {
+    /// By whom.
+    pub by: By,
+    /// The envelope for the broker that gets everything.
+    pub envelope: Vec<u8>,
+    /// Index among the recorded ones; `None` if it must be refused or is a repetition, and so leaves no trace.
+    pub id: Option<usize>,
+}
+
+/// All that was said, and the source of what will be.
+pub struct World {
+    /// Seed of everything.
+    pub seed: u64,
+    /// The one source of chance.
+    pub rng: StdRng,
+    /// What is recorded, in order.
+    pub recorded: Vec<Recorded>,
+    /// Case name to its statements, by index.
+    pub cases: BTreeMap<String, Vec<usize>>,
+    signers: BTreeMap<&'static str, Arc<Signer>>,
+    requests: BTreeMap<&'static str, u64>,
+}
+
+impl World {
+    /// Nothing said yet.
+    pub fn new(seed: u64, site: &Site) -> Self {
+        Self {
+            seed,
+            rng: StdRng::seed_from_u64(seed),
+            recorded: Vec::new(),
+            cases: BTreeMap::new(),
+            signers: AGENCIES.map(|id| (id, site.signer(id))).into(),
+            requests: BTreeMap::new(),
+        }
+    }
+
+    /// Whoever speaks next.
+    pub fn maker(&mut self) -> By {
+        (self.pick(&AGENCIES), self.pick(&MAKERS))
+    }
+
+    /// Reports a case for nobody but its owner. Said by everybody at the beginning, so that for each there is something hidden
+    /// before the first entry that it sees.
+    pub fn secret(&mut self, by: By) -> Step {
+        let id = self.case_id();
+        let mut report = self.report(by.0, &id);
+        report.handling = Some(cases::handling(Tlp::Red, &[by.0]));
+        let statement = self.numbered(by.0, cases::reporting(report));
+        self.record(by, statement)
+    }
+
+    /// The next thing that somebody submits. While brokers that got only a part are in use, it must not take from anybody
+    /// what it has seen (`keeps_sight`): they cannot forget, a new one would have to be made.
+    pub fn step(&mut self, by: By, keeps_sight: bool) -> Step {
+        for _ in 0..DRAWS {
+            let kind = self.rng.random_range(0..100);
+            let drawn = match kind {
+                0..42 => self.new_case(by.0),
+                42..66 => self.amendment(by.0),
+                66..71 => self.retraction(by.0),
+                _ => return self.noise(by),
+            };
+            let Some(statement) = drawn else { continue };
+            if !keeps_sight || self.keeps_sight(by, &statement) {
+                return self.record(by, statement);
+            }
+        }
+        panic!("{by:?} found nothing to say in {DRAWS} draws")
+    }
+
+    /// A case's statements that a scope sees, by index.
+    pub fn visible(&self, scope: Scope, case: &str) -> Vec<usize> {
+        let ids = self.cases.get(case).map(Vec::as_slice).unwrap_or_default();
+        let told: Vec<_> = ids
+            .iter()
+            .map(|id| self.recorded[*id].told.clone())
+            .collect();
+        let seen = visible(scope, owner(case), &told);
+        ids.iter()
+            .zip(seen)
+            .filter_map(|(id, seen)| seen.then_some(*id))
+            .collect()
+    }
+
+    /// Number of cases of these owners, or of all if there are none, that a scope sees.
+    pub fn listed(&self, scope: Scope, owners: &[String]) -> usize {
+        let wanted =
+            |case: &str| owners.is_empty() || owners.contains(&format!("agencies/{}", owner(case)));
+        self.cases
+            .keys()
+            .filter(|case| wanted(case) && !self.visible(scope, case).is_empty())
+            .count()
+    }
+
+    /// A recorded statement as the broker of a scope gets it; `None` if it does not. The envelope is the same, except where
+    /// earlier revisions of the case are hidden: then the first to be seen is the report, and the others count from there.
+    pub fn told_to(&self, scope: Scope, id: usize) -> Option<(Statement, Vec<u8>)> {
+        let recorded = &self.recorded[id];
+        let seen = self.visible(scope, &recorded.statement.case);
+        let before = seen.iter().position(|other| *other == id)?;
+        let all_before = self.cases[&recorded.statement.case]
+            .iter()
+            .take_while(|other| **other != id)
+            .count();
+        let mut statement = recorded.statement.clone();
+        let same = before == all_before || matches!(statement.kind, Some(Kind::Retraction(_)));
+        if same {
+            return Some((statement, recorded.envelope.clone()));
+        }
+        if let Some(Kind::Amendment(mut amendment)) = statement.kind {
+            statement.kind = Some(if before == 0 {
+                Kind::Report(Report {
+                    report: amendment.report,
+                })
+            } else {
+                amendment.expected_revision = i32::try_from(before).unwrap();
+                Kind::Amendment(amendment)
+            });
+        }
+        let envelope = self.sign(recorded.by.0, &statement);
+        Some((statement, envelope))
+    }
+
+    /// One of several, at random.
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        *from.choose(&mut self.rng).unwrap()
+    }
+
+    /// A case id of those that every agency draws from.
+    pub fn case_id(&mut self) -> String {
+        format!("c{:02}", self.rng.random_range(0..CASE_IDS))
+    }
+
+    /// A case that exists, of anybody.
+    pub fn any_case(&mut self) -> String {
+        let n = self.rng.random_range(0..self.cases.len());
+        self.cases.keys().nth(n).unwrap().clone()
+    }
+
+    fn record(&mut self, by: By, statement: Statement) -> Step {
+        let id = self.recorded.len();
+        let envelope = self.sign(by.0, &statement);
+        let case = statement.case.clone();
+        self.recorded.push(Recorded {
+            by,
+            told: told(by, &statement),
+            envelope: envelope.clone(),
+            statement,
+        });
+        self.cases.entry(case).or_default().push(id);
+        Step {
+            by,
+            envelope,
+            id: Some(id),
+        }
+    }
+
+    /// See [`World::step`].
+    fn keeps_sight(&self, by: By, statement: &Statement) -> bool {
+        let case = &statement.case;
+        let ids = self.cases.get(case).map(Vec::as_slice).unwrap_or_default();
+        let history = ids.iter().map(|id| self.recorded[*id].told.clone());
+        let history: Vec<_> = history.chain([told(by, statement)]).collect();
+        scopes().into_iter().all(|scope| {
+            let now = self.visible(scope, case);
+            let then = visible(scope, owner(case), &history);
+            let earlier = ids.iter().zip(&then).filter(|(_, seen)| **seen);
+            earlier.map(|(id, _)| *id).eq(now)
+        })
+    }
+
+    fn new_case(&mut self, agency: &'static str) -> Option<Statement> {
+        let id = self.case_id();
+        let free = !self.cases.contains_key(&cases::name(agency, &id));
+        free.then(|| {
+            let report = self.report(agency, &id);
+            self.numbered(agency, cases::reporting(report))
+        })
+    }
+
+    fn amendment(&mut self, agency: &'static str) -> Option<Statement> {
+        let (case, statements) = self.own_case(agency, false)?;
+        let report = self.report(agency, case.rsplit('/').next()?);
+        let statement = cases::amending(report, i32::try_from(statements).unwrap());
+        Some(self.numbered(agency, statement))
+    }
+
+    fn retraction(&mut self, agency: &'static str) -> Option<Statement> {
+        let (case, _) = self.own_case(agency, false)?;
+        let statement = Statement {
+            handling: self.report(agency, "any").handling,
+            ..cases::retracting(&case)
+        };
+        Some(self.numbered(agency, statement))
+    }
+
+    /// Something that no broker records.
+    fn noise(&mut self, by: By) -> Step {
+        let agency = by.0;
+        let envelope = loop {
+            if let Some(envelope) = self.refusable(agency) {
+                break envelope;
+            }
+        };
+        Step {
+            by,
+            envelope,
+            id: None,
+        }
+    }
+
+    fn refusable(&mut self, agency: &'static str) -> Option<Vec<u8>> {
+        let other = self.pick(&AGENCIES);
+        let id = self.case_id();
+        let statement = match self.rng.random_range(0..10) {
+            // The name is taken, by oneself.
+            0 => {
+                let (case, _) = self.own_case(agency, false)?;
+                cases::reporting(self.report(agency, case.rsplit('/').next()?))
+            }
+            // Another revision is current.
+            1 => {
+                let (case, statements) = self.own_case(agency, false)?;
+                let report = self.report(agency, case.rsplit('/').next()?);
+                cases::amending(report, i32::try_from(statements).unwrap() + 1)
+            }
+            // It was taken back.
+            2 => {
+                let (case, statements) = self.own_case(agency, true)?;
+                let report = self.report(agency, case.rsplit('/').next()?);
+                cases::amending(report, i32::try_from(statements).unwrap())
+            }
+            // A case that one has not, and others may have.
+            3 => {
+                let free = !self.cases.contains_key(&cases::name(agency, &id));
+                free.then(|| cases::retracting(&cases::name(agency, &id)))?
+            }
+            // A case of somebody else, there or not.
+            4 if other != agency => cases::amending(self.report(other, &id), 1),
+            5 if other != agency => cases::retracting(&cases::name(other, &id)),
+            6 if other != agency => cases::reporting(self.report(other, &id)),
+            // Broken rules.
+            7 => {
+                let mut report = self.report(agency, &id);
+                report.place.as_mut()?.country = "XX".into();
+                report.handling = Some(cases::handling(Tlp::Red, &["no-member"]));
+                cases::reporting(report)
+            }
+            // One's own request id for something else.
+            8 => {
+                let used = self.own_statement(agency)?;
+                let request_id = self.recorded[used].statement.request_id.clone();
+                let statement = cases::reporting(self.report(agency, &id));
+                let statement = Statement {
+                    request_id,
+                    ..statement
+                };
+                return Some(self.sign(agency, &statement));
+            }
+            // The same again: answered with the same entry.
+            9 => {
+                let used = self.own_statement(agency)?;
+                let statement = self.recorded[used].statement.clone();
+                return Some(self.sign(agency, &statement));
+            }
+            _ => return None,
+        };
+        let statement = self.numbered(agency, statement);
+        let mut envelope = self.sign(agency, &statement);
+        if self.rng.random_bool(0.1) {
+            *envelope.last_mut()? ^= 1;
+        }
+        Some(envelope)
+    }
+
+    fn own_statement(&mut self, agency: &str) -> Option<usize> {
+        let own: Vec<_> = (0..self.recorded.len())
+            .filter(|id| self.recorded[*id].by.0 == agency)
+            .collect();
+        own.choose(&mut self.rng).copied()
+    }
+
+    /// An own case and its number of statements.
+    fn own_case(&mut self, agency: &str, retracted: bool) -> Option<(String, usize)> {
+        let ends = |ids: &Vec<usize>| {
+            let last = ids.last().map(|id| &self.recorded[*id].told.effect);
+            matches!(last, Some(Effect::Retraction)) == retracted
+        };
+        let own: Vec<_> = self
+            .cases
+            .iter()
+            .filter(|(case, ids)| owner(case) == agency && ends(ids))
+            .map(|(case, ids)| (case.clone(), ids.len()))
+            .collect();
+        own.choose(&mut self.rng).cloned()
+    }
+
+    fn report(&mut self, agency: &str, id: &str) -> CaseReport {
+        let mut report = cases::report(agency, id);
+        report.title = format!("Parcel {}", self.rng.random_range(0..1_000_000));
+        for evidence in &mut report.evidence {
+            let byte = self.rng.random_range(0..SHARED);
+            let digest = evidence.digest.take().unwrap_or_default();
+            evidence.digest = Some(Digest {
+                value: vec![byte; 32],
+                ..digest
+            });
+        }
+        for identifier in &mut report.identifiers {
+            identifier.value = format!("CP{}CN", self.rng.random_range(0..SHARED));
+        }
+        report.handling = Some(self.handling(agency));
+        report
+    }
+
+    fn handling(&mut self, agency: &str) -> casebroker_proto::v1::Handling {
+        let any = [
+            Tlp::Clear,
+            Tlp::Green,
+            Tlp::Amber,
+            Tlp::AmberStrict,
+            Tlp::Red,
+        ];
+        let tlp = self.pick(&any);
+        match self.rng.random_range(0..100) {
+            0..30 => cases::handling(self.pick(&[Tlp::Clear, Tlp::Green]), &[]),
+            30..45 => cases::handling(tlp, &[agency]),
+            45..55 => cases::handling(tlp, &AGENCIES),
+            _ => {
+                let many = self.rng.random_range(1..=4);
+                let some: Vec<_> = AGENCIES.choose_multiple(&mut self.rng, many).collect();
+                cases::handling(tlp, &some.into_iter().copied().collect::<Vec<_>>())
+            }
+        }
+    }
+
+    /// Gives a statement the agency's next request id. All agencies count alike, so the ids collide.
+    fn numbered(&mut self, agency: &'static str, statement: Statement) -> Statement {
+        let next = self.requests.entry(agency).or_default();
+        *next += 1;
+        let bytes = u128::from(*next).to_be_bytes();
+        let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+        Statement {
+            request_id: id.to_string(),
+            ..statement
+        }
+    }
+
+    fn sign(&self, agency: &str, statement: &Statement) -> Vec<u8> {
+        self.signers[agency].sign(statement).unwrap()
+    }
+}
+
+/// Every caller.
+pub fn callers() -> impl Iterator<Item = By> {
+    AGENCIES
+        .into_iter()
+        .flat_map(|agency| ROLES.map(|role| (agency, role)))
+}
+
+/// Every scope that a caller has.
+pub fn scopes() -> BTreeSet<Scope> {
+    callers()
+        .map(|(agency, role)| Scope::of(agency, role))
+        .collect()
+}
+
+/// Agency in a case's name.
+pub fn owner(case: &str) -> &str {
+    case.split('/').nth(1).unwrap()
+}
+
+fn told(by: By, statement: &Statement) -> Told {
+    let report = match &statement.kind {
+        Some(Kind::Report(report)) => report.report.as_ref(),
+        Some(Kind::Amendment(amendment)) => amendment.report.as_ref(),
+        _ => None,
+    };
+    let handling = report.and_then(|report| report.handling.as_ref());
+    Told {
+        maker: by.0,
+        effect: handling.map_or(Effect::Retraction, |handling| {
+            Effect::Revision(Marking::of(handling))
+        }),
+    }
+}
