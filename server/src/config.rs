@@ -47,13 +47,13 @@ pub enum ConfigError {
         /// Line in the file.
         line: usize,
         /// Dotted key.
-        key: String,
+        key: Box<str>,
         /// The value as it stands there.
-        value: String,
+        value: Box<str>,
         /// What is wrong with it.
-        problem: String,
+        problem: Box<str>,
         /// What is accepted, in words.
-        accepted: String,
+        accepted: Box<str>,
     },
     /// A file or folder that the configuration names is missing or closed.
     #[error("{}:{line}: `{key}`: {}: {problem}", file.display(), path.display())]

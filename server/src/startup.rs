@@ -198,7 +198,7 @@ fn open_state(
             "{}: the state store could not be brought up to the journal; that takes up to {} MiB there, and any \
              `sled.aside-*` in it may be deleted to make room",
             dir.display(),
-            ((to - from) * STATE_BYTES_AN_ENTRY >> 20) + 1
+            (((to - from) * STATE_BYTES_AN_ENTRY) >> 20) + 1
         )
     })?;
     for aside in state.remove_older_asides()? {

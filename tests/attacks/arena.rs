@@ -5,7 +5,6 @@ use std::{
     fs,
     future::Future,
     panic::AssertUnwindSafe,
-    process::Command,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -14,9 +13,7 @@ use std::{
 };
 
 use casebroker_tests::{
-    Broker, Caller, DEA, RCMP, Site, announce,
-    broker::binary,
-    cases,
+    Broker, Caller, DEA, RCMP, Site, announce, cases,
     pki::{Identity, Principal, Wish},
 };
 use futures_util::FutureExt as _;
@@ -68,7 +65,8 @@ struct Served {
 impl Arena {
     /// Starts a broker for the attacks of one subject.
     pub async fn open(subject: &'static str, filters: &[String], site: Site) -> Self {
-        let site = without_quotas(site);
+        // Quotas would end most attacks before they reach what they are made for. They have tests of their own.
+        let site = site.without_quotas();
         let broker = site.start();
         let attacker = site.principal(DEA, "system");
         let caller = broker.connect(&attacker).await;
@@ -279,26 +277,4 @@ impl Arena {
         // Where that is not allowed the peak is that of the whole run, which only makes the bound stricter.
         let _ = fs::write(path, "5");
     }
-}
-
-/// Quotas would end most attacks before they reach what they are made for. They have tests of their own.
-fn without_quotas(mut site: Site) -> Site {
-    let mut example = Command::new(binary("casebroker"));
-    let example = example.args(["config", "example"]).output().unwrap().stdout;
-    if !String::from_utf8_lossy(&example).contains("[quotas.system]") {
-        return site;
-    }
-    for holder in ["system", "officer", "agency"] {
-        for (key, value) in [
-            ("requests_per_s", 1_000_000),
-            ("bytes_per_s", 1 << 30),
-            ("calls", 65_536),
-            ("streams", 4_096),
-            ("connections", 65_536),
-            ("connections_per_s", 10_000),
-        ] {
-            site.set(&format!("quotas.{holder}.{key}"), value);
-        }
-    }
-    site
 }

@@ -279,7 +279,7 @@ async fn a_system_sees_its_own_agencys_cases_and_an_officer_what_is_shared() {
         let cases = caller.list(None).await;
         cases.into_iter().map(|c| c.name).collect::<Vec<_>>()
     };
-    assert_eq!(names(&system).await, [of_cbp.clone()]);
+    assert_eq!(names(&system).await, std::slice::from_ref(&of_cbp));
     assert_eq!(names(cbp).await, [of_cbp, of_dea]);
     cbp.receipt(FIRST).await.unwrap();
 }

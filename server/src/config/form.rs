@@ -19,10 +19,10 @@ pub(super) fn explain(text: &str, path: &Path, error: &toml::de::Error) -> Confi
     ConfigError::Form {
         path: path.into(),
         line: before.matches('\n').count() + 1,
-        value: text.get(span).unwrap_or_default().to_owned(),
-        problem: error.message().trim_end().to_owned(),
-        accepted: accepted(&key),
-        key,
+        value: text.get(span).unwrap_or_default().into(),
+        problem: error.message().trim_end().into(),
+        accepted: accepted(&key).into(),
+        key: key.into(),
     }
 }
 

@@ -96,8 +96,8 @@ async fn compare(turns: usize, length: Duration, with_quotas: bool) -> anyhow::R
         println!(
             "{name:<10} {:>8} {:>26} {:>26} {:>20}",
             alone.len().min(beside.len()),
-            three(alone, |l, q| ms(l, q)),
-            three(beside, |l, q| ms(l, q)),
+            three(alone, ms),
+            three(beside, ms),
             three(alone, |l, q| ms(beside, q) / ms(l, q)),
         );
     }

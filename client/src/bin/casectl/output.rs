@@ -24,7 +24,7 @@ pub enum Format {
     Json,
     /// One JSON object a line.
     Jsonl,
-    /// Comma-separated values with a header line; `list` and `access list` only.
+    /// Comma-separated values with a header line; `list`, `access list` and `registry` only.
     Csv,
 }
 
