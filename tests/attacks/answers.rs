@@ -6,11 +6,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use tokio::{
     io::{AsyncReadExt as _, ReadHalf},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use crate::{
     frames::{
@@ -150,13 +153,24 @@ impl Answer {
         found.map_or("", |(_, value)| value)
     }
 
-    /// HTTP status, gRPC status and reason in one text, such as `200 grpc 3 INVALID_ENVELOPE`.
+    /// HTTP status and how the call ended, such as `200 OK` or `200 INVALID_ENVELOPE`.
     pub fn text(&self) -> String {
-        let mut text = self.get(":status").to_owned();
-        if !self.get("grpc-status").is_empty() {
-            text.push_str(" grpc ");
-            text.push_str(self.get("grpc-status"));
-        }
-        text
+        let ended = match self.get("grpc-status") {
+            "" => "",
+            "0" => " OK",
+            code => &format!(
+                " {}",
+                self.reason().unwrap_or(format!("status {code}, no reason"))
+            ),
+        };
+        format!("{}{ended}", self.get(":status"))
+    }
+
+    /// The reason in the refusal's details.
+    fn reason(&self) -> Option<String> {
+        let details = self.get("grpc-status-details-bin").trim_end_matches('=');
+        let details = STANDARD_NO_PAD.decode(details).ok()?;
+        let status = Status::with_details(Code::Unknown, "", details.into());
+        Some(status.get_error_details().error_info()?.reason.clone())
     }
 }

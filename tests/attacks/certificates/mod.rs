@@ -1,9 +1,9 @@
-//! Attacks with certificates: what proves nothing, names nobody or somebody else, or is of another make. Revoked certificates and
-//! malformed revocation lists belong here too, once the broker reads lists.
+//! Attacks with certificates: what proves nothing, names nobody or somebody else, is of another make, or was revoked.
 
 mod chains;
 mod makes;
 mod names;
+mod revoked;
 
 use casebroker_tests::{
     CBP, DEA, Site,
@@ -31,6 +31,7 @@ pub async fn run(filters: &[String]) -> Vec<Line> {
     names::names(&arena).await;
     chains::chains(&arena, &second).await;
     makes::makes(&arena).await;
+    revoked::revoked(&arena).await;
     arena.close().await
 }
 
