@@ -238,9 +238,8 @@ mod tests {
         let (pem, key_pem) = (dir.path().join("c.pem"), dir.path().join("k.pem"));
         std::fs::write(&pem, certificate.pem()).unwrap();
         std::fs::write(&key_pem, key.serialize_pem()).unwrap();
-        // A key that others may read is not taken.
-        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        std::fs::set_permissions(&key_pem, private).unwrap();
+        let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&key_pem, own).unwrap();
         // A port that was free a moment ago.
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|l| l.local_addr())

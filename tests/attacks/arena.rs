@@ -5,6 +5,7 @@ use std::{
     fs,
     future::Future,
     panic::AssertUnwindSafe,
+    process::Command,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,7 +14,9 @@ use std::{
 };
 
 use casebroker_tests::{
-    Broker, Caller, DEA, RCMP, Site, announce, cases,
+    Broker, Caller, DEA, RCMP, Site, announce,
+    broker::binary,
+    cases,
     pki::{Identity, Principal, Wish},
 };
 use futures_util::FutureExt as _;
@@ -65,6 +68,8 @@ struct Served {
 impl Arena {
     /// Starts a broker for the attacks of one subject.
     pub async fn open(subject: &'static str, filters: &[String], site: Site) -> Self {
+        // Quotas would end most attacks before they reach what they are made for. They have tests of their own.
+        let site = site.without_quotas();
         let broker = site.start();
         let attacker = site.principal(DEA, "system");
         let caller = broker.connect(&attacker).await;
@@ -108,10 +113,12 @@ impl Arena {
         if !self.filters.is_empty() && !self.filters.iter().any(|f| full.contains(f.as_str())) {
             return;
         }
+        let Some(before) = self.memory("VmRSS") else {
+            return self.note(name, 0, "there is no broker any more");
+        };
         let size = self.caller.statements(&self.site.log).await;
         self.recorded.store(0, Ordering::Relaxed);
         self.forget_peak();
-        let before = self.memory("VmRSS");
         let begin = Instant::now();
         let over = AtomicBool::new(false);
         let attack = async {
@@ -123,8 +130,9 @@ impl Arena {
             attack,
             AssertUnwindSafe(self.serve_honest(&over)).catch_unwind()
         );
-        let peak = self.memory("VmHWM");
-        let after = self.memory("VmRSS");
+        let (Some(peak), Some(after)) = (self.memory("VmHWM"), self.memory("VmRSS")) else {
+            return self.note(name, before, "the broker has ended");
+        };
         let mut wrong = Vec::new();
         let did = match outcome {
             Ok(Ok(did)) => did,
@@ -176,6 +184,20 @@ impl Arena {
         });
     }
 
+    /// Notes an attack after which there is no broker.
+    fn note(&self, name: &str, before: u64, what: &str) {
+        announce(&format!("{name:<58} FAILED: {what}"));
+        self.lines.lock().unwrap().push(Line {
+            subject: self.subject,
+            passed: false,
+            before,
+            after: 0,
+            peak: 0,
+            served: 0,
+            slowest: Duration::ZERO,
+        });
+    }
+
     /// Ends the broker in order, which must still be possible, and answers what happened.
     pub async fn close(self) -> Vec<Line> {
         let Self {
@@ -188,8 +210,13 @@ impl Arena {
             ..
         } = self;
         drop((caller, honest));
-        let stopped = broker.stop().await;
         let mut lines = lines.into_inner().unwrap();
+        if lines.last().is_some_and(|last| last.after == 0) {
+            // What it last said is the reason.
+            announce(&format!("{subject}: the broker said\n{}", broker.stderr()));
+            return lines;
+        }
+        let stopped = broker.stop().await;
         let panics = stopped
             .stderr
             .lines()
@@ -238,16 +265,13 @@ impl Arena {
         honest.statements(&self.site.log).await
     }
 
-    /// A figure of the broker's memory, MiB.
-    pub fn memory(&self, figure: &str) -> u64 {
+    /// A figure of the broker's memory, MiB; `None` if there is no broker any more.
+    fn memory(&self, figure: &str) -> Option<u64> {
         let path = format!("/proc/{}/status", self.broker.pid());
-        let status = fs::read_to_string(path).expect("the broker runs");
-        let line = status
-            .lines()
-            .find(|line| line.starts_with(figure))
-            .expect(figure);
-        let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        kilobytes / 1024
+        let status = fs::read_to_string(path).ok()?;
+        let line = status.lines().find(|line| line.starts_with(figure))?;
+        let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kilobytes / 1024)
     }
 
     /// Lets the peak (VmHWM) begin anew: see proc(5), `clear_refs`.

@@ -5,6 +5,7 @@ use casebroker_tests::Site;
 
 use crate::{
     arena::{Arena, Line},
+    breaches,
     frames::{
         CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS,
         WINDOW_UPDATE, Wire, call_headers, frame, setting,
@@ -13,7 +14,7 @@ use crate::{
 };
 
 const CALLER: &str = "/casebroker.v1.RegistryService/GetCaller";
-const STREAM: &str = "/casebroker.v1.IntakeService/SubmitStream";
+pub const STREAM: &str = "/casebroker.v1.IntakeService/SubmitStream";
 
 pub async fn run(filters: &[String]) -> Vec<Line> {
     // Fewer resets than by default, so that little is sent.
@@ -23,7 +24,7 @@ pub async fn run(filters: &[String]) -> Vec<Line> {
     made_resets(&arena).await;
     headers(&arena).await;
     floods(&arena).await;
-    breaches(&arena).await;
+    breaches::breaches(&arena).await;
     arena.close().await
 }
 
@@ -363,97 +364,4 @@ pub async fn served(wire: &mut Wire, did: &str) -> String {
     let answer = wire.call(CALLER, &[0; 5]).await.expect("an answer");
     assert_eq!(answer.text(), "200 grpc 0");
     format!("{did}; served on")
-}
-
-async fn breaches(arena: &Arena) {
-    let open = frame(
-        HEADERS,
-        END_HEADERS,
-        3,
-        &hpack::encode(&call_headers(STREAM)),
-    );
-    let older = frame(
-        HEADERS,
-        END_HEADERS,
-        1,
-        &hpack::encode(&call_headers(STREAM)),
-    );
-    let even = frame(
-        HEADERS,
-        END_HEADERS,
-        2,
-        &hpack::encode(&call_headers(STREAM)),
-    );
-    let protocol = "GOAWAY PROTOCOL_ERROR";
-    for (name, bytes, expected) in [
-        (
-            "WINDOW_UPDATE of the connection over 2^31 - 1",
-            frame(WINDOW_UPDATE, 0, 0, &0x7fff_ffff_u32.to_be_bytes()),
-            "GOAWAY FLOW_CONTROL_ERROR",
-        ),
-        (
-            "WINDOW_UPDATE of the connection of 0",
-            frame(WINDOW_UPDATE, 0, 0, &[0; 4]),
-            protocol,
-        ),
-        (
-            "INITIAL_WINDOW_SIZE over 2^31 - 1",
-            frame(SETTINGS, 0, 0, &setting(4, u32::MAX)),
-            protocol,
-        ),
-        (
-            "SETTINGS of 5 bytes",
-            frame(SETTINGS, 0, 0, &[0; 5]),
-            protocol,
-        ),
-        (
-            "a frame of 16 MiB",
-            frame(DATA, 0, 1, &[])[..3]
-                .iter()
-                .map(|_| 0xff)
-                .chain([DATA, 0, 0, 0, 0, 1])
-                .collect(),
-            "GOAWAY FRAME_SIZE_ERROR",
-        ),
-        ("DATA on stream 0", frame(DATA, 0, 0, b"data"), protocol),
-        (
-            "DATA on a stream that never was",
-            frame(DATA, 0, 5, b"data"),
-            protocol,
-        ),
-        ("HEADERS on an even stream", even, protocol),
-        (
-            "HEADERS on an older stream",
-            [open.clone(), older].concat(),
-            protocol,
-        ),
-        (
-            "CONTINUATION of nothing",
-            frame(CONTINUATION, END_HEADERS, 1, &[]),
-            protocol,
-        ),
-        (
-            "another frame amid a header block",
-            [frame(HEADERS, 0, 1, &[]), frame(PING, 0, 0, &[0; 8])].concat(),
-            protocol,
-        ),
-        (
-            "PUSH_PROMISE by a client",
-            [open, frame(5, END_HEADERS, 3, &[0, 0, 0, 2])].concat(),
-            protocol,
-        ),
-        (
-            "padding longer than its frame",
-            frame(DATA, 8, 1, &[200, 0, 0]),
-            protocol,
-        ),
-    ] {
-        arena
-            .attack(name, async {
-                let mut wire = Wire::connect(arena).await;
-                let _ = wire.send(&bytes).await;
-                expect(wire.end().await, expected)
-            })
-            .await;
-    }
 }

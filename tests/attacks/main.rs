@@ -5,13 +5,17 @@
 //! The harness is its own, so that attacks on one broker follow each other, each with its memory before and after, and so that a
 //! table ends the run. An argument runs the attacks whose name contains it.
 
+mod answers;
 mod arena;
+mod breaches;
 mod certificates;
+mod crowds;
 mod envelopes;
 mod frames;
 mod grpc;
 mod hpack;
 mod http2;
+mod protobuf;
 mod slow;
 mod statements;
 mod weak;

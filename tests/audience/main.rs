@@ -15,12 +15,13 @@ mod world;
 
 use std::{collections::BTreeMap, env, fmt::Debug, time::Instant};
 
+use casebroker_proto::v1::statement::Kind;
 use casebroker_tests::{Site, announce};
 use futures_util::{StreamExt as _, future::join_all, stream};
 use rand::Rng as _;
 
 use answer::{Answer, Body, is_revision};
-use model::Scope;
+use model::{GROUPS, Scope};
 use query::{Ask, Number, Query, Tokens};
 use side::{Parcel, Side};
 use world::{AGENCIES, By, ROLES, Step, World, callers, scopes};
@@ -96,7 +97,9 @@ impl Stage {
             .fold(Site::new(), |site, agency| site.with_member(agency))
             // A page looks at a bounded number of entries, hidden ones among them, so a short page tells what the gaps between
             // positions tell anyway. Here all pages are whole, so that they can be compared.
-            .with("limits.scan_entries", 1_000_000);
+            .with("limits.scan_entries", 1_000_000)
+            .without_quotas();
+        std::fs::write(site.member_file("", "groups.toml"), groups()).unwrap();
         let principals = callers()
             .map(|by| (by, site.principal(by.0, by.1)))
             .collect();
@@ -158,7 +161,7 @@ impl Stage {
     /// held back either, and no part holds what its agency does not see.
     async fn check_model(&self) {
         for (scope, part) in &self.parts {
-            for (agency, role) in callers().filter(|by| by.1 == "officer") {
+            for (agency, role) in callers().filter(|by| ["officer", "system"].contains(&by.1)) {
                 if Scope::of(agency, role) != *scope {
                     continue;
                 }
@@ -189,7 +192,11 @@ impl Stage {
             .iter()
             .filter(|id| is_revision(&self.world.recorded[**id].statement))
             .count();
-        (revisions, seen.len() > revisions)
+        let retracted = seen.iter().any(|id| {
+            let kind = &self.world.recorded[*id].statement.kind;
+            matches!(kind, Some(Kind::Retraction(_)))
+        });
+        (revisions, retracted)
     }
 
     async fn ask(&mut self, queries: u64) -> Tally {
@@ -277,6 +284,15 @@ impl Stage {
             tally.tokens += usize::from(tokens.is_some());
         }
     }
+}
+
+/// The groups as the broker reads them.
+fn groups() -> String {
+    let tables = GROUPS.iter().map(|(name, members)| {
+        let id = name.trim_start_matches("groups/");
+        format!("[groups.{id}]\nmembers = {members:?}\n")
+    });
+    tables.collect()
 }
 
 /// Compares what both brokers said, page by page.

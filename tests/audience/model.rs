@@ -13,12 +13,23 @@ use casebroker_proto::v1::{Handling, Tlp};
 pub struct Scope {
     /// Agency's id.
     pub agency: &'static str,
+    /// Sees its own agency's cases and no others.
+    pub own_only: bool,
 }
 
+/// Groups that an audience may name, with their members.
+pub const GROUPS: [(&str, &[&str]); 2] = [
+    ("groups/two-labs", &["us-cbp", "gb-nca"]),
+    ("groups/pacific", &["au-afp", "cn-nncc", "us-dea"]),
+];
+
 impl Scope {
-    /// The scope of a caller. The role decides which methods it may call, which is the same at every broker, and nothing else.
-    pub fn of(agency: &'static str, _role: &'static str) -> Self {
-        Self { agency }
+    /// The scope of a caller: an officer sees what its agency may see, any other role its own agency's cases.
+    pub fn of(agency: &'static str, role: &'static str) -> Self {
+        Self {
+            agency,
+            own_only: role != "officer",
+        }
     }
 }
 
@@ -36,8 +47,14 @@ impl Marking {
         let mut agencies = BTreeSet::new();
         for name in &handling.audience {
             match name.split_once('/') {
-                Some(("agencies", id)) => agencies.insert(id.to_owned()),
-                _ => panic!("the model knows no `{name}` in an audience"),
+                Some(("agencies", id)) => {
+                    agencies.insert(id.to_owned());
+                }
+                _ => {
+                    let group = GROUPS.iter().find(|(group, _)| group == name);
+                    let (_, members) = group.expect("a group that the model knows");
+                    agencies.extend(members.iter().map(|id| (*id).to_owned()));
+                }
             };
         }
         Self {
@@ -52,6 +69,8 @@ impl Marking {
 pub enum Effect {
     /// A report or an amendment: the newest decides who sees the case.
     Revision(Marking),
+    /// From then on this decides who sees the case; it shows the newest revision, and none before, to those it adds.
+    Release(Marking),
     /// Shown to everybody who sees the case.
     Retraction,
 }
@@ -69,21 +88,28 @@ pub struct Told {
 pub fn visible(scope: Scope, owner: &str, told: &[Told]) -> Vec<bool> {
     let sees = |told: &Told| match &told.effect {
         Effect::Retraction => true,
-        Effect::Revision(marking) => {
+        Effect::Revision(marking) | Effect::Release(marking) => {
             scope.agency == owner
-                || scope.agency == told.maker
-                || marking.everybody
-                || marking.agencies.contains(scope.agency)
+                || !scope.own_only
+                    && (scope.agency == told.maker
+                        || marking.everybody
+                        || marking.agencies.contains(scope.agency))
         }
     };
-    let newest = told
+    let deciding = told
         .iter()
         .rev()
-        .find(|told| matches!(told.effect, Effect::Revision(_)));
-    match newest {
-        Some(newest) if sees(newest) => told.iter().map(sees).collect(),
-        _ => vec![false; told.len()],
+        .find(|told| !matches!(told.effect, Effect::Retraction));
+    if !deciding.is_some_and(sees) {
+        return vec![false; told.len()];
     }
+    let newest = told
+        .iter()
+        .rposition(|told| matches!(told.effect, Effect::Revision(_)));
+    told.iter()
+        .enumerate()
+        .map(|(n, told)| Some(n) == newest || sees(told))
+        .collect()
 }
 
 #[cfg(test)]
@@ -110,13 +136,29 @@ mod tests {
             told(Tlp::Amber, &["a", "b"]),
             retraction,
         ];
-        let sees = |agency, n: usize| visible(Scope { agency }, "owner", &history[..n]);
+        let sees = |agency, n: usize| visible(Scope::of(agency, "officer"), "owner", &history[..n]);
         assert_eq!(sees("owner", 4), [true; 4]);
         assert_eq!(sees("a", 4), [true; 4]);
         assert_eq!(sees("b", 1), [true]);
         assert_eq!(sees("b", 2), [false; 2], "narrowed, so withdrawn");
         assert_eq!(sees("b", 4), [true, false, true, true]);
         assert_eq!(sees("c", 4), [false; 4]);
+    }
+
+    #[test]
+    fn a_release_shows_the_newest_revision_and_roles_but_officers_see_their_own_cases() {
+        let release = Told {
+            maker: "owner",
+            effect: Effect::Release(Marking::of(&casebroker_tests::cases::handling(
+                Tlp::Amber,
+                &["a", "b"],
+            ))),
+        };
+        let history = [told(Tlp::Red, &["a"]), told(Tlp::Red, &["a"]), release];
+        let sees = |agency, role| visible(Scope::of(agency, role), "owner", &history);
+        assert_eq!(sees("b", "officer"), [false, true, true]);
+        assert_eq!(sees("b", "system"), [false; 3]);
+        assert_eq!(sees("owner", "system"), [true; 3]);
     }
 
     #[test]
@@ -128,7 +170,7 @@ mod tests {
             (Tlp::AmberStrict, false),
             (Tlp::Red, false),
         ] {
-            let seen = visible(Scope { agency: "a" }, "owner", &[told(tlp, &[])]);
+            let seen = visible(Scope::of("a", "officer"), "owner", &[told(tlp, &[])]);
             assert_eq!(seen, [everybody], "{tlp:?}");
         }
     }

@@ -6,7 +6,7 @@ use casebroker_proto::{
     tlog::{Checkpoint, NoteVerifier},
     v1::{RecordedStatement, Statement, SubmitRequest},
 };
-use casebroker_tests::{Broker, Caller, Site, pki::Principal, proof};
+use casebroker_tests::{Broker, Caller, FIRST, Site, pki::Principal, proof};
 use prost_types::Timestamp;
 use tonic::{Response, Status};
 
@@ -38,7 +38,7 @@ pub struct Line {
 
 /// What a broker recorded and said about its log.
 pub struct Book {
-    /// By position.
+    /// By position, from that of the first statement.
     pub lines: Vec<Line>,
     /// Checkpoints seen, by size.
     pub checkpoints: Vec<Checkpoint>,
@@ -131,7 +131,7 @@ impl Side {
 impl Book {
     /// Number of entries.
     pub fn size(&self) -> u64 {
-        self.lines.len() as u64
+        FIRST + self.lines.len() as u64
     }
 
     /// The newest checkpoint.
@@ -141,14 +141,14 @@ impl Book {
 
     /// What stands at a position.
     pub fn line(&self, position: u64) -> &Line {
-        let at = usize::try_from(position).unwrap();
+        let at = usize::try_from(position - FIRST).unwrap();
         self.lines.get(at).expect("a position within the log")
     }
 
     /// Where a statement stands.
     pub fn position(&self, id: usize) -> Option<u64> {
         let at = self.lines.binary_search_by_key(&id, |line| line.id).ok()?;
-        Some(at as u64)
+        Some(FIRST + at as u64)
     }
 
     fn submitted(

@@ -23,7 +23,7 @@ fn hidden(id: &str) -> CaseReport {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hidden_case_is_refused_as_fast_as_one_that_does_not_exist() {
-    let site = Site::new();
+    let site = Site::new().without_quotas();
     let broker = site.start();
     let dea = broker.connect(&site.principal(DEA, "system")).await;
     let cbp = broker.connect(&site.principal(CBP, "officer")).await;

@@ -7,12 +7,12 @@ use std::{
 
 use casebroker_proto::{
     statement::Signer,
-    v1::{CaseReport, Digest, Report, Statement, Tlp, statement::Kind},
+    v1::{CaseReport, Digest, Handling, Release, Report, Statement, Tlp, statement::Kind},
 };
 use casebroker_tests::{CBP, DEA, RCMP, Site, cases};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
-use crate::model::{Effect, Marking, Scope, Told, visible};
+use crate::model::{Effect, GROUPS, Marking, Scope, Told, visible};
 
 /// The members.
 pub const AGENCIES: [&str; 6] = [DEA, CBP, RCMP, "gb-nca", "au-afp", "cn-nncc"];
@@ -102,6 +102,7 @@ impl World {
                 0..42 => self.new_case(by.0),
                 42..66 => self.amendment(by.0),
                 66..71 => self.retraction(by.0),
+                71..76 => self.release(by.0),
                 _ => return self.noise(by),
             };
             let Some(statement) = drawn else { continue };
@@ -141,13 +142,15 @@ impl World {
     pub fn told_to(&self, scope: Scope, id: usize) -> Option<(Statement, Vec<u8>)> {
         let recorded = &self.recorded[id];
         let seen = self.visible(scope, &recorded.statement.case);
-        let before = seen.iter().position(|other| *other == id)?;
-        let all_before = self.cases[&recorded.statement.case]
-            .iter()
-            .take_while(|other| **other != id)
-            .count();
+        seen.contains(&id).then_some(())?;
+        let revisions = |ids: &[usize]| {
+            let before = ids.iter().take_while(|other| **other != id);
+            before.filter(|other| self.is_revision(**other)).count()
+        };
+        let before = revisions(&seen);
+        let all_before = revisions(&self.cases[&recorded.statement.case]);
         let mut statement = recorded.statement.clone();
-        let same = before == all_before || matches!(statement.kind, Some(Kind::Retraction(_)));
+        let same = before == all_before || !self.is_revision(id);
         if same {
             return Some((statement, recorded.envelope.clone()));
         }
@@ -163,6 +166,18 @@ impl World {
         }
         let envelope = self.sign(recorded.by.0, &statement);
         Some((statement, envelope))
+    }
+
+    fn is_revision(&self, id: usize) -> bool {
+        matches!(self.recorded[id].told.effect, Effect::Revision(_))
+    }
+
+    /// The handling in force of a case.
+    fn in_force(&self, case: &str) -> Handling {
+        let statements = self.cases[case].iter().rev();
+        let mut handlings =
+            statements.filter_map(|id| deciding_handling(&self.recorded[*id].statement));
+        handlings.next().cloned().unwrap()
     }
 
     /// One of several, at random.
@@ -232,9 +247,33 @@ impl World {
     fn retraction(&mut self, agency: &'static str) -> Option<Statement> {
         let (case, _) = self.own_case(agency, false)?;
         let statement = Statement {
-            handling: self.report(agency, "any").handling,
+            handling: Some(self.in_force(&case)),
             ..cases::retracting(&case)
         };
+        Some(self.numbered(agency, statement))
+    }
+
+    /// Whoever sees the case now, and some more.
+    fn release(&mut self, agency: &'static str) -> Option<Statement> {
+        let (case, _) = self.own_case(agency, false)?;
+        let mut handling = self.in_force(&case);
+        if handling.audience.is_empty() {
+            return None;
+        }
+        if self.rng.random_bool(0.2) {
+            handling = cases::handling(Tlp::Green, &[]);
+        } else {
+            for name in self.handling(agency).audience {
+                if !handling.audience.contains(&name) {
+                    handling.audience.push(name);
+                }
+            }
+        }
+        let release = Release {
+            handling: Some(handling),
+            ..Default::default()
+        };
+        let statement = cases::statement(&case, Kind::Release(release));
         Some(self.numbered(agency, statement))
     }
 
@@ -324,7 +363,7 @@ impl World {
         own.choose(&mut self.rng).copied()
     }
 
-    /// An own case and its number of statements.
+    /// An own case and its number of revisions.
     fn own_case(&mut self, agency: &str, retracted: bool) -> Option<(String, usize)> {
         let ends = |ids: &Vec<usize>| {
             let last = ids.last().map(|id| &self.recorded[*id].told.effect);
@@ -334,7 +373,10 @@ impl World {
             .cases
             .iter()
             .filter(|(case, ids)| owner(case) == agency && ends(ids))
-            .map(|(case, ids)| (case.clone(), ids.len()))
+            .map(|(case, ids)| {
+                let revisions = ids.iter().filter(|id| self.is_revision(**id)).count();
+                (case.clone(), revisions)
+            })
             .collect();
         own.choose(&mut self.rng).cloned()
     }
@@ -357,7 +399,7 @@ impl World {
         report
     }
 
-    fn handling(&mut self, agency: &str) -> casebroker_proto::v1::Handling {
+    fn handling(&mut self, agency: &str) -> Handling {
         let any = [
             Tlp::Clear,
             Tlp::Green,
@@ -373,7 +415,13 @@ impl World {
             _ => {
                 let many = self.rng.random_range(1..=4);
                 let some: Vec<_> = AGENCIES.choose_multiple(&mut self.rng, many).collect();
-                cases::handling(tlp, &some.into_iter().copied().collect::<Vec<_>>())
+                let some = some.into_iter().copied().collect::<Vec<_>>();
+                let mut handling = cases::handling(tlp, &some);
+                if self.rng.random_bool(0.3) {
+                    let (group, _) = self.pick(&GROUPS);
+                    handling.audience.push(group.into());
+                }
+                handling
             }
         }
     }
@@ -415,16 +463,24 @@ pub fn owner(case: &str) -> &str {
 }
 
 fn told(by: By, statement: &Statement) -> Told {
+    let marking = deciding_handling(statement).map(Marking::of);
+    Told {
+        maker: by.0,
+        effect: match (&statement.kind, marking) {
+            (Some(Kind::Release(_)), Some(marking)) => Effect::Release(marking),
+            (_, Some(marking)) => Effect::Revision(marking),
+            (_, None) => Effect::Retraction,
+        },
+    }
+}
+
+/// The handling that a statement puts in force for its case.
+fn deciding_handling(statement: &Statement) -> Option<&Handling> {
     let report = match &statement.kind {
         Some(Kind::Report(report)) => report.report.as_ref(),
         Some(Kind::Amendment(amendment)) => amendment.report.as_ref(),
+        Some(Kind::Release(release)) => return release.handling.as_ref(),
         _ => None,
     };
-    let handling = report.and_then(|report| report.handling.as_ref());
-    Told {
-        maker: by.0,
-        effect: handling.map_or(Effect::Retraction, |handling| {
-            Effect::Revision(Marking::of(handling))
-        }),
-    }
+    report?.handling.as_ref()
 }

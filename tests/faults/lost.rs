@@ -32,8 +32,11 @@ async fn a_new_log_never_begins_beside_anything_that_an_earlier_one_left() {
         "other-volume/checkpoint",
         "other-volume/access-head",
     ] {
-        fs::remove_dir_all(site.data()).unwrap();
-        fs::remove_dir_all(&elsewhere).unwrap();
+        for dir in [&site.data(), &elsewhere] {
+            if dir.exists() {
+                fs::remove_dir_all(dir).unwrap();
+            }
+        }
         let (from, to) = (all.join(left), site.path().join(left));
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         match (from.is_dir(), from.exists()) {
@@ -69,7 +72,6 @@ async fn a_new_log_never_begins_beside_anything_that_an_earlier_one_left() {
         assert!(before == after, "{left}: the refused start changed a file");
     }
     // Where nothing is left, or folders are prepared, a new log begins.
-    fs::remove_dir_all(site.data()).unwrap();
     fs::remove_dir_all(&elsewhere).unwrap();
     fs::create_dir_all(site.journal()).unwrap();
     fs::create_dir_all(&elsewhere).unwrap();

@@ -4,7 +4,9 @@ use std::{fs, path::Path, process::Command};
 
 use casebroker_proto::v1::{RecordedStatement, Statement};
 use casebroker_tests::{
-    Broker, DEA, FIRST, Site, cases, files, proof::verify_against_newest, segment, wait,
+    Broker, DEA, FIRST, Site, cases, files,
+    proof::{verify, verify_against_newest},
+    segment, wait,
 };
 
 use crate::sync::{EXIT_IO, finished, is_answer, start_traced, traced};
@@ -31,9 +33,10 @@ async fn a_refused_second_broker_changes_nothing_and_the_first_goes_on_proving()
     let mut site = Site::new();
     let first = site.start();
     let dea = first.connect(&site.principal(DEA, "system")).await;
+    let statements = statements(5);
     let mut recorded = Vec::new();
-    for statement in statements(5) {
-        recorded.push(dea.submit(&statement).await.unwrap());
+    for statement in &statements {
+        recorded.push(dea.submit(statement).await.unwrap());
     }
     // Not even the folder of its own checkpoint is made.
     let elsewhere = site.path().join("elsewhere");
@@ -56,9 +59,16 @@ async fn a_refused_second_broker_changes_nothing_and_the_first_goes_on_proving()
     assert!(before == after, "the refused start changed a file");
     assert!(!elsewhere.exists());
 
-    for (n, recorded) in recorded.iter().enumerate() {
-        let receipt = dea.receipt(FIRST + n as u64).await.unwrap();
-        assert_eq!(receipt.receipt, recorded.receipt);
+    // Receipts are made from the tree: that which came with the answer, and one against the newest checkpoint.
+    for (statement, first) in statements.iter().zip(&recorded) {
+        let again = dea.submit(statement).await.unwrap();
+        assert_eq!((again.replayed, &again.receipt), (true, &first.receipt));
+        let newest = dea.receipt(first.position).await.unwrap();
+        let newest = RecordedStatement {
+            receipt: newest.receipt,
+            ..again
+        };
+        verify(&newest, &site.log);
     }
     recorded.push(dea.submit(&cases::reporting_as(DEA, "more")).await.unwrap());
     verify_against_newest(&dea, &site.log, &recorded).await;

@@ -105,7 +105,7 @@ impl Site {
     pub fn without_quotas(mut self) -> Self {
         self.set("quotas.agency_queue_entries", 65_536);
         self.set("quotas.agency_readers", 1_024);
-        for whose in ["system", "agency"] {
+        for whose in ["system", "officer", "agency"] {
             for (key, most) in [
                 ("requests_per_s", 1_000_000),
                 ("bytes_per_s", 1 << 30),

@@ -57,10 +57,20 @@ pub fn viewer(principal: &PrincipalId) -> Viewer {
 
 /// Whether an answer of a method shows cases or statements, so that a purpose of use may be required.
 pub fn reads_cases(method: Method) -> bool {
-    matches!(
-        method,
-        Method::GetCase | Method::ListCases | Method::ListStatements | Method::GetReceipt
-    )
+    // Every method by name: a new one is decided on, not overlooked.
+    match method {
+        Method::GetCase | Method::ListCases | Method::ListStatements | Method::GetReceipt => true,
+        Method::Submit
+        | Method::SubmitStream
+        | Method::GetCheckpoint
+        | Method::GetConsistencyProof
+        | Method::GetCaller
+        | Method::ListMembers
+        | Method::GetMember
+        | Method::ListGroups
+        | Method::ListRegistryUpdates
+        | Method::ListAccessRecords => false,
+    }
 }
 
 #[cfg(test)]

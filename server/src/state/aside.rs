@@ -8,15 +8,12 @@ use std::{
 
 use crate::durable;
 
-/// Moves the store at `path` aside, to `{path}.aside-{Unix time}-{n}`.
+/// Moves the store at `path` aside, to `{path}.aside-{Unix time in milliseconds}`.
 pub(super) fn put(path: &Path) -> io::Result<PathBuf> {
-    let seconds = SystemTime::now()
+    let milliseconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    let aside = (0..1_000)
-        .map(|n| path.with_extension(format!("aside-{seconds}-{n:03}")))
-        .find(|candidate| !candidate.exists())
-        .unwrap_or_else(|| path.with_extension("aside"));
+        .map_or(0, |d| d.as_millis());
+    let aside = path.with_extension(format!("aside-{milliseconds:013}"));
     fs::rename(path, &aside)?;
     Ok(aside)
 }

@@ -175,3 +175,24 @@ fn apply(shared: &Shared, signals: &Signals) -> Result<(), StateError> {
     signals.lock().waiting = overlay.pairs.len();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn whoever_waits_for_a_thread_that_panicked_is_told() {
+        let signals = Arc::new(Signals::default());
+        signals.lock().waiting = KEYS_AHEAD;
+        let ended = Ended(Arc::clone(&signals));
+        let thread = thread::spawn(move || -> Result<(), StateError> {
+            let _ended = ended;
+            panic!("as sled does");
+        });
+        let writer = Writer { signals, thread };
+        assert!(matches!(writer.wait_for_room(), Err(StateError::Stopped)));
+        assert!(matches!(writer.settle(), Err(StateError::Stopped)));
+    }
+}

@@ -229,9 +229,11 @@ impl Directory {
     }
 
     /// Makes the segment that begins at `first_position`, of at least `bytes`, out of `draft` if there is one. When it
-    /// returns, file, header, name and directory are on disk.
+    /// returns, file, header, name and directory are on disk. It takes the place of `empty`, if that has the same name and
+    /// holds no group; no other segment is ever replaced.
     pub fn new_segment(
         &self,
+        empty: Option<&Tail>,
         draft: Option<Draft>,
         first_position: u64,
         bytes: u64,
@@ -252,7 +254,11 @@ impl Directory {
             let (header, seed) = header.encode();
             draft.file.write_all_at(&header, 0)?;
             draft.file.sync_all()?;
-            rename_to_new(&self.path.join(DRAFT), &path)?;
+            let from = self.path.join(DRAFT);
+            match empty.is_some_and(|tail| tail.is_empty_at(first_position)) {
+                true => fs::rename(from, &path)?,
+                false => rename_to_new(&from, &path)?,
+            }
             durable::sync_dir(&self.path)?;
             Ok(Tail {
                 file: draft.file,
@@ -278,6 +284,12 @@ impl Directory {
             fs::remove_file(path).map_err(|source| fatal("removing", path, source))?;
         }
         Ok(())
+    }
+}
+
+impl Tail {
+    fn is_empty_at(&self, first_position: u64) -> bool {
+        self.first_position == first_position && self.offset == SEGMENT_HEADER_BYTES as u64
     }
 }
 

@@ -212,7 +212,8 @@ impl Held {
         options.check()?;
         let directory = self.directory;
         Directory::check_empty(directory.path())?;
-        let tail = directory.new_segment(None, 0, options.segment_bytes, &options.log_origin)?;
+        let tail =
+            directory.new_segment(None, None, 0, options.segment_bytes, &options.log_origin)?;
         let found = recovery::Found::empty(tail);
         Ok(Segments {
             writer: Writer::new(directory, options, found),

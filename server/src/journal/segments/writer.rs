@@ -172,6 +172,7 @@ impl Writer {
             .segment_bytes
             .max(SEGMENT_HEADER_BYTES as u64 + group_bytes);
         self.tail = self.directory.new_segment(
+            Some(&self.tail),
             draft,
             self.next_position,
             bytes,

@@ -1,12 +1,14 @@
 //! Files and names: making, opening, locking, changing segments.
 
 use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::{ORIGIN, Place, groups};
 use crate::journal::conformance::{Bench, append, append_groups, assert_holds, entry, trailer};
-use crate::journal::segments::{Options, Segments};
+use crate::journal::segments::{Held, Options, Segments};
 use crate::journal::{Journal, JournalError, ReadLimit};
 
 #[test]
@@ -224,6 +226,51 @@ fn another_log_is_refused() {
     let error = Segments::open(&place.dir(), options, None, &mut |_, _, _| Ok(())).unwrap_err();
     assert!(error.to_string().contains(ORIGIN), "{error}");
     assert!(matches!(error, JournalError::OtherOrigin { .. }));
+}
+
+#[test]
+fn a_start_waits_for_a_broker_on_its_way_out_and_then_sees_what_that_one_left() {
+    let donor = Place::filled(16 << 10, &[2], 30);
+    let place = Place::new(16 << 10);
+    fs::create_dir(place.dir()).unwrap();
+    let held = Held::take(&place.dir()).unwrap();
+    let begin = Instant::now();
+    let late = thread::scope(|scope| {
+        let late = scope.spawn(|| {
+            let held = Held::take(&place.dir()).unwrap();
+            (
+                held.is_new().unwrap(),
+                held.create(place.options()).unwrap_err(),
+            )
+        });
+        thread::sleep(Duration::from_millis(300));
+        let segment = &donor.segments()[0];
+        fs::copy(segment, place.dir().join(segment.file_name().unwrap())).unwrap();
+        drop(held);
+        late.join().unwrap()
+    });
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+    assert!(!late.0, "a journal that is there is not begun anew");
+    assert!(
+        matches!(late.1, JournalError::AlreadyThere { .. }),
+        "{}",
+        late.1
+    );
+    let (journal, _) = place.open(None).unwrap();
+    assert_holds(&*journal.reader(), 2, 30);
+}
+
+#[test]
+fn a_segment_is_never_replaced() {
+    let place = Place::new(16 << 10);
+    let mut journal = place.create();
+    append_groups(&mut journal, &[20], 500);
+    let stranger = place.dir().join("00000000000000000020.segment");
+    fs::write(&stranger, "of somebody else").unwrap();
+    let more: Vec<_> = (20..40).map(|position| entry(position, 500)).collect();
+    let error = append(&mut journal, &more).unwrap_err();
+    assert!(matches!(error, JournalError::Fatal { .. }), "{error}");
+    assert_eq!(fs::read(&stranger).unwrap(), b"of somebody else");
 }
 
 #[test]
