@@ -5,7 +5,6 @@ use std::{
     fs,
     future::Future,
     panic::AssertUnwindSafe,
-    process::Command,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -14,9 +13,7 @@ use std::{
 };
 
 use casebroker_tests::{
-    Broker, Caller, DEA, RCMP, Site, announce,
-    broker::binary,
-    cases,
+    Broker, Caller, DEA, RCMP, Site, announce, cases,
     pki::{Identity, Principal, Wish},
 };
 use futures_util::FutureExt as _;

@@ -179,19 +179,23 @@ fn refusal(status: &Status, asked: &[(u64, &str)], size: u64) -> Body {
     }
 }
 
-/// A text with the numbers of the request, and the log's size, replaced by what they mean.
+/// A text with the numbers of the request, and the log's size, replaced by what they mean. They stand after `position` or in
+/// `the log has N entries`; no other number is touched.
 fn without_numbers(text: &str, asked: &[(u64, &str)], size: u64) -> String {
-    let mut words = text.split(' ').map(|word| {
-        let number = word.trim_end_matches([',', ';', '.']).parse::<u64>().ok();
-        let meaning = number.and_then(|number| {
-            let meanings = asked.iter().copied().chain([(size, "SIZE")]);
-            let mut fitting = meanings.filter(|(known, _)| *known == number);
-            fitting.next()
-        });
-        meaning.map_or(word, |(_, name)| name)
-    });
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |text, word| text + " " + word)
+    let words: Vec<_> = text.split(' ').collect();
+    let mean = |at: usize| {
+        let before = at.checked_sub(1).map_or("", |before| words[before]);
+        let after = words.get(at + 1).copied().unwrap_or_default();
+        if before != "position" && (before, after) != ("has", "entries;") {
+            return words[at];
+        }
+        let number = words[at].trim_end_matches([',', ';', '.']).parse::<u64>();
+        let mut meanings = asked.iter().copied().chain([(size, "SIZE")]);
+        let meaning = meanings.find(|(known, _)| number == Ok(*known));
+        meaning.map_or(words[at], |(_, name)| name)
+    };
+    let told: Vec<_> = (0..words.len()).map(mean).collect();
+    told.join(" ")
 }
 
 fn listed(metadata: &MetadataMap) -> Vec<String> {

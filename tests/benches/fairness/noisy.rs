@@ -33,7 +33,7 @@ const LISTINGS: usize = 16;
 /// Loops that connect, call once and connect again.
 const CONNECTORS: usize = 8;
 /// Statements signed before it begins; sent again when they run out, which costs the broker a look at its journal.
-const SIGNED: usize = 200_000;
+const SIGNED: usize = 60_000;
 
 /// What it got through.
 #[derive(Default)]
