@@ -69,7 +69,7 @@ impl Marking {
 pub enum Effect {
     /// A report or an amendment: the newest decides who sees the case.
     Revision(Marking),
-    /// From then on this decides who sees the case; it shows the newest revision, and none before, to those it adds.
+    /// From then on this decides who sees the case; it shows the revision in force, and none before, to those it adds.
     Release(Marking),
     /// Shown to everybody who sees the case.
     Retraction,
@@ -103,12 +103,13 @@ pub fn visible(scope: Scope, owner: &str, told: &[Told]) -> Vec<bool> {
     if !deciding.is_some_and(sees) {
         return vec![false; told.len()];
     }
-    let newest = told
-        .iter()
-        .rposition(|told| matches!(told.effect, Effect::Revision(_)));
-    told.iter()
-        .enumerate()
-        .map(|(n, told)| Some(n) == newest || sees(told))
+    (0..told.len())
+        .map(|n| {
+            let is_revision = |told: &&Told| matches!(told.effect, Effect::Revision(_));
+            let until_next = told[n + 1..].iter().take_while(|told| !is_revision(told));
+            let mut releases = until_next.filter(|told| matches!(told.effect, Effect::Release(_)));
+            sees(&told[n]) || is_revision(&&told[n]) && releases.any(sees)
+        })
         .collect()
 }
 

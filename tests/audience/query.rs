@@ -34,7 +34,7 @@ pub struct Query {
 pub enum Number {
     /// 0.
     Zero,
-    /// A checkpoint seen, by its place among all seen, in parts of 65,536.
+    /// A checkpoint seen before the newest, by its place among those, in parts of 65,536.
     Seen(u16),
     /// The log's size.
     Size,
@@ -89,7 +89,9 @@ impl Number {
         match self {
             Self::Zero => 0,
             Self::Seen(part) => {
-                book.checkpoints[usize::from(part) * book.checkpoints.len() / 65_536].size
+                // Never the newest: that is `Size`.
+                let older = book.checkpoints.len().saturating_sub(1).max(1);
+                book.checkpoints[usize::from(part) * older / 65_536].size
             }
             Self::Size => book.size(),
             Self::Beyond(by) => book.size() + by,

@@ -132,14 +132,14 @@ async fn every_call_leaves_one_line_saying_who_asked_for_what_and_how_it_ended()
     lines.expect(
         "casebroker.v1.CaseService/NoSuchMethod",
         "UNIMPLEMENTED",
-        "",
+        "METHOD_UNKNOWN",
         "",
     );
     assert_eq!(
         call(&operator, "/no/such/service").await,
         Code::Unimplemented
     );
-    lines.expect("no/such/service", "UNIMPLEMENTED", "", "");
+    lines.expect("no/such/service", "UNIMPLEMENTED", "METHOD_UNKNOWN", "");
 }
 
 /// Calls a path with an empty message; gives the code.

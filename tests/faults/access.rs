@@ -121,8 +121,9 @@ async fn check_passes_on_what_a_broker_left_and_changes_nothing() {
     let ended = access::check(&site);
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     for word in [
-        "8 entries",
-        "8 signatures verified",
+        // The registry and eight cases.
+        "9 entries",
+        "9 signatures verified",
         "8 lines",
         "everything checks out",
     ] {
@@ -280,7 +281,7 @@ async fn check_finds_a_flipped_bit_in_the_journal_the_tree_or_a_checkpoint() {
     assert_found(&site, &["tree", "offset 64"]);
     files::replace_dir(&good, &site.data());
     let kept = fs::read_to_string(site.kept_checkpoint()).unwrap();
-    fs::write(site.kept_checkpoint(), kept.replace("\n8\n", "\n9\n")).unwrap();
+    fs::write(site.kept_checkpoint(), kept.replace("\n9\n", "\n8\n")).unwrap();
     assert_found(&site, &["checkpoint"]);
     // The journal of an earlier day under today's checkpoint.
     files::replace_dir(&good, &site.data());

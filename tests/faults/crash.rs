@@ -56,7 +56,7 @@ async fn under_load(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_twenty_times_under_load_nothing_acknowledged_is_lost() {
-    let site = Site::new();
+    let site = Site::new().without_quotas();
     let begin = Instant::now();
     let mut broker = site.start();
     let mut receipts: Vec<RecordedStatement> = Vec::new();
@@ -145,7 +145,7 @@ async fn killed_twenty_times_under_load_nothing_acknowledged_is_lost() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn told_to_stop_under_load_it_finishes_what_it_accepted_and_ends_in_time() {
-    let site = Site::new();
+    let site = Site::new().without_quotas();
     for round in 0..3 {
         let before = {
             let broker = site.start();
@@ -188,7 +188,7 @@ async fn told_to_stop_under_load_it_finishes_what_it_accepted_and_ends_in_time()
 
 #[tokio::test]
 async fn an_idle_broker_with_open_connections_stops_at_once() {
-    let site = Site::new();
+    let site = Site::new().without_quotas();
     let broker = site.start();
     let [dea, _] = callers(&broker, &site).await;
     let (_requests, mut answers) = dea.stream().await.unwrap();
@@ -202,7 +202,9 @@ async fn an_idle_broker_with_open_connections_stops_at_once() {
 
 #[tokio::test]
 async fn a_caller_that_has_fallen_silent_does_not_keep_the_broker_from_stopping_in_time() {
-    let site = Site::new().with("shutdown_timeout_ms", 2_000);
+    let site = Site::new()
+        .without_quotas()
+        .with("shutdown_timeout_ms", 2_000);
     let broker = site.start();
     let [dea, cbp] = callers(&broker, &site).await;
     let (requests, _answers) = dea.stream().await.unwrap();

@@ -19,7 +19,7 @@ use super::{
     status,
 };
 use crate::{
-    policy::{Method, viewer},
+    policy::{Method, Viewer, viewer},
     projections::{Listing, Order, Statement},
 };
 
@@ -77,7 +77,7 @@ impl CaseService for Rooms {
         let agencies = agencies_only(filter)?;
         let token = Token::open(
             &request.page_token,
-            &listing_key(&request, &caller.principal.agency),
+            &listing_key(&request, &viewer(&caller.principal)),
         )?;
         self.read(caller.clone(), move |rooms| {
             let newest = rooms.cases.as_of(request.min_position)?;
@@ -101,7 +101,7 @@ impl CaseService for Rooms {
                 });
             }
             note.cases(page.cases.len());
-            let key = listing_key(&request, &caller.principal.agency);
+            let key = listing_key(&request, &viewer(&caller.principal));
             let next_page_token = page
                 .next
                 .map(|next| Token { next, as_of }.seal(&key))
@@ -128,7 +128,7 @@ impl CaseService for Rooms {
         let key = binding(&[
             b"statements",
             request.case.as_bytes(),
-            caller.principal.agency.id().as_bytes(),
+            viewer_key(&viewer(&caller.principal)).as_bytes(),
         ]);
         let token = Token::open(&request.page_token, &key)?;
         self.read(caller.clone(), move |rooms| {
@@ -219,7 +219,12 @@ fn agencies_only(mut filter: CaseFilter) -> Result<Vec<AgencyName>, Status> {
         .collect()
 }
 
-fn listing_key(request: &ListCasesRequest, caller: &AgencyName) -> [u8; 8] {
+/// Callers who see the same may go on with each other's listings; others may not.
+fn viewer_key(viewer: &Viewer) -> String {
+    format!("{}/{:?}", viewer.agency.id(), viewer.reach)
+}
+
+fn listing_key(request: &ListCasesRequest, viewer: &Viewer) -> [u8; 8] {
     let filter = request
         .filter
         .as_ref()
@@ -229,6 +234,6 @@ fn listing_key(request: &ListCasesRequest, caller: &AgencyName) -> [u8; 8] {
         b"cases",
         &filter,
         request.order_by.as_bytes(),
-        caller.id().as_bytes(),
+        viewer_key(viewer).as_bytes(),
     ])
 }

@@ -96,15 +96,29 @@ pub fn sees_case(viewer: &Viewer, groups: &dyn Groups, in_force: &Statement) -> 
 
 /// Keeps of the statements of a case that a viewer may see, oldest first, those that are for it.
 ///
-/// The report in force is for everybody who may see the case: a release shows it to those it adds, and nothing said before.
-/// So is a retraction: nobody shall go on counting it.
+/// A release shows the report that was in force when it was made, and nothing said before. A retraction is for everybody who
+/// may see the case: nobody shall go on counting it.
 pub fn keep_visible(viewer: &Viewer, groups: &dyn Groups, statements: &mut Vec<Statement>) {
-    let in_force = statements.iter().rev().find(|s| s.report().is_some());
-    let in_force = in_force.map(|s| s.position);
-    statements.retain(|s| {
-        let for_all = matches!(s.statement.kind, Some(Kind::Retraction(_)));
-        for_all || Some(s.position) == in_force || sees(viewer, groups, s)
-    });
+    // Going back, a release comes before the report that it shows.
+    let mut released = false;
+    let mut kept: Vec<_> = statements
+        .drain(..)
+        .rev()
+        .filter(|statement| {
+            let sees = sees(viewer, groups, statement);
+            match &statement.statement.kind {
+                Some(Kind::Retraction(_)) => true,
+                Some(Kind::Release(_)) => {
+                    released |= sees;
+                    sees
+                }
+                Some(Kind::Report(_) | Kind::Amendment(_)) => std::mem::take(&mut released) || sees,
+                _ => sees,
+            }
+        })
+        .collect();
+    kept.reverse();
+    *statements = kept;
 }
 
 fn sees(viewer: &Viewer, groups: &dyn Groups, statement: &Statement) -> bool {
