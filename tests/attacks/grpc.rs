@@ -405,7 +405,7 @@ async fn never_ended(arena: &Arena) {
             }
             outcomes.dedup();
             assert_eq!(outcomes.len(), 1, "{outcomes:?}");
-            let did = expect(outcomes.remove(0), "200 grpc 1");
+            let did = expect(outcomes.remove(0), "200 grpc 4");
             served(&mut wire, &format!("{did} to each after call_timeout_s")).await
         })
         .await;
