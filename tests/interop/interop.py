@@ -108,7 +108,7 @@ def converse(address, pki, buf):
     envelope = sign(second.SerializeToString(), pki / f"agencies/{AGENCY}/signer-2026a")
     request = json.dumps({"signedStatement": base64.b64encode(envelope).decode()})
     answer = json.loads(run([*curl, request, f"https://localhost:{port}/casebroker.v1.IntakeService/Submit"]))
-    check("buf curl submits", answer["recorded"]["position"] == "1", answer)
+    check("buf curl submits", answer["recorded"]["position"] == "2", answer)
 
 
 class Contract:
