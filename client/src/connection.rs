@@ -223,6 +223,12 @@ mod tests {
         let (pem, key_pem) = (dir.path().join("c.pem"), dir.path().join("k.pem"));
         std::fs::write(&pem, certificate.pem()).unwrap();
         std::fs::write(&key_pem, key.serialize_pem()).unwrap();
+        // Where everybody could read it, it would be refused.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&key_pem, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
         // A port that was free a moment ago.
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|l| l.local_addr())
