@@ -9,12 +9,15 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use casebroker_proto::errors::Reason;
+use casebroker_client::{Client, Profile};
+use casebroker_proto::{errors::Reason, tlog::NoteSigner};
+use casebroker_server::{config::Config, transparency};
 use casebroker_tests::{
     Broker, CBP, DEA, RCMP, Site,
     broker::binary,
     casectl::{Casectl, json_line},
     cases, refused,
+    site::ORIGIN,
 };
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 
@@ -64,6 +67,82 @@ fn assert_silent(what: &str, text: &str, site: &Site) {
     for (name, key) in keys(site) {
         for spelling in spellings(&key) {
             assert!(!text.contains(&spelling), "{what} shows {name}");
+        }
+    }
+}
+
+#[test]
+fn the_search_finds_a_key_in_every_spelling() {
+    let key: Vec<u8> = (0..32_u8)
+        .map(|i| i.wrapping_mul(37).wrapping_add(200))
+        .collect();
+    let numbers = |text: String| text.trim_matches(['[', ']']).to_owned();
+    let mut texts = vec![
+        hex::encode(&key),
+        hex::encode_upper(&key),
+        numbers(format!("{key:?}")),
+        numbers(format!("{key:02x?}")),
+        numbers(format!("{key:X?}")),
+    ];
+    for before in 0..3 {
+        texts.push(STANDARD.encode([&vec![1; before], key.as_slice()].concat()));
+    }
+    for text in texts {
+        let text = text.to_lowercase();
+        let found = |spelling: &String| text.contains(spelling.as_str());
+        assert!(spellings(&key).iter().any(found), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn no_type_that_holds_a_key_shows_it_when_it_is_printed_for_debugging() {
+    let site = Site::new();
+    let log = site.path().join("pki/log.key");
+    let text = fs::read_to_string(&log).unwrap();
+    let note = NoteSigner::from_private_key_text(text.trim()).unwrap();
+    let identity = transparency::Identity::load(ORIGIN, &log).unwrap();
+    let config = Config::load(&site.config()).unwrap();
+    let broker = casebroker_server::broker::Broker::open(config.clone())
+        .await
+        .unwrap();
+
+    // What an agency holds, in files as its system would have them.
+    let dir = site.path().join("agency");
+    fs::create_dir(&dir).unwrap();
+    let principal = site.principal(DEA, "system");
+    let (certificate, key) = site.signing_pair(DEA);
+    let own = [
+        ("ca.pem", site.broker_anchor()),
+        ("client.pem", &principal.identity.certificate),
+        ("client.key", &principal.identity.key),
+        ("signer.pem", certificate),
+        ("signer.key", key),
+    ];
+    for (name, text) in own {
+        fs::write(dir.join(name), text).unwrap();
+        fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let mut profile = Profile::new(
+        "https://localhost:1",
+        dir.join("ca.pem"),
+        dir.join("client.pem"),
+        dir.join("client.key"),
+    );
+    profile.signing_certificate = Some(dir.join("signer.pem"));
+    profile.signing_key = Some(dir.join("signer.key"));
+    let signer = profile.signer().unwrap().unwrap();
+    let client = Client::connect(&profile).unwrap();
+
+    let shown = format!(
+        "{note:?} {note:#?} {identity:?} {identity:#?} {config:?} {broker:?} {broker:#?} {profile:?} {signer:?} \
+         {signer:#?} {client:?} {client:#?}"
+    );
+    assert_silent("the text", &shown, &site);
+    let shown = shown.to_lowercase();
+    for pem in [principal.identity.key.as_str(), key] {
+        let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).unwrap();
+        for spelling in spellings(&der.secret_der()[36..68]) {
+            assert!(!shown.contains(&spelling), "{shown}");
         }
     }
 }

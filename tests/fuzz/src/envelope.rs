@@ -142,3 +142,151 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
     seeds.push(("certificate".into(), AGENCY.certificate.der.clone()));
     seeds
 }
+
+/// One envelope in other encodings of the same CBOR, and with headers that are not allowed.
+pub fn refused() -> Vec<(String, Vec<u8>)> {
+    let (label, text) = (
+        &[0x03, 0x78, CONTENT_TYPE.len() as u8][..],
+        CONTENT_TYPE.as_bytes(),
+    );
+    let content_type = [label, text].concat();
+    let algorithm = [0x01, 0x27];
+    let hash = AGENCY.certificate.thumbprint;
+    let x5t = [&[0x18, 0x22, 0x82, 0x2f, 0x58, 0x20][..], &hash].concat();
+    let long_x5t = [&[0x19, 0x00, 0x22, 0x82, 0x2f, 0x58, 0x20][..], &hash].concat();
+    let header = |parts: &[&[u8]]| {
+        let map = [&[0xa0 + parts.len() as u8][..], &parts.concat()].concat();
+        byte_string(&map)
+    };
+    let protected = header(&[&algorithm, &content_type, &x5t]);
+    let (payload, signature) = (byte_string(&[1; 30]), byte_string(&[2; 64]));
+    let envelope = |parts: &[&[u8]]| parts.concat();
+    let rest =
+        |protected: &[u8]| envelope(&[&[0xd2, 0x84], protected, &[0xa0], &payload, &signature]);
+    let long = |string: &[u8]| [&[0x59, 0x00], &string[1..]].concat();
+    [
+        (
+            "long-tag",
+            envelope(&[
+                &[0xd8, 0x12, 0x84],
+                &protected,
+                &[0xa0],
+                &payload,
+                &signature,
+            ]),
+        ),
+        ("no-tag", rest(&protected)[1..].to_vec()),
+        (
+            "long-array",
+            envelope(&[
+                &[0xd2, 0x98, 0x04],
+                &protected,
+                &[0xa0],
+                &payload,
+                &signature,
+            ]),
+        ),
+        (
+            "endless-array",
+            envelope(&[
+                &[0xd2, 0x9f],
+                &protected,
+                &[0xa0],
+                &payload,
+                &signature,
+                &[0xff],
+            ]),
+        ),
+        (
+            "long-payload",
+            envelope(&[
+                &[0xd2, 0x84],
+                &protected,
+                &[0xa0],
+                &long(&payload),
+                &signature,
+            ]),
+        ),
+        (
+            "long-signature",
+            envelope(&[
+                &[0xd2, 0x84],
+                &protected,
+                &[0xa0],
+                &payload,
+                &long(&signature),
+            ]),
+        ),
+        ("long-protected", rest(&long(&protected))),
+        (
+            "long-map",
+            envelope(&[
+                &[0xd2, 0x84],
+                &protected,
+                &[0xb8, 0x00],
+                &payload,
+                &signature,
+            ]),
+        ),
+        (
+            "long-label",
+            rest(&header(&[&algorithm, &content_type, &long_x5t])),
+        ),
+        (
+            "other-order",
+            rest(&header(&[&content_type, &algorithm, &x5t])),
+        ),
+        ("no-x5t", rest(&header(&[&algorithm, &content_type]))),
+        (
+            "key-id",
+            rest(&header(&[
+                &algorithm,
+                &content_type,
+                &[0x04, 0x41, 0x00],
+                &x5t,
+            ])),
+        ),
+        (
+            "twice",
+            rest(&header(&[&algorithm, &algorithm, &content_type, &x5t])),
+        ),
+        (
+            "unknown-label",
+            rest(&header(&[
+                &algorithm,
+                &content_type,
+                &x5t,
+                &[0x18, 0x63, 0x00],
+            ])),
+        ),
+        (
+            "unprotected",
+            envelope(&[
+                &[0xd2, 0x84],
+                &protected,
+                &[0xa1, 0x04, 0x41, 0x00],
+                &payload,
+                &signature,
+            ]),
+        ),
+        (
+            "no-payload",
+            envelope(&[&[0xd2, 0x84], &protected, &[0xa0], &[0xf6], &signature]),
+        ),
+        ("more-after", [rest(&protected), vec![0]].concat()),
+    ]
+    .map(|(name, data)| (name.into(), data))
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So that each of [`refused`] is refused for the one thing that is wrong with it.
+    #[test]
+    fn what_the_refused_ones_are_made_of_is_an_envelope() {
+        let (_, no_tag) = refused().into_iter().find(|(n, _)| n == "no-tag").unwrap();
+        assert!(envelope(&[&[0xd2][..], &no_tag].concat()));
+    }
+}

@@ -28,11 +28,16 @@ pub struct Target {
     pub run: fn(&[u8]) -> bool,
     /// Inputs to begin with, made from real encodings, with a name for each file. Every one of them is accepted.
     pub seeds: fn() -> Vec<(String, Vec<u8>)>,
+    /// Inputs that are nearly right and must be refused: what changes by chance hardly ever make.
+    pub refused: fn() -> Vec<(String, Vec<u8>)>,
 }
 
 /// All of them.
 pub const TARGETS: [Target; 8] = [
-    target("envelope", envelope::run, envelope::seeds),
+    Target {
+        refused: envelope::refused,
+        ..target("envelope", envelope::run, envelope::seeds)
+    },
     target("filters", filters::run, filters::seeds),
     target("journal", journal::run, journal::seeds),
     target("names", names::run, names::seeds),
@@ -54,5 +59,10 @@ const fn target(
     run: fn(&[u8]) -> bool,
     seeds: fn() -> Vec<(String, Vec<u8>)>,
 ) -> Target {
-    Target { name, run, seeds }
+    Target {
+        name,
+        run,
+        seeds,
+        refused: Vec::new,
+    }
 }

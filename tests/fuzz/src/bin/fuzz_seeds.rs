@@ -11,6 +11,9 @@ fn main() -> std::io::Result<()> {
         for (name, data) in (target.seeds)() {
             fs::write(folder.join(format!("seed-{name}")), data)?;
         }
+        for (name, data) in (target.refused)() {
+            fs::write(folder.join(format!("refused-{name}")), data)?;
+        }
     }
     Ok(())
 }
