@@ -388,6 +388,19 @@ impl Envelope {
         Statement::decode(self.payload()).map_err(|e| StatementError::Payload(e.to_string()))
     }
 
+    /// Refuses what this version of the contract would not show of a statement decoded from this envelope: a field that it
+    /// does not know, or one given twice. What is signed and what is read must be the same. Order is free.
+    pub fn check_complete(&self, statement: &Statement) -> Result<(), StatementError> {
+        let (sent, known) = (self.payload().len(), statement.encoded_len());
+        if sent == known {
+            return Ok(());
+        }
+        Err(StatementError::Payload(format!(
+            "it has {sent} bytes, of which the known fields, each once and in the shortest form, are {known}: it holds fields \
+             that this version of the contract does not know, or an encoding that is not the usual one"
+        )))
+    }
+
     fn is_canonical(&self, bytes: &[u8]) -> bool {
         // The protected header is encoded afresh from its parsed form, all else as parsed.
         let Ok(protected) = self.sign1.protected.header.clone().to_vec() else {
@@ -486,6 +499,23 @@ mod tests {
             signer,
             SignerCertificate::from_der(certificate.der()).unwrap(),
         )
+    }
+
+    #[test]
+    fn a_payload_with_a_field_that_is_not_known_or_given_twice_is_not_complete() {
+        let (signer, certificate) = pki(&rcgen::PKCS_ED25519);
+        let check = |tail: &[u8]| {
+            let payload = [statement().encode_to_vec(), tail.to_vec()].concat();
+            let signed = signer.sign_payload(payload).unwrap();
+            let envelope = Envelope::parse(&signed).unwrap();
+            let statement = envelope.verify(&certificate).unwrap();
+            envelope.check_complete(&statement)
+        };
+        assert!(check(&[]).is_ok());
+        // Field 1023, varint 1.
+        assert!(check(&[0xf8, 0x3f, 1]).is_err());
+        // The case's name again.
+        assert!(check(&[0x0a, 1, b'x']).is_err());
     }
 
     fn statement() -> Statement {

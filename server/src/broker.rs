@@ -24,6 +24,7 @@ use crate::{
         quotas::{Quotas, Time},
     },
     projections::CaseReader,
+    scans::Scans,
     sequencer::{Given, RegistryState, Running, Sequencer, stop_process},
     startup::{self, Recovered},
     state::Store,
@@ -133,6 +134,7 @@ impl Broker {
             limits: Arc::new(config.limits.clone()),
             stopping: stopping.clone(),
             readers: Arc::new(Semaphore::new(config.limits.readers)),
+            scans: Arc::new(Scans::new(config.limits.scans)?),
             quotas,
         };
         let parts = Parts {

@@ -295,6 +295,9 @@ pub struct Limits {
     pub scan_entries: u64,
     /// Reading calls at once, 1 to 1,024; more wait.
     pub readers: usize,
+    /// Threads for calls that read much, such as listings, 0 to 256; 0 is half of the machine's cores. They run at a low
+    /// priority.
+    pub scans: usize,
 }
 
 mod defaults {
@@ -374,6 +377,7 @@ impl Default for Limits {
             query_bytes: 64 << 10,
             scan_entries: 10_000,
             readers: 32,
+            scans: 0,
         }
     }
 }
@@ -471,6 +475,7 @@ impl Config {
             number("limits.query_bytes", l.query_bytes as u64, 1 << 10, 1 << 20),
             number("limits.scan_entries", l.scan_entries, 100, 1_000_000),
             number("limits.readers", l.readers as u64, 1, 1_024),
+            number("limits.scans", l.scans as u64, 0, 256),
             number("access.rotate_bytes", a.rotate_bytes, 64 << 10, 16 << 30),
             number("access.rotate_hours", a.rotate_hours, 1, 8_784),
             number("access.keep_files", a.keep_files as u64, 0, 1_000_000),

@@ -13,6 +13,7 @@ pub mod intake;
 pub mod journal;
 pub mod policy;
 pub mod projections;
+pub mod scans;
 pub mod sequencer;
 pub mod startup;
 pub mod state;

@@ -105,6 +105,8 @@ impl Site {
     pub fn without_quotas(mut self) -> Self {
         self.set("quotas.agency_queue_entries", 65_536);
         self.set("quotas.agency_readers", 1_024);
+        self.set("quotas.agency_scans", 256);
+        self.set("quotas.agency_checks", 1_024);
         for whose in ["system", "officer", "agency"] {
             for (key, most) in [
                 ("requests_per_s", 1_000_000),

@@ -1,5 +1,7 @@
 //! `CaseService`.
 
+use std::sync::Arc;
+
 use casebroker_proto::{
     errors::Reason,
     json,
@@ -20,11 +22,13 @@ use super::{
 };
 use crate::{
     policy::{Method, Viewer, viewer},
-    projections::{Listing, Order, Statement},
+    projections::{Listing, Order, Page, Statement},
 };
 
 /// Most bytes of statements or cases on a page; a response must fit a message.
 pub(super) const MAX_PAGE_BYTES: usize = casebroker_proto::MAX_MESSAGE_BYTES - 64 * 1024;
+/// Entries that a listing looks at before another one has its turn.
+const SLICE_ENTRIES: u64 = 128;
 /// Most agencies in a filter.
 const MAX_AGENCIES: usize = 200;
 
@@ -79,40 +83,50 @@ impl CaseService for Rooms {
             &request.page_token,
             &listing_key(&request, &viewer(&caller.principal)),
         )?;
-        self.read(caller.clone(), move |rooms| {
-            let newest = rooms.cases.as_of(request.min_position)?;
-            let as_of = token.map_or(newest, |token| token.as_of.min(newest));
-            let listing = Listing {
-                viewer: &viewer(&caller.principal),
-                agencies: &agencies,
-                order,
-                as_of,
-                page_size,
-                scan_entries: rooms.limits.scan_entries,
-            };
-            let mut page = listing.page(
-                &rooms.cases,
-                token.map_or(listing.start(), |token| token.next),
-            )?;
-            if let Some(first_left_out) = fit(&mut page.cases) {
-                page.next = Some(match order {
-                    Order::Descending => first_left_out + 1,
-                    Order::Ascending => first_left_out,
-                });
+        let viewer = viewer(&caller.principal);
+        let newest = self.cases.as_of(request.min_position)?;
+        let as_of = token.map_or(newest, |token| token.as_of.min(newest));
+        let listing = Arc::new(Listing {
+            viewer,
+            agencies,
+            order,
+            as_of,
+        });
+        let mut page = Page {
+            cases: Vec::new(),
+            next: Some(token.map_or(listing.start(), |token| token.next)),
+        };
+        let _share = self.quotas.scan(&caller.principal.agency).await;
+        let mut looked_at = 0;
+        // A little at a time: whoever asks for less does not wait for the whole.
+        while let Some(from) = page.next.filter(|_| looked_at < self.limits.scan_entries) {
+            let (listing, room) = (Arc::clone(&listing), page.room(page_size));
+            let (slice, full) = self
+                .scan(move |rooms| Ok(listing.page(&rooms.cases, from, room, SLICE_ENTRIES)?))
+                .await?;
+            looked_at += SLICE_ENTRIES;
+            page.extend(slice);
+            if full {
+                break;
             }
-            note.cases(page.cases.len());
-            let key = listing_key(&request, &viewer(&caller.principal));
-            let next_page_token = page
-                .next
-                .map(|next| Token { next, as_of }.seal(&key))
-                .unwrap_or_default();
-            Ok(Response::new(ListCasesResponse {
-                cases: page.cases,
-                next_page_token,
-                as_of_position: as_of,
-            }))
-        })
-        .await
+        }
+        if let Some(first_left_out) = fit(&mut page.cases) {
+            page.next = Some(match order {
+                Order::Descending => first_left_out + 1,
+                Order::Ascending => first_left_out,
+            });
+        }
+        note.cases(page.cases.len());
+        let key = listing_key(&request, &listing.viewer);
+        let next_page_token = page
+            .next
+            .map(|next| Token { next, as_of }.seal(&key))
+            .unwrap_or_default();
+        Ok(Response::new(ListCasesResponse {
+            cases: page.cases,
+            next_page_token,
+            as_of_position: as_of,
+        }))
     }
 
     async fn list_statements(

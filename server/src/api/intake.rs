@@ -23,7 +23,7 @@ use crate::{
 
 type Answer = Pin<Box<dyn Future<Output = (Result<RecordedStatement, Status>, Places)> + Send>>;
 type Admission =
-    Pin<Box<dyn Future<Output = (Result<Submission, Refused>, Coming, Places)> + Send>>;
+    Pin<Box<dyn Future<Output = (Result<Submission, Refused>, Option<Coming>, Places)> + Send>>;
 /// Room for a statement and its answer among the bytes of a stream.
 type Places = OwnedSemaphorePermit;
 
@@ -49,8 +49,11 @@ impl IntakeService for Rooms {
         }
         // Looked at first: after this, nothing that the caller sent can keep it from its receipt.
         self.log.check_size(known_tree_size)?;
+        let place = self.quotas.check(&caller.principal.agency).await;
         let coming = self.sequencer.announce();
-        let recorded = match self.intake.admit(&caller, signed_statement.clone()) {
+        let admitted = self.intake.admit(&caller, signed_statement.clone());
+        drop(place);
+        let recorded = match admitted {
             Ok(submission) => {
                 note.resource(submission.case.to_string());
                 let outcome = self.sequencer.enqueue(submission).await?;
@@ -213,16 +216,18 @@ impl Pump {
 
     /// Checks on any core: signature verification is most of the work of a submission.
     fn admit(&self, request: SubmitStreamRequest, places: Places) -> Admission {
-        let (intake, caller) = (self.rooms.intake.clone(), self.caller.clone());
-        let coming = self.rooms.sequencer.announce();
+        let (rooms, caller) = (self.rooms.clone(), self.caller.clone());
         let check = tokio::spawn(async move {
             let signed_statement = request.signed_statement;
-            let admitted = intake.admit(&caller, signed_statement.clone());
-            admitted.map_err(|error| Refused::new(error, &signed_statement))
+            let _place = rooms.quotas.check(&caller.principal.agency).await;
+            let coming = rooms.sequencer.announce();
+            let admitted = rooms.intake.admit(&caller, signed_statement.clone());
+            let admitted = admitted.map_err(|error| Refused::new(error, &signed_statement));
+            (admitted, Some(coming))
         });
         Box::pin(check.map(|outcome| match outcome {
-            Ok(admitted) => (admitted, coming, places),
-            Err(error) => (Err(status::internal(&error).into()), coming, places),
+            Ok((admitted, coming)) => (admitted, coming, places),
+            Err(error) => (Err(status::internal(&error).into()), None, places),
         }))
     }
 

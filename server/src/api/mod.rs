@@ -41,7 +41,8 @@ use crate::{
         quotas::Quotas,
     },
     projections::{CaseReader, Membership},
-    sequencer::Sequencer,
+    scans::Scans,
+    sequencer::{Sequencer, SequencerError},
     transparency::Log,
 };
 
@@ -74,6 +75,8 @@ pub struct Rooms {
     pub stopping: CancellationToken,
     /// Places for calls that read the disk.
     pub readers: Arc<Semaphore>,
+    /// Threads for calls that read much.
+    pub scans: Arc<Scans>,
     /// Who may take how much.
     pub quotas: Arc<Quotas>,
 }
@@ -112,6 +115,17 @@ impl Rooms {
             drop((place, share));
             outcome
         });
+        outcome.await.map_err(|e| status::internal(&e))?
+    }
+
+    /// Runs a slice of something that may read much, where it does not keep others waiting.
+    async fn scan<T: Send + 'static>(
+        &self,
+        slice: impl FnOnce(&Self) -> Result<T, Status> + Send + 'static,
+    ) -> Result<T, Status> {
+        let rooms = self.clone();
+        let outcome = self.scans.run(move || slice(&rooms));
+        let outcome = outcome.ok_or(Status::from(SequencerError::Stopping))?;
         outcome.await.map_err(|e| status::internal(&e))?
     }
 

@@ -1,6 +1,6 @@
 //! Quotas: what one principal and one whole agency may take, so that nobody can take everything.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroUsize, thread, time::Duration};
 
 use serde::Deserialize;
 
@@ -20,8 +20,12 @@ pub struct Quotas {
     pub principals: usize,
     /// Most statements of one agency in the sequencer's queue, 1 to 65,536.
     pub agency_queue_entries: usize,
+    /// Statements of one agency that are being checked at once, 0 to 1,024; 0 for as many as there are cores.
+    pub agency_checks: usize,
     /// Most reading calls of one agency at once, 1 to 1,024.
     pub agency_readers: usize,
+    /// Most calls of one agency at once that read much, 1 to 256.
+    pub agency_scans: usize,
     /// Each principal of role `system`.
     pub system: Quota,
     /// Each principal of another role.
@@ -58,7 +62,9 @@ struct Section {
     refused_connection_ms: Option<u64>,
     principals: Option<usize>,
     agency_queue_entries: Option<usize>,
+    agency_checks: Option<usize>,
     agency_readers: Option<usize>,
+    agency_scans: Option<usize>,
     system: Part,
     officer: Part,
     agency: Part,
@@ -81,11 +87,13 @@ impl Default for Quotas {
     fn default() -> Self {
         Self {
             wait_ms: 250,
-            burst_ms: 100,
+            burst_ms: 10,
             refused_connection_ms: 1_000,
             principals: 4_096,
-            agency_queue_entries: 256,
+            agency_queue_entries: 64,
+            agency_checks: 0,
             agency_readers: 8,
+            agency_scans: 1,
             // One system leaves its agency's officers a fifth.
             system: Quota {
                 requests_per_s: 4_000,
@@ -130,7 +138,9 @@ impl From<Section> for Quotas {
             agency_queue_entries: section
                 .agency_queue_entries
                 .unwrap_or(default.agency_queue_entries),
+            agency_checks: section.agency_checks.unwrap_or(default.agency_checks),
             agency_readers: section.agency_readers.unwrap_or(default.agency_readers),
+            agency_scans: section.agency_scans.unwrap_or(default.agency_scans),
             system: section.system.over(default.system),
             officer: section.officer.over(default.officer),
             agency,
@@ -172,6 +182,14 @@ impl Quotas {
         Duration::from_millis(self.refused_connection_ms)
     }
 
+    /// Statements of one agency that are being checked at once.
+    pub fn agency_checks(&self) -> usize {
+        match self.agency_checks {
+            0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            checks => checks,
+        }
+    }
+
     #[rustfmt::skip]
     pub(super) fn ranges(&self) -> Vec<Range> {
         let mut ranges = vec![
@@ -180,7 +198,9 @@ impl Quotas {
             number("quotas.refused_connection_ms", self.refused_connection_ms, 0, 10_000),
             number("quotas.principals", self.principals as u64, 64, 1_000_000),
             number("quotas.agency_queue_entries", self.agency_queue_entries as u64, 1, 65_536),
+            number("quotas.agency_checks", self.agency_checks as u64, 0, 1_024),
             number("quotas.agency_readers", self.agency_readers as u64, 1, 1_024),
+            number("quotas.agency_scans", self.agency_scans as u64, 1, 256),
         ];
         let agencies = self.agencies.iter().map(|(id, quota)| (format!("agencies.{id}"), quota));
         let all = [("system", &self.system), ("officer", &self.officer), ("agency", &self.agency)];

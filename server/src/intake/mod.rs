@@ -146,6 +146,7 @@ impl Intake {
             )));
         }
         let statement = envelope.verify(&signer)?;
+        envelope.check_complete(&statement)?;
         let mut violations = check_statement(&statement, Clock { now });
         self.check_audience(&statement, &mut violations);
         if !violations.is_empty() {

@@ -27,21 +27,26 @@ pub enum Order {
     Ascending,
 }
 
-/// Which cases, and how much of the work one page may do.
+/// Which cases.
 #[derive(Debug)]
-pub struct Listing<'a> {
+pub struct Listing {
     /// Who asks.
-    pub viewer: &'a Viewer,
+    pub viewer: Viewer,
     /// Owners; empty means all.
-    pub agencies: &'a [AgencyName],
+    pub agencies: Vec<AgencyName>,
     /// Direction.
     pub order: Order,
     /// Cases first recorded before this position; the same for every page.
     pub as_of: u64,
-    /// Most cases on the page.
-    pub page_size: usize,
-    /// Most entries to look at.
-    pub scan_entries: u64,
+}
+
+/// What may still be put on a page.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Cases.
+    pub cases: usize,
+    /// Bytes of cases, after which the page ends.
+    pub bytes: usize,
 }
 
 /// One page.
@@ -53,7 +58,24 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
-impl Listing<'_> {
+impl Page {
+    /// What may still be put on a page of at most so many cases.
+    pub fn room(&self, page_size: usize) -> Room {
+        let bytes: usize = self.cases.iter().map(v1::Case::encoded_len).sum();
+        Room {
+            cases: page_size.saturating_sub(self.cases.len()),
+            bytes: PAGE_BYTES.saturating_sub(bytes),
+        }
+    }
+
+    /// Adds what comes after it.
+    pub fn extend(&mut self, slice: Self) {
+        self.cases.extend(slice.cases);
+        self.next = slice.next;
+    }
+}
+
+impl Listing {
     /// Where the first page begins.
     pub fn start(&self) -> u64 {
         match self.order {
@@ -62,30 +84,35 @@ impl Listing<'_> {
         }
     }
 
-    /// The page that begins at `from`: an exclusive upper end when descending, an inclusive lower end when ascending.
-    pub fn page(&self, reader: &CaseReader, from: u64) -> Result<Page, ReadError> {
+    /// The page, or the part of one, that begins at `from`: an exclusive upper end when descending, an inclusive lower end when
+    /// ascending. It looks at so many entries at most. Also whether it ended because there was no more room.
+    pub fn page(
+        &self,
+        reader: &CaseReader,
+        from: u64,
+        room: Room,
+        scan_entries: u64,
+    ) -> Result<(Page, bool), ReadError> {
         let mut cursor = from.min(self.as_of);
         let mut looked_at = 0;
         let mut bytes = 0;
         let mut cases = Vec::new();
-        'chunks: while !self.is_end(cursor) && looked_at < self.scan_entries {
+        'chunks: while !self.is_end(cursor) && looked_at < scan_entries {
             let (low, high) = self.chunk(cursor);
             let mut statements = reader.range(low, high)?;
             if self.order == Order::Descending {
                 statements.reverse();
             }
             for statement in statements {
-                if looked_at >= self.scan_entries {
+                if looked_at >= scan_entries {
                     break 'chunks;
                 }
                 looked_at += 1;
                 if let Some(case) = self.case_that_begins(reader, &statement)? {
-                    if cases.len() >= self.page_size || bytes >= PAGE_BYTES {
+                    if cases.len() >= room.cases || bytes >= room.bytes {
                         // There is one more, so there is one more page.
-                        return Ok(Page {
-                            cases,
-                            next: Some(cursor),
-                        });
+                        let next = Some(cursor);
+                        return Ok((Page { cases, next }, true));
                     }
                     bytes += case.encoded_len();
                     cases.push(case);
@@ -101,10 +128,8 @@ impl Listing<'_> {
                 Order::Ascending => high,
             };
         }
-        Ok(Page {
-            cases,
-            next: (!self.is_end(cursor)).then_some(cursor),
-        })
+        let next = (!self.is_end(cursor)).then_some(cursor);
+        Ok((Page { cases, next }, false))
     }
 
     /// The case whose first statement for the caller this is, if the filter wants it.
@@ -113,14 +138,14 @@ impl Listing<'_> {
         reader: &CaseReader,
         statement: &Statement,
     ) -> Result<Option<v1::Case>, ReadError> {
-        let Some(record) = reader.seen(self.viewer, &statement.case)? else {
+        let Some(record) = reader.seen(&self.viewer, &statement.case)? else {
             return Ok(None);
         };
         let wanted = self.agencies.is_empty() || self.agencies.contains(statement.case.agency());
         if !wanted || statement.report().is_none() {
             return Ok(None);
         }
-        let case = fold(&reader.statements(self.viewer, &record)?);
+        let case = fold(&reader.statements(&self.viewer, &record)?);
         Ok(case.filter(|case| case.first_position == statement.position))
     }
 

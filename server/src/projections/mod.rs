@@ -11,6 +11,6 @@ mod reader;
 
 pub use earlier::Earlier;
 pub use fold::{Statement, fold};
-pub use listing::{Listing, Order, Page};
+pub use listing::{Listing, Order, Page, Room};
 pub use membership::{History, Membership};
 pub use reader::{CaseReader, ReadError};

@@ -64,8 +64,10 @@ impl Agency {
     }
 
     async fn list(&self) -> Result<(), Status> {
+        // Its own first cases: how far a page looks is then the same alone and beside.
         let request = ListCasesRequest {
             page_size: 20,
+            order_by: "position".to_owned(),
             ..Default::default()
         };
         self.reader.page(&request).await.map(drop)

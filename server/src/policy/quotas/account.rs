@@ -47,6 +47,10 @@ pub(super) struct Account {
     pub(super) queue: Arc<Semaphore>,
     /// Reading calls; only agencies' are used.
     pub(super) readers: Arc<Semaphore>,
+    /// Statements being checked; only agencies' are used.
+    pub(super) checks: Arc<Semaphore>,
+    /// Calls that read much; only agencies' are used.
+    pub(super) scans: Arc<Semaphore>,
 }
 
 impl Account {
@@ -70,6 +74,8 @@ impl Account {
             connections: places(quota.connections),
             queue: places(config.agency_queue_entries),
             readers: places(config.agency_readers),
+            checks: places(config.agency_checks()),
+            scans: places(config.agency_scans),
         }
     }
 

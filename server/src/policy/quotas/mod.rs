@@ -121,9 +121,19 @@ impl Quotas {
         place(&self.agency(agency).queue).await
     }
 
+    /// An agency's place among those whose statements are being checked; waits until there is one.
+    pub async fn check(&self, agency: &AgencyName) -> Option<OwnedSemaphorePermit> {
+        place(&self.agency(agency).checks).await
+    }
+
     /// An agency's place among the readers; waits until there is one.
     pub async fn reader(&self, agency: &AgencyName) -> Option<OwnedSemaphorePermit> {
         place(&self.agency(agency).readers).await
+    }
+
+    /// An agency's place among those that scan; waits until there is one.
+    pub async fn scan(&self, agency: &AgencyName) -> Option<OwnedSemaphorePermit> {
+        place(&self.agency(agency).scans).await
     }
 
     /// How long a refused connection is kept waiting.

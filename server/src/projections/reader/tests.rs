@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::{
     journal::{GroupTrailer, Record},
-    projections::{Listing, Order},
+    projections::{Listing, Order, Room},
     state::{Applied, Change, Effect, StatementChange},
 };
 
@@ -212,14 +212,17 @@ fn a_page_costs_the_same_reads_whether_its_filter_names_the_owner_of_hidden_case
     let viewer = officer("us-cbp");
     let page = |owner: &str| {
         let listing = Listing {
-            viewer: &viewer,
-            agencies: &[agency(owner)],
+            viewer: viewer.clone(),
+            agencies: vec![agency(owner)],
             order: Order::Descending,
             as_of: 12,
-            page_size: 10,
-            scan_entries: 100,
         };
-        let (page, reads) = stage.reads(|cases| listing.page(cases, listing.start()).unwrap());
+        let room = Room {
+            cases: 10,
+            bytes: 1 << 20,
+        };
+        let page = |cases: &CaseReader| listing.page(cases, listing.start(), room, 100).unwrap();
+        let ((page, _), reads) = stage.reads(page);
         assert!(page.cases.is_empty() && page.next.is_none(), "{page:?}");
         reads
     };
