@@ -4,8 +4,10 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 11] = [
+    "casebroker/v1/assessment.proto",
     "casebroker/v1/case.proto",
+    "casebroker/v1/overlap.proto",
     "casebroker/v1/filter.proto",
     "casebroker/v1/registry.proto",
     "casebroker/v1/statement.proto",

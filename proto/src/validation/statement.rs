@@ -1,4 +1,4 @@
-//! A statement of any of the nine kinds.
+//! A statement of any kind.
 
 use super::{
     checker::{Checker, Path, shown},
@@ -7,7 +7,8 @@ use super::{
 };
 use crate::v1::{
     Amendment, CaseReport, Corroboration, Dispute, EvidenceKind, EvidenceRequest, EvidenceResponse,
-    EvidenceResponseKind, Finding, Release, Retraction, Statement, statement::Kind,
+    EvidenceResponseKind, Finding, OverlapDeclaration, OverlapVerdict, Release, Retraction,
+    Statement, statement::Kind,
 };
 
 /// Full name of the message whose fields a dispute names.
@@ -41,9 +42,12 @@ impl Checker {
             Some(Kind::Finding(f)) => self.late_finding(&at.field("finding"), f),
             Some(Kind::Release(r)) => self.release(at, statement, r),
             Some(Kind::Retraction(r)) => self.retraction(&at.field("retraction"), r),
+            Some(Kind::OverlapDeclaration(d)) => {
+                self.overlap_declaration(&at.field("overlap_declaration"), d);
+            }
             None => self.refuse(&at.field("kind"), || {
                 "is required: exactly one of report, amendment, corroboration, evidence_request, evidence_response, dispute, \
-                 finding, release, retraction"
+                 finding, release, retraction, overlap_declaration"
                     .into()
             }),
         }
@@ -93,6 +97,9 @@ impl Checker {
         self.evidence(at, &corroboration.evidence);
         let listed = Listed::new(&corroboration.evidence);
         self.item_findings(at, &corroboration.findings, &listed);
+        if let Some(route) = &corroboration.route {
+            self.route(&at.field("route"), route, &listed);
+        }
     }
 
     fn evidence_request(&mut self, at: &Path<'_>, request: &EvidenceRequest) {
@@ -109,6 +116,7 @@ impl Checker {
         self.required_enum::<EvidenceResponseKind>(&at.field("kind"), response.kind);
         self.required_prose(&at.field("note"), &response.note, limits::NOTE);
         self.evidence(at, &response.evidence);
+        self.agency_name(&at.field("requester"), &response.requester);
     }
 
     fn dispute(&mut self, at: &Path<'_>, dispute: &Dispute) {
@@ -141,6 +149,9 @@ impl Checker {
         let listed = Listed::new(&finding.evidence);
         self.item_findings(at, &finding.findings, &listed);
         self.evidence(at, &finding.evidence);
+        if !finding.evidence_request.is_empty() {
+            self.request_id(&at.field("evidence_request"), &finding.evidence_request);
+        }
     }
 
     fn release(&mut self, root: &Path<'_>, statement: &Statement, release: &Release) {
@@ -157,6 +168,18 @@ impl Checker {
 
     fn retraction(&mut self, at: &Path<'_>, retraction: &Retraction) {
         self.required_prose(&at.field("reason"), &retraction.reason, limits::REASON);
+    }
+
+    fn overlap_declaration(&mut self, at: &Path<'_>, declaration: &OverlapDeclaration) {
+        let id = &declaration.overlap;
+        let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if id.len() != 32 || !id.bytes().all(is_hex) {
+            self.refuse(&at.field("overlap"), || {
+                format!("is {}; it must be the 32 hexadecimal digits of an overlap's id, as `casectl overlaps` shows it", shown(id))
+            });
+        }
+        self.required_enum::<OverlapVerdict>(&at.field("verdict"), declaration.verdict);
+        self.optional_prose(&at.field("reason"), &declaration.reason, limits::REASON);
     }
 }
 

@@ -21,6 +21,18 @@ pub(super) fn all_kinds() -> Vec<Statement> {
                 item: 1,
                 finding: Some(finding("scan")),
             }],
+            route: Some(Route {
+                origin: Some(Location {
+                    country: "MX".into(),
+                    attributions: vec![Attribution {
+                        basis: AttributionBasis::ShippingDocument.into(),
+                        evidence_ids: vec!["scan".into()],
+                        note: String::new(),
+                    }],
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
         }),
         Kind::EvidenceRequest(EvidenceRequest {
             addressee: "agencies/us-dea".into(),
@@ -33,6 +45,7 @@ pub(super) fn all_kinds() -> Vec<Statement> {
             kind: EvidenceResponseKind::Provided.into(),
             note: "Enclosed".into(),
             evidence: vec![reference("lab-report-1")],
+            requester: "agencies/us-cbp".into(),
         }),
         Kind::Dispute(Dispute {
             fields: vec!["route.origin".into(), "items[0].quantity".into()],
@@ -46,6 +59,7 @@ pub(super) fn all_kinds() -> Vec<Statement> {
                 finding: Some(finding("lab-report-2")),
             }],
             evidence: vec![reference("lab-report-2")],
+            evidence_request: "2b1f6a0e-5d0c-4c56-9a53-0e6f0a2a7c12".into(),
         }),
         Kind::Release(Release {
             handling: Some(amber()),
@@ -53,6 +67,11 @@ pub(super) fn all_kinds() -> Vec<Statement> {
         }),
         Kind::Retraction(Retraction {
             reason: "Entered twice".into(),
+        }),
+        Kind::OverlapDeclaration(OverlapDeclaration {
+            overlap: "00112233445566778899aabbccddeeff".into(),
+            verdict: OverlapVerdict::Same.into(),
+            reason: "One parcel".into(),
         }),
     ]
     .into_iter()
@@ -216,6 +235,25 @@ fn amendments_say_why_and_what_they_replace() {
 }
 
 #[test]
+fn answers_and_declarations_name_what_they_are_about() {
+    refuses("evidence_response.requester", "required", 4, |s| {
+        kind!(s, EvidenceResponse).requester.clear()
+    });
+    refuses("finding.evidence_request", "UUID", 6, |s| {
+        kind!(s, Finding).evidence_request = "x".into()
+    });
+    accepts(6, |s| kind!(s, Finding).evidence_request.clear());
+    for id in ["", "0011", "00112233445566778899AABBCCDDEEFF"] {
+        refuses("overlap_declaration.overlap", "32 hexadecimal", 9, |s| {
+            kind!(s, OverlapDeclaration).overlap = id.into()
+        });
+    }
+    refuses("overlap_declaration.verdict", "required", 9, |s| {
+        kind!(s, OverlapDeclaration).verdict = 0
+    });
+}
+
+#[test]
 fn corroborations_and_findings_rest_on_evidence_of_their_own() {
     refuses("corroboration.note", "required", 2, |s| {
         kind!(s, Corroboration).note.clear()
@@ -234,7 +272,19 @@ fn corroborations_and_findings_rest_on_evidence_of_their_own() {
         "corroboration.findings[0].finding.evidence_ids[0]",
         "not the id",
         2,
-        |s| kind!(s, Corroboration).evidence.clear(),
+        |s| {
+            kind!(s, Corroboration).evidence.clear();
+            kind!(s, Corroboration).route = None;
+        },
+    );
+    refuses(
+        "corroboration.route.origin.attributions[0].evidence_ids[0]",
+        "not the id",
+        2,
+        |s| {
+            kind!(s, Corroboration).evidence.clear();
+            kind!(s, Corroboration).findings.clear();
+        },
     );
     refuses("corroboration.findings[0].item", "1 to 200", 2, |s| {
         kind!(s, Corroboration).findings[0].item = 0
