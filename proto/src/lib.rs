@@ -10,6 +10,7 @@ pub mod errors;
 pub mod json;
 pub mod names;
 pub mod purpose;
+pub mod standard;
 pub mod statement;
 pub mod tlog;
 pub mod validation;
