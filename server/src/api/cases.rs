@@ -7,11 +7,13 @@ use casebroker_proto::{
     json,
     names::{AgencyName, CaseName},
     v1::{
-        CaseFilter, GetCaseRequest, GetCaseResponse, ListCasesRequest, ListCasesResponse,
-        ListStatementsRequest, ListStatementsResponse, case_service_server::CaseService,
+        CaseFilter, FindOverlapsRequest, FindOverlapsResponse, GetCaseRequest, GetCaseResponse,
+        ListCasesRequest, ListCasesResponse, ListStatementsRequest, ListStatementsResponse,
+        ListTasksRequest, ListTasksResponse, case_service_server::CaseService,
     },
 };
 use prost::Message as _;
+use time::OffsetDateTime;
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -22,7 +24,7 @@ use super::{
 };
 use crate::{
     policy::{Method, Viewer, viewer},
-    projections::{Listing, Order, Page, Statement},
+    projections::{Listing, Order, Page, Statement, set_overdue},
 };
 
 /// Most bytes of statements or cases on a page; a response must fit a message.
@@ -45,7 +47,8 @@ impl CaseService for Rooms {
         let name = case_name("name", &name)?;
         self.read(caller.clone(), move |rooms| {
             let as_of_position = rooms.cases.as_of(min_position)?;
-            let case = rooms.cases.case(&viewer(&caller.principal), &name)?;
+            let mut case = rooms.cases.case(&viewer(&caller.principal), &name)?;
+            set_overdue(&mut case, today());
             note.cases(1);
             Ok(Response::new(GetCaseResponse {
                 case: Some(case),
@@ -179,6 +182,26 @@ impl CaseService for Rooms {
         })
         .await
     }
+
+    async fn find_overlaps(
+        &self,
+        _request: Request<FindOverlapsRequest>,
+    ) -> Result<Response<FindOverlapsResponse>, Status> {
+        Err(Status::unimplemented("overlaps"))
+    }
+
+    async fn list_tasks(
+        &self,
+        request: Request<ListTasksRequest>,
+    ) -> Result<Response<ListTasksResponse>, Status> {
+        self.tasks(request).await
+    }
+}
+
+/// The date where the day ends last (UTC-12), as (year, month, day): by then a due date has passed everywhere.
+pub(super) fn today() -> (i32, i32, i32) {
+    let now = OffsetDateTime::now_utc() - time::Duration::hours(12);
+    (now.year(), u8::from(now.month()).into(), now.day().into())
 }
 
 /// Cuts a page so that it fits a message; answers the first position of what it left out.
@@ -234,7 +257,7 @@ fn agencies_only(mut filter: CaseFilter) -> Result<Vec<AgencyName>, Status> {
 }
 
 /// Callers who see the same may go on with each other's listings; others may not.
-fn viewer_key(viewer: &Viewer) -> String {
+pub(super) fn viewer_key(viewer: &Viewer) -> String {
     format!("{}/{:?}", viewer.agency.id(), viewer.reach)
 }
 

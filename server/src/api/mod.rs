@@ -19,6 +19,7 @@ mod registry;
 mod replay;
 mod serve;
 mod status;
+mod tasks;
 
 use std::sync::Arc;
 

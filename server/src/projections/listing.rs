@@ -8,8 +8,9 @@ use casebroker_proto::{names::AgencyName, v1};
 use prost::Message as _;
 
 use super::{
-    fold::{Statement, fold},
+    fold::fold,
     reader::{CaseReader, ReadError},
+    statement::Statement,
 };
 use crate::policy::Viewer;
 

@@ -9,16 +9,21 @@ use std::{
     sync::Arc,
 };
 
-use casebroker_proto::{names::CaseName, statement::StatementError, v1};
+use casebroker_proto::{
+    names::{AgencyName, CaseName},
+    statement::StatementError,
+    v1,
+};
 
 use super::{
-    fold::{Statement, fold, keep_visible, sees_case},
+    fold::fold,
     membership::Membership,
+    statement::{Statement, keep_visible, sees_case},
 };
 use crate::{
     journal::{JournalError, JournalReader, ReadLimit},
     policy::Viewer,
-    state::{CaseRecord, StateError, Store},
+    state::{CaseRecord, StateError, Store, Task},
 };
 
 /// Entries looked at to find one in place of a case that does not exist: updates of the registry are passed over.
@@ -113,6 +118,17 @@ impl CaseReader {
             self.sees(viewer, &decoy)?;
         }
         Err(ReadError::NoCase(name.clone()))
+    }
+
+    /// What an agency's tasks began with before a position, newest first, at most so many. Whether it may see them still is
+    /// another question.
+    pub fn tasks(
+        &self,
+        agency: &AgencyName,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Task>, ReadError> {
+        Ok(self.state.tasks(agency, before, limit)?)
     }
 
     /// The recorded entry at a position, if a viewer may see it. Updates of the registry are for every member.

@@ -2,10 +2,11 @@
 
 use casebroker_proto::names::{AgencyName, CaseName};
 
-use super::{Applied, CaseRecord, Effect, RequestId, StateError};
+use super::{Applied, CaseRecord, Effect, RequestId, StateError, Task, TaskKind};
 
-/// How far the store is. Value: [`encode_applied`].
-pub(super) const APPLIED: &[u8] = b"m/applied";
+/// How far the store is. Value: [`encode_applied`]. The number is that of the store's form: one of an earlier form does not
+/// have this key, and is built anew.
+pub(super) const APPLIED: &[u8] = b"m/applied/2";
 
 /// Next position that the store lacks, u64, big endian, and the log's root over everything before it: 40 bytes. The root
 /// says of which history it is.
@@ -52,6 +53,33 @@ pub(super) fn registry(position: u64) -> Vec<u8> {
     [REGISTRY, &position.to_be_bytes()].concat()
 }
 
+/// Begin of every [`task`] key of an agency.
+pub(super) fn tasks(agency: &AgencyName) -> Vec<u8> {
+    [b"t/", agency.id().as_bytes(), b"/"].concat()
+}
+
+/// `t/{agency}/{position, u64, big endian}{kind}` → [`encode_case`].
+pub(super) fn task(agency: &AgencyName, position: u64, kind: TaskKind) -> Vec<u8> {
+    [&tasks(agency)[..], &position.to_be_bytes(), &[kind as u8]].concat()
+}
+
+pub(super) fn decode_task(key: &[u8], value: &[u8]) -> Result<Task, StateError> {
+    let bad = || unknown(key);
+    let (rest, kind) = key.split_last_chunk::<1>().ok_or_else(bad)?;
+    let (_, position) = rest.split_last_chunk::<8>().ok_or_else(bad)?;
+    let case = std::str::from_utf8(value).ok();
+    Ok(Task {
+        position: u64::from_be_bytes(*position),
+        kind: TaskKind::from_byte(kind[0]).ok_or_else(bad)?,
+        case: case.and_then(|name| name.parse().ok()).ok_or_else(bad)?,
+    })
+}
+
+/// The name of a case, as text.
+pub(super) fn encode_case(case: &CaseName) -> Vec<u8> {
+    case.to_string().into_bytes()
+}
+
 /// Nine bytes a statement: position, u64, big endian, and effect.
 pub(super) fn encode_record(record: &CaseRecord) -> Vec<u8> {
     let mut value = Vec::with_capacity(record.statements.len() * 9);
@@ -72,6 +100,13 @@ pub(super) fn decode_record(key: &[u8], value: &[u8]) -> Result<CaseRecord, Stat
                 2 => Effect::Amended,
                 3 => Effect::Retracted,
                 4 => Effect::Released,
+                5 => Effect::Corroborated,
+                6 => Effect::Asked,
+                7 => Effect::Answered,
+                8 => Effect::Disputed,
+                9 => Effect::Resolved,
+                10 => Effect::Found,
+                11 => Effect::Declared,
                 _ => return Err(unknown(key)),
             };
             Ok((u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), effect))

@@ -112,6 +112,7 @@ pub fn kind_word(kind: Option<&Kind>) -> &'static str {
         Some(Kind::Finding(_)) => "finding",
         Some(Kind::Release(_)) => "release",
         Some(Kind::Retraction(_)) => "retraction",
+        Some(Kind::OverlapDeclaration(_)) => "overlap declaration",
         None => "unknown kind",
     }
 }
@@ -157,6 +158,7 @@ fn row(record: &StatementRecord) -> Vec<String> {
         Some(Kind::Finding(f)) => format!("{} findings", f.findings.len()),
         Some(Kind::Release(r)) => words::handling(r.handling.as_ref()),
         Some(Kind::Retraction(r)) => r.reason.clone(),
+        Some(Kind::OverlapDeclaration(d)) => d.reason.clone(),
         None => String::new(),
     };
     vec![
