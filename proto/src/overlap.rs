@@ -15,8 +15,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::{
     names::AgencyName,
     v1::{
-        CaseReport, EvidenceReference, Finding, Identifier, IdentifierKind, Item,
-        LaboratoryFinding, OverlapBasis, Statement, item::Goods, statement::Kind,
+        Case, CaseReport, EvidenceReference, Identifier, IdentifierKind, Item, LaboratoryFinding,
+        OverlapBasis, Statement, item::Goods, statement::Kind,
     },
 };
 
@@ -87,9 +87,12 @@ pub fn keys(maker: &AgencyName, statement: &Statement) -> Vec<Key> {
 /// corroboration or dispute is theirs: they report it as a case of their own, or name that case.
 pub fn marks(maker: &AgencyName, statement: &Statement) -> Vec<Mark> {
     match &statement.kind {
-        Some(Kind::Report(report)) => of_report(report.report.as_ref()),
-        Some(Kind::Amendment(amendment)) => of_report(amendment.report.as_ref()),
-        Some(Kind::Finding(finding)) => of_finding(finding, |_| true),
+        Some(Kind::Report(said)) => each_once(said.report.iter().flat_map(of_report)),
+        Some(Kind::Amendment(said)) => each_once(said.report.iter().flat_map(of_report)),
+        Some(Kind::Finding(said)) => {
+            let findings = said.findings.iter().filter_map(|f| f.finding.as_ref());
+            each_once(findings.flat_map(|finding| of_late_finding(finding, &said.evidence)))
+        }
         Some(Kind::EvidenceResponse(response)) => {
             let owner = statement.case.split("/cases/").next();
             match owner == Some(&maker.to_string()) {
@@ -101,50 +104,45 @@ pub fn marks(maker: &AgencyName, statement: &Statement) -> Vec<Mark> {
     }
 }
 
-fn of_report(report: Option<&CaseReport>) -> Vec<Mark> {
-    let Some(report) = report else {
-        return Vec::new();
-    };
+/// What a case has as it stands, each once; at most [`MAX_MARKS`]: what its report in force brings, findings that no amendment
+/// detached, and the owner's answers. What statements brought before, and the case has no more, is not among them.
+pub fn of_case(case: &Case) -> Vec<Mark> {
+    let report = case.report.iter().flat_map(of_report);
+    let findings = case.late_findings.iter().filter(|late| !late.detached);
+    let findings = findings
+        .filter_map(|late| Some((late.finding.as_ref()?, &late.evidence)))
+        .flat_map(|(finding, evidence)| of_late_finding(finding, evidence));
+    let requests = case.evidence_requests.iter();
+    let answers = requests
+        .filter(|request| request.addressee == case.owner)
+        .flat_map(|request| &request.answers)
+        .flat_map(|answer| &answer.evidence)
+        .filter_map(of_evidence);
+    each_once(report.chain(findings).chain(answers))
+}
+
+fn of_report(report: &CaseReport) -> Vec<Mark> {
     let evidence = report.evidence.iter().filter_map(of_evidence);
     let identifiers = report.identifiers.iter().filter_map(of_identifier);
     let items = report.items.iter();
-    let circumstances = items
-        .clone()
-        .flat_map(|item| of_circumstances(report, item));
+    let circumstances = items.clone();
+    let circumstances = circumstances.flat_map(|item| of_circumstances(report, item));
     let findings = items.flat_map(|item| &item.findings);
     let findings = findings.filter_map(of_laboratory_finding);
-    each_once(
-        evidence
-            .chain(identifiers)
-            .chain(circumstances)
-            .chain(findings),
-    )
+    let marks = evidence.chain(identifiers).chain(circumstances);
+    marks.chain(findings).collect()
 }
 
-/// What a finding brings about those items, counted from 1, that it is still about.
-pub fn of_finding(finding: &Finding, is_about: impl Fn(i32) -> bool) -> Vec<Mark> {
-    let about: Vec<_> = finding
-        .findings
+/// The number of a laboratory's report, and the evidence that the finding names.
+fn of_late_finding(finding: &LaboratoryFinding, evidence: &[EvidenceReference]) -> Vec<Mark> {
+    let named = evidence
         .iter()
-        .filter(|f| is_about(f.item))
-        .filter_map(|f| f.finding.as_ref())
-        .collect();
-    if about.is_empty() {
-        return Vec::new();
-    }
-    // Evidence that only findings about other items name goes with these.
-    let of_others = finding.findings.iter().filter(|f| !is_about(f.item));
-    let of_others = of_others.filter_map(|f| f.finding.as_ref());
-    let of_others: HashSet<_> = of_others.flat_map(|f| &f.evidence_ids).collect();
-    let named: HashSet<_> = about.iter().flat_map(|f| &f.evidence_ids).collect();
-    let is_left = |e: &&EvidenceReference| named.contains(&e.id) || !of_others.contains(&e.id);
-    let evidence = finding.evidence.iter().filter(is_left);
-    let evidence = evidence.filter_map(of_evidence);
-    each_once(evidence.chain(about.into_iter().filter_map(of_laboratory_finding)))
+        .filter(|e| finding.evidence_ids.contains(&e.id));
+    let evidence = named.filter_map(of_evidence);
+    evidence.chain(of_laboratory_finding(finding)).collect()
 }
 
-/// Each mark once, the first as written; at most [`MAX_MARKS`].
-pub fn each_once(marks: impl IntoIterator<Item = Mark>) -> Vec<Mark> {
+fn each_once(marks: impl IntoIterator<Item = Mark>) -> Vec<Mark> {
     let mut seen = HashSet::new();
     let new = |mark: &Mark| seen.insert((mark.basis, mark.form.clone()));
     marks.into_iter().filter(new).take(MAX_MARKS).collect()

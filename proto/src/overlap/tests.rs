@@ -2,8 +2,9 @@ use super::*;
 use crate::{
     google::r#type::Date,
     v1::{
-        Amendment, Corroboration, Digest, DigestAlgorithm, EvidenceResponse, ItemFinding, Place,
-        Quantity, Report, SubstanceIdentity, Unit,
+        Amendment, CaseEvidenceRequest, Corroboration, Digest, DigestAlgorithm, EvidenceAnswer,
+        EvidenceResponse, Finding, ItemFinding, LateFinding, Place, Quantity, Report,
+        SubstanceIdentity, Unit,
     },
 };
 
@@ -87,7 +88,7 @@ fn seized(day: i32, place: (&str, &str, &str), substance: &str, kilograms: &str)
 
 /// Whether two reports have a key in common; equal keys must be of equal marks.
 fn share(a: &CaseReport, b: &CaseReport) -> bool {
-    let (a, b) = (of_report(Some(a)), of_report(Some(b)));
+    let (a, b) = (of_report(a), of_report(b));
     let mut shared = false;
     for x in &a {
         for y in &b {
@@ -112,14 +113,14 @@ fn a_tracking_number_is_the_same_however_it_is_written() {
     for other in ["CP123456780CN", "CP123456789", ""] {
         assert!(!share(&written, &tracked(other)), "{other}");
     }
-    let marks = of_report(Some(&written));
+    let marks = of_report(&written);
     assert_eq!(marks[0].shown, "CP 123-456 789 CN");
 }
 
 #[test]
 fn what_is_no_number_joins_nothing() {
     for value in ["n/a", "unknown", "not known", "1", "12-34", "-"] {
-        assert!(of_report(Some(&tracked(value))).is_empty(), "{value}");
+        assert!(of_report(&tracked(value)).is_empty(), "{value}");
     }
     let kind = IdentifierKind::LaboratoryReportNumber;
     assert!(of_identifier(&identifier(kind, "pending", "Laboratory")).is_none());
@@ -199,14 +200,11 @@ fn circumstances_are_day_place_substance_and_quantity_together() {
         assert!(!share(&seizure, &other), "{why}");
     }
     let nowhere = seized(27, ("CA", "", ""), "carfentanil", "1");
-    assert!(
-        of_report(Some(&nowhere)).is_empty(),
-        "a country is too wide"
-    );
+    assert!(of_report(&nowhere).is_empty(), "a country is too wide");
     let mut pieces = seizure.clone();
     pieces.items[0].quantity.as_mut().unwrap().unit = Unit::Piece.into();
     assert!(!share(&seizure, &pieces));
-    let shown = &of_report(Some(&seizure))[0].shown;
+    let shown = &of_report(&seizure)[0].shown;
     assert_eq!(
         shown,
         "2016-06-27, Vancouver, CA-BC: Carfentanil, 1 kilogram"
@@ -243,8 +241,8 @@ fn a_substance_is_the_same_by_name_number_or_id() {
 }
 
 #[test]
-fn a_finding_brings_what_belongs_to_the_items_that_it_is_still_about() {
-    let item = |item, number: &str, evidence: &str| ItemFinding {
+fn a_finding_brings_its_number_and_evidence_until_it_is_detached() {
+    let found = |item, number: &str, evidence: &str| ItemFinding {
         item,
         finding: Some(LaboratoryFinding {
             evidence_ids: vec![evidence.into()],
@@ -252,26 +250,53 @@ fn a_finding_brings_what_belongs_to_the_items_that_it_is_still_about() {
         }),
     };
     let finding = Finding {
-        findings: vec![item(1, "R-1", "one"), item(2, "R-2", "two")],
+        findings: vec![found(1, "R-1", "one"), found(2, "R-2", "two")],
         evidence: vec![evidence("one", 1), evidence("two", 2), evidence("cover", 3)],
         ..Default::default()
     };
-    let shown = |keep: fn(i32) -> bool| -> Vec<String> {
-        let marks = of_finding(&finding, keep).into_iter();
+    let late = |n: usize, detached| LateFinding {
+        finding: finding.findings[n].finding.clone(),
+        evidence: vec![finding.evidence[n].clone()],
+        detached,
+        ..Default::default()
+    };
+    let shown = |marks: Vec<Mark>| -> Vec<String> {
+        let marks = marks.into_iter();
         marks.map(|m| m.shown.chars().take(3).collect()).collect()
     };
-    assert_eq!(shown(|_| true), ["010", "020", "030", "R-1", "R-2"]);
-    assert_eq!(shown(|item| item == 2), ["020", "030", "R-2"]);
-    assert!(shown(|_| false).is_empty());
+    let case = Case {
+        late_findings: vec![late(0, true), late(1, false)],
+        ..Default::default()
+    };
+    assert_eq!(shown(of_case(&case)), ["020", "R-2"]);
+    let laboratory = AgencyName::from_id("ca-lab").unwrap();
+    let said = marks(&laboratory, &statement(Kind::Finding(finding)));
     assert_eq!(
-        marks(
-            &AgencyName::from_id("ca-lab").unwrap(),
-            &statement(Kind::Finding(finding))
-        )
-        .len(),
-        5,
+        shown(said),
+        ["010", "R-1", "020", "R-2"],
         "whoever makes it"
     );
+}
+
+#[test]
+fn a_case_has_what_its_owner_answered_and_not_what_others_did() {
+    let request = |addressee: &str, byte| CaseEvidenceRequest {
+        addressee: addressee.into(),
+        answers: vec![EvidenceAnswer {
+            evidence: vec![evidence("a", byte)],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let case = Case {
+        owner: "agencies/us-dea".into(),
+        report: Some(tracked("CP123456789CN")),
+        evidence_requests: vec![request("agencies/us-dea", 1), request("agencies/us-cbp", 2)],
+        ..Default::default()
+    };
+    let marks = of_case(&case);
+    assert_eq!(marks.len(), 2);
+    assert_eq!(marks[1].shown, "01".repeat(32));
 }
 
 #[test]
@@ -311,15 +336,24 @@ fn each_mark_counts_once_and_their_number_is_limited() {
         ..tracked("CP123456789CN")
     };
     report.identifiers.push(report.identifiers[0].clone());
-    assert_eq!(of_report(Some(&report)).len(), 2);
+    let of_statement = |report: &CaseReport| {
+        let report = Some(report.clone());
+        marks(&owner(), &statement(Kind::Report(Report { report })))
+    };
+    assert_eq!(of_statement(&report).len(), 2);
     let findings = (0..2_000).map(|n| laboratory("Laboratory", &format!("R-{n}")));
     report.items = vec![Item {
         findings: findings.collect(),
         ..Default::default()
     }];
-    let marks = of_report(Some(&report));
+    let marks = of_statement(&report);
     assert_eq!(marks.len(), MAX_MARKS);
     assert_eq!(marks[0].basis, OverlapBasis::EvidenceDigest);
+    let case = Case {
+        report: Some(report),
+        ..Default::default()
+    };
+    assert_eq!(of_case(&case), marks);
 }
 
 #[test]
