@@ -57,9 +57,14 @@ impl Mark {
         Self { basis, form, shown }
     }
 
+    /// Equal for the same thing, and for nothing else.
+    pub fn identity(&self) -> (OverlapBasis, &[u8]) {
+        (self.basis, &self.form)
+    }
+
     /// Whether both are the same thing, however each is written.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.basis == other.basis && self.form == other.form
+        self.identity() == other.identity()
     }
 
     /// What it is looked up by.
