@@ -11,6 +11,7 @@ pub mod json;
 pub mod names;
 pub mod overlap;
 pub mod purpose;
+pub mod standard;
 pub mod statement;
 pub mod tlog;
 pub mod validation;

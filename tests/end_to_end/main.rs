@@ -15,6 +15,7 @@ mod reload;
 mod replay;
 mod revocation;
 mod secrets;
+mod statements;
 mod submit;
 mod tls;
 mod validation;

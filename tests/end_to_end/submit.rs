@@ -1,15 +1,8 @@
 //! A statement goes in, is recorded, is proven and comes back.
 
-use casebroker_proto::{
-    errors::Reason,
-    statement::decode_entry,
-    v1::{
-        Corroboration, Dispute, EvidenceRequest, EvidenceResponse, EvidenceResponseKind, Finding,
-        FindingResult, ItemFinding, LaboratoryFinding, Statement, Technique, Tlp, statement::Kind,
-    },
-};
+use casebroker_proto::{errors::Reason, statement::decode_entry};
 use casebroker_tests::{
-    CBP, DEA, FIRST, RCMP, Site,
+    CBP, DEA, FIRST, Site,
     caller::fields,
     cases,
     pki::spiffe,

@@ -7,6 +7,8 @@
 
 pub mod chemistry;
 pub mod countries;
+pub mod identity;
+pub mod measures;
 mod nearest;
 pub mod substances;
 pub mod units;

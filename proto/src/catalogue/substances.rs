@@ -166,7 +166,7 @@ fn index() -> &'static Index {
 }
 
 /// The form in which names are compared. Nothing is dropped: see the top of this file.
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     let typed = |c: char| {
         if matches!(c, '\u{2019}' | '\u{2032}') {
             '\''

@@ -1,7 +1,8 @@
 //! From statements to a case: a pure function, a step a statement.
 
 use casebroker_proto::{
-    catalogue::units::normalize,
+    catalogue::{measures::controls, units::normalize},
+    standard::assess,
     v1::{
         self, AttributionBasis, CaseReport, Corroboration, Dispute, EvidenceReference,
         EvidenceRequest, EvidenceRequestState, EvidenceResponse, EvidenceResponseKind, Finding,
@@ -72,6 +73,8 @@ pub fn finish(mut case: v1::Case) -> v1::Case {
         }
     }
     case.contested_origins = contested(&case);
+    case.assessment = Some(assess(&case));
+    case.controls = controls(&case);
     case
 }
 
