@@ -13,10 +13,10 @@ const MAX_GROUPS: usize = 1_000;
 const MAX_GROUP_MEMBERS: usize = 200;
 /// Longest `groups.toml`, bytes.
 const MAX_BYTES: u64 = 8 << 20;
-/// Longest display name, bytes.
-pub(super) /// Longest contact of a member, characters.
+/// Longest contact of a member, characters.
 const MAX_CONTACT_CHARS: usize = 200;
-const MAX_DISPLAY_NAME_BYTES: usize = 200;
+/// Longest display name, bytes.
+pub(super) const MAX_DISPLAY_NAME_BYTES: usize = 200;
 
 /// A group of agencies; its resource name is `groups/{id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]

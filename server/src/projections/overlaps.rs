@@ -60,6 +60,7 @@ impl CaseReader {
         self.history(viewer, name)?;
         let no_case = || ReadError::NoCase(name.clone());
         let side = self.side(name)?.ok_or_else(no_case)?;
+        let here = self.view(viewer, &side)?;
         let mut found = Overlaps::default();
         let (candidates, more) = self.candidates(name, &side.marks)?;
         found.truncated = more;
@@ -74,7 +75,7 @@ impl CaseReader {
                 continue;
             };
             bytes_read += other.bytes();
-            let Some(overlap) = self.told(viewer, &side, &other)? else {
+            let Some(overlap) = self.told(viewer, (&side, &here), &other)? else {
                 untold += 1;
                 continue;
             };
@@ -145,7 +146,7 @@ impl CaseReader {
     fn told(
         &self,
         viewer: &Viewer,
-        side: &Side,
+        (side, here): (&Side, &View<'_>),
         other: &Side,
     ) -> Result<Option<Overlap>, ReadError> {
         let shared = side.shared(other);
@@ -153,10 +154,8 @@ impl CaseReader {
             return Ok(None);
         }
         let id = self.overlap_id(side.first_position, other.first_position)?;
-        let here = self.view(viewer, side, &id)?;
-        let there = self.view(viewer, other, &id)?;
-        let sees = |mark: &&&Mark| here.has(mark) && there.has(mark);
-        let seen: Vec<&Mark> = shared.iter().filter(sees).copied().collect();
+        let there = self.view(viewer, other)?;
+        let seen = here.seen_in_both(&there, &shared);
         let may_know = viewer.agency == *side.name.agency()
             && side.allows_deconfliction()
             && other.allows_deconfliction();
@@ -169,7 +168,7 @@ impl CaseReader {
         let owners = [side.name.agency(), other.name.agency()];
         let verdicts = match owners.contains(&&viewer.agency) {
             true => [side.verdict(&id), other.verdict(&id)],
-            false => [here.verdict(), there.verdict()],
+            false => [here.verdict(&id), there.verdict(&id)],
         };
         let state = match side.case.retracted || other.case.retracted {
             true => OverlapState::Retracted,
@@ -179,10 +178,11 @@ impl CaseReader {
         let members = self.membership.now();
         let contact = members.member(agency).map(|member| member.contact.clone());
         let other_verdict = match named {
-            true => there.verdict(),
+            true => there.verdict(&id),
             false => OverlapVerdict::Unspecified,
         };
         Ok(Some(Overlap {
+            own_verdict: here.verdict(&id).into(),
             id,
             case: side.name.to_string(),
             other_case: named.then(|| other.name.to_string()).unwrap_or_default(),
@@ -190,7 +190,6 @@ impl CaseReader {
             other_contact: contact.unwrap_or_default(),
             matches: shown(&matches),
             state: state.into(),
-            own_verdict: here.verdict().into(),
             other_verdict: other_verdict.into(),
         }))
     }
@@ -222,10 +221,8 @@ fn newest(record: &CaseRecord) -> Vec<u64> {
     let newest = || record.statements.iter().rev();
     let report = newest().find(|(_, e)| matches!(e, Effect::Reported | Effect::Amended));
     let late = |effect| newest().filter(move |(_, e)| *e == effect).take(MAX_LATE);
-    let all = report
-        .into_iter()
-        .chain(late(Effect::Found))
-        .chain(late(Effect::Answered));
+    let late = late(Effect::Found).chain(late(Effect::Answered));
+    let all = report.into_iter().chain(late);
     all.map(|(position, _)| *position).collect()
 }
 
@@ -243,6 +240,3 @@ fn shown(marks: &[&Mark]) -> Vec<OverlapMatch> {
     }
     matches
 }
-
-#[cfg(test)]
-mod tests;

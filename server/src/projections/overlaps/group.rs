@@ -23,7 +23,8 @@ impl CaseReader {
         name: &CaseName,
     ) -> Result<Vec<String>, ReadError> {
         let told = |one: &Side, other: &Side| {
-            let told = self.told(viewer, one, other)?;
+            let here = self.view(viewer, one)?;
+            let told = self.told(viewer, (one, &here), other)?;
             let same = OverlapState::SameIncident;
             Ok(told.is_some_and(|told| !told.other_case.is_empty() && told.state() == same))
         };
@@ -77,7 +78,10 @@ impl CaseReader {
             }
             let id = self.overlap_id(side.first_position, holder.first_position)?;
             let record = self.state.case(&holder.case)?.unwrap_or_default();
-            let declared = record.statements.iter().any(|(_, e)| *e == Effect::Declared);
+            let declared = record
+                .statements
+                .iter()
+                .any(|(_, e)| *e == Effect::Declared);
             if !declared || !ids.contains(id.as_str()) {
                 continue;
             }

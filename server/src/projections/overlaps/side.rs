@@ -10,7 +10,7 @@ use casebroker_proto::{
 use prost::Message as _;
 
 use super::super::{
-    fold::fold,
+    fold::apply,
     reader::{CaseReader, ReadError},
     statement::Statement,
 };
@@ -31,8 +31,8 @@ pub(super) struct Side {
 /// What a viewer may see of a case.
 #[derive(Debug)]
 pub(super) struct View<'a> {
+    statements: Cow<'a, [Statement]>,
     marks: Cow<'a, [Mark]>,
-    verdict: OverlapVerdict,
 }
 
 impl Side {
@@ -70,14 +70,24 @@ impl Side {
 }
 
 impl View<'_> {
-    /// Whether the viewer may see a mark in it.
-    pub(super) fn has(&self, mark: &Mark) -> bool {
-        self.marks.iter().any(|known| known.is_same(mark))
+    /// Those of these marks that the viewer may see in both.
+    pub(super) fn seen_in_both<'m>(&self, other: &Self, marks: &[&'m Mark]) -> Vec<&'m Mark> {
+        let [here, there] = [self, other].map(|view| {
+            view.marks
+                .iter()
+                .map(Mark::identity)
+                .collect::<HashSet<_>>()
+        });
+        let seen = |mark: &&&Mark| {
+            let identity = mark.identity();
+            here.contains(&identity) && there.contains(&identity)
+        };
+        marks.iter().filter(seen).copied().collect()
     }
 
-    /// What the owner last said of the overlap, as far as the viewer may know.
-    pub(super) fn verdict(&self) -> OverlapVerdict {
-        self.verdict
+    /// What the owner last said of an overlap, as far as the viewer may know.
+    pub(super) fn verdict(&self, id: &str) -> OverlapVerdict {
+        verdict(&self.statements, id)
     }
 }
 
@@ -96,7 +106,7 @@ impl CaseReader {
         record: &CaseRecord,
     ) -> Result<Option<Side>, ReadError> {
         let statements = self.statements(&Viewer::of(name.agency()), record)?;
-        let Some(case) = fold(&statements) else {
+        let Some(case) = unjudged(&statements) else {
             return Ok(None);
         };
         Ok(Some(Side {
@@ -109,17 +119,12 @@ impl CaseReader {
         }))
     }
 
-    /// What a viewer may see of a case, and of what its owner said of an overlap.
-    pub(super) fn view<'a>(
-        &self,
-        viewer: &Viewer,
-        side: &'a Side,
-        id: &str,
-    ) -> Result<View<'a>, ReadError> {
+    /// What a viewer may see of a case.
+    pub(super) fn view<'a>(&self, viewer: &Viewer, side: &'a Side) -> Result<View<'a>, ReadError> {
         if viewer.agency == *side.name.agency() {
             return Ok(View {
+                statements: Cow::Borrowed(&side.statements),
                 marks: Cow::Borrowed(&side.marks),
-                verdict: side.verdict(id),
             });
         }
         let mut statements = Vec::new();
@@ -127,12 +132,21 @@ impl CaseReader {
             statements.clone_from(&side.statements);
             self.keep_visible(viewer, &mut statements);
         }
-        let case = fold(&statements);
+        let case = unjudged(&statements);
         Ok(View {
             marks: Cow::Owned(case.as_ref().map(of_case).unwrap_or_default()),
-            verdict: verdict(&statements, id),
+            statements: Cow::Owned(statements),
         })
     }
+}
+
+/// The case that these statements make, without what follows from it.
+fn unjudged(statements: &[Statement]) -> Option<v1::Case> {
+    let mut case = None;
+    for statement in statements {
+        apply(&mut case, statement);
+    }
+    case
 }
 
 fn verdict(statements: &[Statement], id: &str) -> OverlapVerdict {
