@@ -185,9 +185,9 @@ impl CaseService for Rooms {
 
     async fn find_overlaps(
         &self,
-        _request: Request<FindOverlapsRequest>,
+        request: Request<FindOverlapsRequest>,
     ) -> Result<Response<FindOverlapsResponse>, Status> {
-        Err(Status::unimplemented("overlaps"))
+        self.overlaps(request).await
     }
 
     async fn list_tasks(
@@ -220,7 +220,7 @@ fn fit(cases: &mut Vec<casebroker_proto::v1::Case>) -> Option<u64> {
     left_out
 }
 
-fn case_name(field: &str, name: &str) -> Result<CaseName, Status> {
+pub(super) fn case_name(field: &str, name: &str) -> Result<CaseName, Status> {
     name.parse().map_err(|e| status::invalid_field(field, e))
 }
 

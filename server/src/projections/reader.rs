@@ -14,6 +14,7 @@ use casebroker_proto::{
     statement::StatementError,
     v1,
 };
+use prost::Message as _;
 
 use super::{
     fold::fold,
@@ -67,7 +68,7 @@ pub enum ReadError {
 pub struct CaseReader {
     pub(super) journal: Arc<dyn JournalReader>,
     pub(super) state: Arc<Store>,
-    membership: Arc<Membership>,
+    pub(super) membership: Arc<Membership>,
     /// Chooses what is looked at in place of a case that does not exist; nobody outside can foretell it.
     decoys: RandomState,
 }
@@ -113,7 +114,7 @@ impl CaseReader {
             return self.statements(viewer, record);
         }
         // From here on a hidden case and a missing one cost two look-ups and two reads each.
-        let decoy = self.decoy(name)?;
+        let decoy = self.decoy(name, 0)?;
         if let (None, Some(decoy)) = (record, decoy) {
             self.sees(viewer, &decoy)?;
         }
@@ -173,8 +174,13 @@ impl CaseReader {
         let positions = record.statements.iter().map(|(position, _)| *position);
         let statements = positions.filter_map(|position| self.statement(position).transpose());
         let mut statements: Vec<_> = statements.collect::<Result<_, _>>()?;
-        keep_visible(viewer, &*self.membership.now(), &mut statements);
+        self.keep_visible(viewer, &mut statements);
         Ok(statements)
+    }
+
+    /// Keeps what is for a viewer of the statements of a case that it may see.
+    pub(super) fn keep_visible(&self, viewer: &Viewer, statements: &mut Vec<Statement>) {
+        keep_visible(viewer, &*self.membership.now(), statements);
     }
 
     /// Statements from `from` up to `to`, not including it, oldest first.
@@ -200,7 +206,7 @@ impl CaseReader {
     }
 
     /// Whether a viewer may see the case of a record. One read.
-    fn sees(&self, viewer: &Viewer, record: &CaseRecord) -> Result<bool, ReadError> {
+    pub(super) fn sees(&self, viewer: &Viewer, record: &CaseRecord) -> Result<bool, ReadError> {
         let Some(position) = record.handling_position() else {
             return Ok(false);
         };
@@ -209,10 +215,14 @@ impl CaseReader {
         Ok(in_force.is_some_and(|in_force| sees_case(viewer, &*groups, &in_force)))
     }
 
-    /// The record of some case, always the same for a name and a size of the log; `None` while the log is empty.
-    fn decoy(&self, name: &CaseName) -> Result<Option<CaseRecord>, ReadError> {
+    /// The record of some case, always the same for a name, a number and a size of the log; `None` while the log is empty.
+    pub(super) fn decoy(
+        &self,
+        name: &CaseName,
+        number: u64,
+    ) -> Result<Option<CaseRecord>, ReadError> {
         let size = self.journal.next_position();
-        let chance = self.decoys.hash_one(name);
+        let chance = self.decoys.hash_one((name, number));
         for step in 0..DECOY_ENTRIES.min(size) {
             let Some(position) = chance.wrapping_add(step).checked_rem(size) else {
                 break;
@@ -224,8 +234,18 @@ impl CaseReader {
         Ok(None)
     }
 
-    fn statement(&self, position: u64) -> Result<Option<Statement>, ReadError> {
+    pub(super) fn statement(&self, position: u64) -> Result<Option<Statement>, ReadError> {
         decode(position, &self.read(position)?)
+    }
+
+    /// The salt of an entry.
+    pub(super) fn salt(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
+        let decoded = v1::Entry::decode(self.read(position)?);
+        let bad = |e: prost::DecodeError| ReadError::Entry {
+            position,
+            source: StatementError::Payload(e.to_string()),
+        };
+        Ok(decoded.map_err(bad)?.salt)
     }
 
     fn read(&self, position: u64) -> Result<bytes::Bytes, ReadError> {

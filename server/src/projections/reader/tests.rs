@@ -81,6 +81,7 @@ fn stage(cases: &[(&str, usize)]) -> Stage {
                 case: case.clone(),
                 record: record.clone(),
                 tasks: Vec::new(),
+                keys: Vec::new(),
             }));
         }
     }
