@@ -185,7 +185,11 @@ impl CaseReader {
             own_verdict: here.verdict(&id).into(),
             id,
             case: side.name.to_string(),
-            other_case: named.then(|| other.name.to_string()).unwrap_or_default(),
+            other_case: if named {
+                other.name.to_string()
+            } else {
+                String::new()
+            },
             other_agency: agency.to_string(),
             other_contact: contact.unwrap_or_default(),
             matches: shown(&matches),
