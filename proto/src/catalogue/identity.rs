@@ -27,6 +27,29 @@ impl Resolution {
     }
 }
 
+/// The catalogue knows no substance by this text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the catalogue knows no substance `{text}`{}", hint(.suggestion))]
+pub struct UnknownSubstance {
+    /// What was looked for.
+    pub text: String,
+    /// Id and name of what was probably meant.
+    pub suggestion: Option<(&'static str, &'static str)>,
+}
+
+/// The substance with this id, name, synonym in any language, CAS number or InChIKey; else what was probably meant.
+pub fn find_substance(text: &str) -> Result<&'static Substance, UnknownSubstance> {
+    let text = text.trim();
+    substances::by_id(text)
+        .or_else(|| substances::by_name(text))
+        .or_else(|| substances::by_cas(text))
+        .or_else(|| substances::by_inchikey(&text.to_ascii_uppercase()))
+        .ok_or_else(|| UnknownSubstance {
+            text: text.to_owned(),
+            suggestion: substances::suggest(text).map(|s| (s.id.as_str(), s.name.as_str())),
+        })
+}
+
 /// Looks a substance up. The catalogue's id decides if it is given: it is the agency's own choice, and the CAS number beside it may
 /// be that of a salt. Otherwise everything that the catalogue knows of name, CAS number and InChIKey must mean one substance.
 pub fn resolve(identity: &SubstanceIdentity) -> Resolution {
@@ -87,6 +110,12 @@ pub fn name_of(identity: &SubstanceIdentity, resolution: Resolution) -> &str {
             .find(|text| !text.is_empty())
             .map_or("a substance without a name", String::as_str),
     }
+}
+
+fn hint(suggestion: &Option<(&str, &str)>) -> String {
+    suggestion.map_or_else(String::new, |(id, name)| {
+        format!("; did you mean {name} (`{id}`)?")
+    })
 }
 
 #[cfg(test)]
@@ -155,5 +184,29 @@ mod tests {
             &salt,
             &identity("", "Carfentanil", "1443-54-5", "")
         ));
+    }
+
+    #[test]
+    fn a_text_finds_its_substance_or_tells_the_nearest() {
+        for text in [
+            "carfentanil",
+            " Carfentanil ",
+            "卡芬太尼",
+            "59708-52-0",
+            "ydsdebizunnpob-uhfffaoysa-n",
+        ] {
+            assert_eq!(
+                find_substance(text).map(|s| s.id.as_str()),
+                Ok("carfentanil")
+            );
+        }
+        assert_eq!(
+            find_substance("Carfentanyl").unwrap_err().to_string(),
+            "the catalogue knows no substance `Carfentanyl`; did you mean Carfentanil (`carfentanil`)?"
+        );
+        assert_eq!(
+            find_substance("printer ink").unwrap_err().to_string(),
+            "the catalogue knows no substance `printer ink`"
+        );
     }
 }

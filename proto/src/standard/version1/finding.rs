@@ -120,12 +120,15 @@ pub(super) fn identified(item: &ItemFacts<'_>) -> Outcome {
             b.name
         ));
     }
-    Outcome::missing(match item.findings.len() {
-        0 => format!(
+    Outcome::missing(match (item.findings.len(), item.detached) {
+        (0, false) => format!(
             "{label} has no laboratory finding: send the laboratory's result as soon as there is one"
         ),
-        many => format!(
-            "{label} has no laboratory finding with the result IDENTIFIED among its {many}: send one, or amend what the item is"
+        (0, true) => format!(
+            "{label} has no laboratory finding since an amendment changed it: send the finding again if it is about these goods"
+        ),
+        _ => format!(
+            "{label} has no laboratory finding with the result IDENTIFIED: send one, or amend what the item is"
         ),
     })
 }
@@ -343,4 +346,25 @@ fn report_of(finding: &LaboratoryFinding) -> String {
         or(&finding.report_number, "without a number"),
         or(&finding.laboratory, "a laboratory without a name")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn categories_are_those_of_the_contract() {
+        for number in 0..100 {
+            let Ok(technique) = Technique::try_from(number) else {
+                continue;
+            };
+            let expected = match number {
+                1..20 => Some('A'),
+                20..40 => Some('B'),
+                40.. => Some('C'),
+                _ => None,
+            };
+            assert_eq!(category(technique), expected, "{technique:?}");
+        }
+    }
 }

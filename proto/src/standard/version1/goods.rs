@@ -21,6 +21,8 @@ pub(super) struct ItemFacts<'a> {
     pub(super) claimed: Option<(&'a SubstanceIdentity, Resolution)>,
     /// All findings that count: those of the report, then those that came later and are not detached.
     pub(super) findings: Vec<(&'a LaboratoryFinding, &'a [EvidenceReference])>,
+    /// True if a later amendment changed the item after a finding was made: that finding counts for nothing.
+    pub(super) detached: bool,
     /// The finding that the rules are held against.
     pub(super) best: Option<Examined<'a>>,
     /// The finding that says of the substance that it was not detected.
@@ -46,8 +48,10 @@ impl<'a> ItemFacts<'a> {
                 let own = item.findings.iter();
                 let own = own.map(|finding| (finding, facts.report.evidence.as_slice()));
                 let late = facts.case.late_findings.iter();
+                let late = late.filter(|late| late.item == number);
+                let detached = late.clone().any(|late| late.detached);
                 let late = late
-                    .filter(|late| late.item == number && !late.detached)
+                    .filter(|late| !late.detached)
                     .filter_map(|late| Some((late.finding.as_ref()?, late.evidence.as_slice())));
                 let findings: Vec<_> = own.chain(late).collect();
                 let (best, denial) = match claimed {
@@ -60,6 +64,7 @@ impl<'a> ItemFacts<'a> {
                     label: words::item(number, item, name),
                     claimed,
                     findings,
+                    detached,
                     best,
                     denial,
                 }

@@ -62,7 +62,7 @@ const ROWS: [Row; 10] = [
     Row {
         id: "incident-record",
         asks: "The report lists evidence of kind SEIZURE_RECORD or CUSTODY_RECORD.",
-        source: "ISO/IEC 17025:2017, 7.4 (handling of test items)",
+        source: "a rule of this standard; for the goods in a laboratory's hands ISO/IEC 17025:2017, 7.4",
         check: Check::Case(incident::record),
     },
     Row {
@@ -80,31 +80,31 @@ const ROWS: [Row; 10] = [
     Row {
         id: "laboratory-named",
         asks: "That finding names the laboratory and states its accreditation: ISO/IEC 17025, or none.",
-        source: "ISO/IEC 17025:2017, 7.8.2 (reports)",
+        source: "ISO/IEC 17025:2017, 7.8.2 (what a report states)",
         check: Check::Substance(finding::named),
     },
     Row {
         id: "laboratory-report",
         asks: "That finding names evidence of kind LAB_REPORT that is listed with it.",
-        source: "ISO/IEC 17025:2017, 7.8.2 (reports)",
+        source: "ISO/IEC 17025:2017, 7.8.2 (what a report states)",
         check: Check::Substance(finding::reported),
     },
     Row {
         id: "findings-agree",
         asks: "No finding on techniques that suffice says that the substance was not detected.",
-        source: SWGDRUG,
+        source: "a rule of this standard; SWGDRUG says of negative results only that they identify nothing",
         check: Check::Substance(finding::agree),
     },
     Row {
         id: "equipment-examination",
         asks: "The report lists evidence of kind EXAMINATION_RECORD for its equipment.",
-        source: IDS_FORM,
+        source: "a rule of this standard",
         check: Check::Equipment(goods::examined),
     },
     Row {
         id: "origin-basis",
         asks: "The country of origin rests on something else than the agency's statement, with evidence of a kind that shows it.",
-        source: IDS_FORM,
+        source: "the word as in the UNODC Individual Drug Seizures form, the bases a rule of this standard",
         check: Check::Origin(origin::basis),
     },
 ];

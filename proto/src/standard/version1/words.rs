@@ -45,6 +45,7 @@ fn amount(quantity: &Quantity) -> String {
         Qualifier::Nearly => "nearly ",
         Qualifier::AtLeast => "at least ",
     };
+    let one = quantity.value == "1";
     let unit = match quantity.unit() {
         Unit::Unspecified => "of an unknown unit",
         Unit::Gram => "g",
@@ -55,7 +56,9 @@ fn amount(quantity: &Quantity) -> String {
         Unit::Ounce => "oz",
         Unit::Litre => "L",
         Unit::Millilitre => "mL",
+        Unit::Tablet if one => "tablet",
         Unit::Tablet => "tablets",
+        Unit::Piece if one => "piece",
         Unit::Piece => "pieces",
     };
     format!("{qualifier}{} {unit}", clip(&quantity.value))
@@ -95,7 +98,12 @@ pub(super) fn evidence(kind: EvidenceKind) -> String {
 
 /// A technique: `mass spectrometry`.
 pub(super) fn technique(technique: Technique) -> String {
-    plain(technique.as_str_name(), "TECHNIQUE_")
+    match technique {
+        Technique::MacroscopicMicroscopicExamination => {
+            "macroscopic and microscopic examination".to_owned()
+        }
+        _ => plain(technique.as_str_name(), "TECHNIQUE_"),
+    }
 }
 
 /// Kinds of evidence as statements write them: `SHIPPING_DOCUMENT or IMAGE`.
