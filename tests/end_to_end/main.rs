@@ -9,6 +9,7 @@ mod deploy;
 mod idempotency;
 mod identity;
 mod log;
+mod overlaps;
 mod quotas;
 mod registry;
 mod reload;

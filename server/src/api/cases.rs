@@ -47,7 +47,9 @@ impl CaseService for Rooms {
         let name = case_name("name", &name)?;
         self.read(caller.clone(), move |rooms| {
             let as_of_position = rooms.cases.as_of(min_position)?;
-            let mut case = rooms.cases.case(&viewer(&caller.principal), &name)?;
+            let viewer = viewer(&caller.principal);
+            let mut case = rooms.cases.case(&viewer, &name)?;
+            case.same_incident_cases = rooms.cases.same_incident(&viewer, &name)?;
             set_overdue(&mut case, today());
             note.cases(1);
             Ok(Response::new(GetCaseResponse {

@@ -177,19 +177,15 @@ impl CaseReader {
         let agency = other.name.agency();
         let members = self.membership.now();
         let contact = members.member(agency).map(|member| member.contact.clone());
-        let other_verdict = match named {
-            true => there.verdict(&id),
-            false => OverlapVerdict::Unspecified,
+        let (other_case, other_verdict) = match named {
+            true => (other.name.to_string(), there.verdict(&id)),
+            false => (String::new(), OverlapVerdict::Unspecified),
         };
         Ok(Some(Overlap {
             own_verdict: here.verdict(&id).into(),
             id,
             case: side.name.to_string(),
-            other_case: if named {
-                other.name.to_string()
-            } else {
-                String::new()
-            },
+            other_case,
             other_agency: agency.to_string(),
             other_contact: contact.unwrap_or_default(),
             matches: shown(&matches),

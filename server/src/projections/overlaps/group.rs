@@ -9,7 +9,10 @@ use super::{
     super::reader::{CaseReader, ReadError},
     Side,
 };
-use crate::{policy::Viewer, state::Effect};
+use crate::{
+    policy::Viewer,
+    state::{CaseRecord, Effect},
+};
 
 /// Most cases of one group.
 pub const MAX_GROUP: usize = 100;
@@ -22,6 +25,11 @@ impl CaseReader {
         viewer: &Viewer,
         name: &CaseName,
     ) -> Result<Vec<String>, ReadError> {
+        // Most cases end here: one look-up.
+        let record = self.state.case(name)?.unwrap_or_default();
+        if !is_declared(&record) {
+            return Ok(Vec::new());
+        }
         let told = |one: &Side, other: &Side| {
             let here = self.view(viewer, one)?;
             let told = self.told(viewer, (one, &here), other)?;
@@ -37,9 +45,15 @@ impl CaseReader {
     /// The number of the incident that a case is about: the smallest first position of the cases that are the same incident,
     /// retracted ones left out. Counts count each number once. Whatever handling says: a number that counts tells no name.
     pub fn incident_id(&self, name: &CaseName) -> Result<u64, ReadError> {
-        let group = self.group(name, |_, _| Ok(true))?;
-        let first = group.iter().map(|side| side.first_position).min();
-        first.ok_or_else(|| ReadError::NoCase(name.clone()))
+        let record = self.state.case(name)?.unwrap_or_default();
+        let first = record.statements.first().map(|(position, _)| *position);
+        let mut first = first.ok_or_else(|| ReadError::NoCase(name.clone()))?;
+        if is_declared(&record) {
+            let group = self.group(name, |_, _| Ok(true))?;
+            let others = group.iter().map(|side| side.first_position);
+            first = others.fold(first, u64::min);
+        }
+        Ok(first)
     }
 
     /// The case and those that the owners' words join it with, over as many steps as it takes.
@@ -66,7 +80,6 @@ impl CaseReader {
     /// Cases outside the group so far that are the same incident as this one by the word of both owners.
     fn joined(&self, side: &Side, group: &[Side]) -> Result<Vec<Side>, ReadError> {
         let ids = side.taken_for_same();
-        // Most cases end here.
         if ids.is_empty() || side.case.retracted {
             return Ok(Vec::new());
         }
@@ -93,4 +106,10 @@ impl CaseReader {
         }
         Ok(joined)
     }
+}
+
+/// Whether the owner ever said something of an overlap.
+fn is_declared(record: &CaseRecord) -> bool {
+    let mut effects = record.statements.iter().map(|(_, effect)| *effect);
+    effects.any(|effect| effect == Effect::Declared)
 }
