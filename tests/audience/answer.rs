@@ -7,7 +7,10 @@ use casebroker_proto::{
     google::rpc,
     statement::{Thumbprint, decode_entry, thumbprint},
     tlog::Receipt,
-    v1::{Case, GetReceiptResponse, Statement, StatementRecord, statement::Kind},
+    v1::{
+        Case, CaseDispute, CaseEvidenceRequest, FindOverlapsResponse, GetReceiptResponse, Overlap,
+        Statement, StatementRecord, Task, statement::Kind, task::Detail,
+    },
 };
 use casebroker_tests::{FIRST, site::ORIGIN};
 use prost::Message as _;
@@ -45,6 +48,20 @@ pub enum Body {
     Cases {
         /// The cases.
         cases: Vec<Shown>,
+        /// Whether a token came along.
+        more: bool,
+    },
+    /// Overlaps.
+    Overlaps {
+        /// Without ids.
+        overlaps: Vec<Overlap>,
+        /// Whether there are more.
+        truncated: bool,
+    },
+    /// A page of tasks.
+    Tasks {
+        /// The tasks.
+        tasks: Vec<Task>,
         /// Whether a token came along.
         more: bool,
     },
@@ -91,7 +108,7 @@ impl fmt::Debug for Shown {
             case.name, case.revision, case.first_position, case.last_position, case.retracted
         )?;
         if f.alternate() {
-            write!(f, ", {:?}", case.report)?;
+            write!(f, ", {case:?}")?;
         }
         Ok(())
     }
@@ -129,7 +146,79 @@ pub fn case(book: &Book, mut case: Case) -> Shown {
     assert_eq!(case.create_time.take().as_ref(), Some(&first.record_time));
     assert_eq!(case.update_time.take().as_ref(), Some(&last.record_time));
     (case.first_position, case.last_position) = (first.id as u64, last.id as u64);
+    let name = |position: &mut u64| *position = book.name(*position);
+    case.provenance
+        .iter_mut()
+        .for_each(|p| name(&mut p.position));
+    case.late_findings
+        .iter_mut()
+        .for_each(|f| name(&mut f.position));
+    case.contested_origins
+        .iter_mut()
+        .for_each(|o| name(&mut o.position));
+    for said in &mut case.corroborations {
+        // A part may have been told of no case.
+        let line = book.line(said.position);
+        let kind = line.statement.kind.as_ref();
+        assert!(matches!(kind, Some(Kind::Corroboration(c)) if c.own_case == said.own_case));
+        said.own_case.clear();
+        said.findings.iter_mut().for_each(|f| name(&mut f.position));
+        name(&mut said.position);
+    }
+    for asked in &mut case.evidence_requests {
+        request(book, asked);
+    }
+    for objection in &mut case.disputes {
+        dispute(book, objection);
+    }
     Shown(case)
+}
+
+/// Overlaps of a case, without their ids, which must be those that the two first entries give.
+pub fn overlaps(book: &Book, answer: FindOverlapsResponse) -> Body {
+    let overlaps = answer.overlaps.into_iter();
+    Body::Overlaps {
+        overlaps: overlaps.map(|found| overlap(book, found)).collect(),
+        truncated: answer.truncated,
+    }
+}
+
+/// A task without positions, times and ids of overlaps.
+pub fn task(book: &Book, mut task: Task) -> Task {
+    task.position = book.name(task.position);
+    match &mut task.detail {
+        Some(Detail::EvidenceRequest(asked)) => request(book, asked),
+        Some(Detail::Dispute(objection)) => dispute(book, objection),
+        Some(Detail::Overlap(found)) => *found = overlap(book, std::mem::take(found)),
+        None => panic!("a task without detail"),
+    }
+    task
+}
+
+fn overlap(book: &Book, mut found: Overlap) -> Overlap {
+    if !found.other_case.is_empty() {
+        assert_eq!(found.id, book.overlap_id(&found.case, &found.other_case));
+    }
+    found.id.clear();
+    found
+}
+
+fn request(book: &Book, request: &mut CaseEvidenceRequest) {
+    let time = request.create_time.take();
+    assert_eq!(time, Some(book.line(request.position).record_time));
+    request.position = book.name(request.position);
+    for answer in &mut request.answers {
+        let time = answer.create_time.take();
+        assert_eq!(time, Some(book.line(answer.position).record_time));
+        answer.position = book.name(answer.position);
+    }
+}
+
+fn dispute(book: &Book, dispute: &mut CaseDispute) {
+    dispute.position = book.name(dispute.position);
+    if dispute.end_position != 0 {
+        dispute.end_position = book.name(dispute.end_position);
+    }
 }
 
 /// A statement by its index. It must say what this broker was told.

@@ -1,6 +1,6 @@
 //! Questions at random: about what the caller sees, what it does not see, what does not exist, and nonsense.
 
-use casebroker_proto::v1::{CaseFilter, ListCasesRequest, ListStatementsRequest};
+use casebroker_proto::v1::{CaseFilter, ListCasesRequest, ListStatementsRequest, ListTasksRequest};
 use casebroker_tests::cases;
 use rand::Rng as _;
 
@@ -14,11 +14,16 @@ use crate::{
 pub fn draw(world: &mut World, tokens: &[(By, Ask, Tokens)]) -> Query {
     let by = (world.pick(&AGENCIES), role(world));
     let ask = match world.rng.random_range(0..1_000) {
-        0..380 => Ask::Get {
+        0..250 => Ask::Get {
             name: name(world),
             ahead: ahead(world),
         },
-        380..560 => Ask::Statements {
+        250..360 => Ask::Overlaps {
+            case: name(world),
+            ahead: ahead(world),
+        },
+        360..420 => tasks(world),
+        420..560 => Ask::Statements {
             request: ListStatementsRequest {
                 case: name(world),
                 page_size: page_size(world),
@@ -63,7 +68,7 @@ pub fn draw(world: &mut World, tokens: &[(By, Ask, Tokens)]) -> Query {
 }
 
 /// Most callers are those who may read.
-fn role(world: &mut World) -> &'static str {
+pub fn role(world: &mut World) -> &'static str {
     match world.rng.random_range(0..100) {
         0..42 => ROLES[0],
         42..84 => ROLES[1],
@@ -119,6 +124,27 @@ fn page_size(world: &mut World) -> i32 {
     }
 }
 
+fn tasks(world: &mut World) -> Ask {
+    let kinds = match world.rng.random_range(0..10) {
+        0..4 => vec![],
+        4..9 => (0..world.rng.random_range(1..=3))
+            .map(|_| world.rng.random_range(1..=4))
+            .collect(),
+        _ => vec![world.pick(&[0, 5, -1])],
+    };
+    Ask::Tasks {
+        request: ListTasksRequest {
+            kinds,
+            show_done: world.rng.random(),
+            page_size: page_size(world),
+            ..Default::default()
+        },
+        ahead: ahead(world),
+        tokens: None,
+        pages: world.pick(&[1, 2, 40]),
+    }
+}
+
 fn listing(world: &mut World, by: By) -> Ask {
     let agencies = match world.rng.random_range(0..10) {
         0..4 => vec![],
@@ -171,7 +197,10 @@ fn reuse(world: &mut World, by: By, kept: &[(By, Ask, Tokens)]) -> Query {
     let by = match world.rng.random_range(0..5) {
         0 => by,
         1 => {
-            ask = listing(world, owner);
+            ask = match ask {
+                Ask::Tasks { .. } => tasks(world),
+                _ => listing(world, owner),
+            };
             owner
         }
         2 => {
@@ -182,7 +211,9 @@ fn reuse(world: &mut World, by: By, kept: &[(By, Ask, Tokens)]) -> Query {
         _ => owner,
     };
     match &mut ask {
-        Ask::Cases { tokens, .. } | Ask::Statements { tokens, .. } => *tokens = give,
+        Ask::Cases { tokens, .. } | Ask::Statements { tokens, .. } | Ask::Tasks { tokens, .. } => {
+            *tokens = give;
+        }
         _ => {}
     }
     Query { by, ask }

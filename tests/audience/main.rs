@@ -7,6 +7,7 @@
 
 mod answer;
 mod draw;
+mod life;
 mod model;
 mod query;
 mod side;
@@ -15,7 +16,10 @@ mod world;
 
 use std::{collections::BTreeMap, env, fmt::Debug, time::Instant};
 
-use casebroker_proto::v1::statement::Kind;
+use casebroker_proto::{
+    statement::Envelope,
+    v1::{Statement, statement::Kind},
+};
 use casebroker_tests::{Site, announce};
 use futures_util::{StreamExt as _, future::join_all, stream};
 use rand::Rng as _;
@@ -23,7 +27,7 @@ use rand::Rng as _;
 use answer::{Answer, Body, is_revision};
 use model::{GROUPS, Scope};
 use query::{Ask, Number, Query, Tokens};
-use side::{Parcel, Side};
+use side::{Declares, Parcel, Side};
 use world::{AGENCIES, By, ROLES, Step, World, callers, scopes};
 
 /// Things said before the questions begin.
@@ -31,6 +35,8 @@ const STEPS: usize = 750;
 /// Questions at once, and between two submissions.
 const AT_ONCE: usize = 12;
 const ROUND: usize = 40;
+/// Submissions of a round that must be refused.
+const PROBES: usize = 4;
 /// Tokens kept for use elsewhere.
 const TOKENS: usize = 64;
 
@@ -53,6 +59,10 @@ struct Tally {
     tokens: usize,
     submitted: usize,
     recorded: usize,
+    probes: usize,
+    probes_of_hidden: usize,
+    overlaps: usize,
+    tasks: usize,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,6 +97,10 @@ async fn no_answer_shows_or_is_changed_by_anything_outside_the_callers_audience(
     at_least(tally.pages, 50);
     at_least(tally.tokens, 100);
     at_least(tally.submitted, 50);
+    at_least(tally.probes, 15);
+    at_least(tally.probes_of_hidden, 60);
+    at_least(tally.overlaps, 60);
+    at_least(tally.tasks, 15);
 }
 
 impl Stage {
@@ -206,6 +220,10 @@ impl Stage {
         while left > 0 {
             self.submit(&mut tally).await;
             left -= 1;
+            for _ in 0..left.min(PROBES) {
+                self.probe(&mut tally).await;
+                left -= 1;
+            }
             let round: Vec<_> = (0..left.min(ROUND))
                 .map(|_| draw::draw(&mut self.world, &kept))
                 .collect();
@@ -244,17 +262,17 @@ impl Stage {
         } else {
             Number::Seen(self.world.rng.random())
         };
-        let parcel = whole(&self.world, &step);
+        let mut parcel = whole(&self.world, &step);
         let full_known = known.of(&self.full.book);
-        let full = [self.full.submit(&parcel, full_known).await];
+        let full = [self.full.submit(&mut parcel, full_known).await];
         tally.submitted += 1;
         tally.recorded += usize::from(step.id.is_some());
         for (scope, part) in &mut self.parts {
-            let Some(parcel) = told_to(&self.world, *scope, &step) else {
+            let Some(mut parcel) = told_to(&self.world, *scope, &step) else {
                 continue;
             };
             let known = known.of(&part.book);
-            let answer = part.submit(&parcel, known).await;
+            let answer = part.submit(&mut parcel, known).await;
             if *scope == Scope::of(by.0, by.1) {
                 let what = step.id.map(|id| &self.world.recorded[id].statement);
                 same(&self.world, by, &("Submit", what), &full, &[answer]);
@@ -262,12 +280,38 @@ impl Stage {
         }
     }
 
+    /// A submission that both brokers must refuse, and in the same words.
+    async fn probe(&mut self, tally: &mut Tally) {
+        let by = (self.world.pick(&AGENCIES), draw::role(&mut self.world));
+        let step = self.world.probe(by);
+        let scope = Scope::of(by.0, by.1);
+        let part = self.parts.get_mut(&scope).unwrap();
+        let mut parcels = [whole(&self.world, &step), whole(&self.world, &step)];
+        let full = self.full.submit(&mut parcels[0], 0).await;
+        let answer = part.submit(&mut parcels[1], 0).await;
+        let sent = (&step.declares, &parcels[0].envelope);
+        let said = decoded(sent.1);
+        same(
+            &self.world,
+            by,
+            &("Probe", said, sent.0),
+            &[full],
+            &[answer],
+        );
+        tally.probes += 1;
+        let case = decoded(sent.1).case;
+        let there = self.world.cases.contains_key(&case);
+        let officer = Scope::widest(by.0);
+        let hidden = there && self.world.visible(officer, &case).is_empty();
+        tally.probes_of_hidden += usize::from(hidden);
+    }
+
     fn count(&self, query: &Query, answers: &[Answer], tally: &mut Tally) {
         tally.pages += answers.len() - 1;
         let refused = matches!(answers[0].body, Body::Refused { .. });
         let scope = Scope::of(query.by.0, query.by.1);
         let case = match &query.ask {
-            Ask::Get { name, .. } => Some(name.as_str()),
+            Ask::Get { name, .. } | Ask::Overlaps { case: name, .. } => Some(name.as_str()),
             Ask::Statements { request, .. } => Some(request.case.as_str()),
             Ask::Receipt {
                 at: Number::Entry(id),
@@ -280,7 +324,17 @@ impl Stage {
         tally.hidden += usize::from(hidden);
         tally.seen += usize::from(!refused && there.is_some());
         tally.refused += usize::from(refused);
-        if let Ask::Cases { tokens, .. } | Ask::Statements { tokens, .. } = &query.ask {
+        for answer in answers {
+            match &answer.body {
+                Body::Overlaps { overlaps, .. } => tally.overlaps += overlaps.len(),
+                Body::Tasks { tasks, .. } => tally.tasks += tasks.len(),
+                _ => {}
+            }
+        }
+        if let Ask::Cases { tokens, .. }
+        | Ask::Statements { tokens, .. }
+        | Ask::Tasks { tokens, .. } = &query.ask
+        {
             tally.tokens += usize::from(tokens.is_some());
         }
     }
@@ -316,18 +370,35 @@ fn whole(world: &World, step: &Step) -> Parcel {
         by: step.by,
         envelope: step.envelope.clone(),
         recorded,
+        declares: declares(step, None),
     }
+}
+
+fn declares(step: &Step, stand_in: Option<(By, Statement)>) -> Option<Declares> {
+    let (statement, other) = step.declares.clone()?;
+    Some(Declares {
+        statement,
+        other,
+        stand_in,
+    })
+}
+
+fn decoded(envelope: &[u8]) -> Statement {
+    let envelope = Envelope::parse(envelope).unwrap();
+    envelope.decode().unwrap()
 }
 
 /// A step as the broker of a scope gets it: what the scope sees, and what its own agency sends in vain.
 fn told_to(world: &World, scope: Scope, step: &Step) -> Option<Parcel> {
     let Some(id) = step.id else {
-        return (step.by.0 == scope.agency).then(|| whole(world, step));
+        let sends = Scope::of(step.by.0, step.by.1) == scope;
+        return sends.then(|| whole(world, step));
     };
     let (statement, envelope) = world.told_to(scope, id)?;
     Some(Parcel {
         by: step.by,
         envelope,
         recorded: Some((id, statement)),
+        declares: declares(step, world.stand_in(scope, id)),
     })
 }

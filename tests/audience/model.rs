@@ -64,6 +64,31 @@ impl Marking {
     }
 }
 
+impl Marking {
+    /// Whether it names an agency, or everybody.
+    pub fn includes(&self, agency: &str) -> bool {
+        self.everybody || self.agencies.contains(agency)
+    }
+
+    /// Whether a statement so marked is for nobody whom the case is not for.
+    pub fn is_within(&self, maker: &str, case: &Self, owner: &str) -> bool {
+        let mut named = self.agencies.iter().map(String::as_str).chain([maker]);
+        case.everybody || !self.everybody && named.all(|a| a == owner || case.includes(a))
+    }
+}
+
+impl Told {
+    /// Whether it is for an agency, whoever may see the case.
+    pub fn is_for(&self, agency: &str, owner: &str) -> bool {
+        match &self.effect {
+            Effect::Retraction => true,
+            Effect::Revision(marking) | Effect::Release(marking) | Effect::Remark(marking) => {
+                agency == owner || agency == self.maker || marking.includes(agency)
+            }
+        }
+    }
+}
+
 /// What a recorded statement does to who sees its case.
 #[derive(Debug, Clone)]
 pub enum Effect {
@@ -73,6 +98,8 @@ pub enum Effect {
     Release(Marking),
     /// Shown to everybody who sees the case.
     Retraction,
+    /// Anything else that is said of a case: for those whom it is marked for, as far as they see the case.
+    Remark(Marking),
 }
 
 /// A statement of a case, as far as the rules look at it.
@@ -86,20 +113,12 @@ pub struct Told {
 
 /// Which of a case's statements, oldest first, a scope sees: one answer each.
 pub fn visible(scope: Scope, owner: &str, told: &[Told]) -> Vec<bool> {
-    let sees = |told: &Told| match &told.effect {
-        Effect::Retraction => true,
-        Effect::Revision(marking) | Effect::Release(marking) => {
-            scope.agency == owner
-                || !scope.own_only
-                    && (scope.agency == told.maker
-                        || marking.everybody
-                        || marking.agencies.contains(scope.agency))
-        }
+    let reaches = scope.agency == owner || !scope.own_only;
+    let sees = |told: &Told| {
+        matches!(told.effect, Effect::Retraction) || reaches && told.is_for(scope.agency, owner)
     };
-    let deciding = told
-        .iter()
-        .rev()
-        .find(|told| !matches!(told.effect, Effect::Retraction));
+    let decides = |told: &&Told| matches!(told.effect, Effect::Revision(_) | Effect::Release(_));
+    let deciding = told.iter().rev().find(decides);
     if !deciding.is_some_and(sees) {
         return vec![false; told.len()];
     }

@@ -3,8 +3,9 @@
 use casebroker_proto::{
     tlog::Checkpoint,
     v1::{
-        ConsistencyProof, GetCallerRequest, GetCaseRequest, GetCheckpointRequest,
-        GetConsistencyProofRequest, GetReceiptRequest, ListCasesRequest, ListStatementsRequest,
+        ConsistencyProof, FindOverlapsRequest, GetCallerRequest, GetCaseRequest,
+        GetCheckpointRequest, GetConsistencyProofRequest, GetReceiptRequest, ListCasesRequest,
+        ListStatementsRequest, ListTasksRequest,
     },
 };
 use casebroker_tests::{proof, site::ORIGIN};
@@ -66,6 +67,15 @@ pub enum Ask {
         tokens: Option<Tokens>,
         pages: usize,
     },
+    /// FindOverlaps.
+    Overlaps { case: String, ahead: Number },
+    /// ListTasks, so many pages.
+    Tasks {
+        request: ListTasksRequest,
+        ahead: Number,
+        tokens: Option<Tokens>,
+        pages: usize,
+    },
     /// GetReceipt.
     Receipt { at: Number, known: Number },
     /// GetCheckpoint.
@@ -105,7 +115,9 @@ pub async fn put(side: &Side, query: &Query) -> Answers {
     let caller = &side.callers[&query.by];
     let book = &side.book;
     let one = match &query.ask {
-        Ask::Cases { .. } | Ask::Statements { .. } => return put_listing(side, query).await,
+        Ask::Cases { .. } | Ask::Statements { .. } | Ask::Tasks { .. } => {
+            return put_listing(side, query).await;
+        }
         Ask::Get { name, ahead } => {
             let min_position = ahead.of(book);
             let request = GetCaseRequest {
@@ -116,6 +128,18 @@ pub async fn put(side: &Side, query: &Query) -> Answers {
             Answer::of(book, outcome, &[(min_position, "AHEAD")], |book, got| {
                 assert_eq!(got.as_of_position, book.size());
                 Body::Case(Box::new(answer::case(book, got.case.unwrap())))
+            })
+        }
+        Ask::Overlaps { case, ahead } => {
+            let min_position = ahead.of(book);
+            let request = FindOverlapsRequest {
+                case: case.clone(),
+                min_position,
+            };
+            let outcome = caller.cases().find_overlaps(request).await;
+            Answer::of(book, outcome, &[(min_position, "AHEAD")], |book, got| {
+                assert_eq!(got.as_of_position, book.size());
+                answer::overlaps(book, got)
             })
         }
         Ask::Receipt { at, known } => {
@@ -214,6 +238,12 @@ async fn put_listing(side: &Side, query: &Query) -> Answers {
         tokens,
         pages,
         ..
+    }
+    | Ask::Tasks {
+        ahead,
+        tokens,
+        pages,
+        ..
     }) = &query.ask
     else {
         unreachable!("asked only for listings")
@@ -240,6 +270,22 @@ async fn put_listing(side: &Side, query: &Query) -> Answers {
                     let statements = got.statements.into_iter();
                     Body::Statements {
                         statements: statements.map(|s| answer::statement(book, s)).collect(),
+                        more: !next.is_empty(),
+                    }
+                })
+            }
+            Ask::Tasks { request, .. } => {
+                let request = ListTasksRequest {
+                    min_position,
+                    page_token,
+                    ..request.clone()
+                };
+                let outcome = caller.cases().list_tasks(request).await;
+                Answer::of(book, outcome, &asked, |book, got| {
+                    next.clone_from(&got.next_page_token);
+                    let tasks = got.tasks.into_iter();
+                    Body::Tasks {
+                        tasks: tasks.map(|task| answer::task(book, task)).collect(),
                         more: !next.is_empty(),
                     }
                 })

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use casebroker_proto::{
     tlog::{Checkpoint, NoteVerifier},
-    v1::{RecordedStatement, Statement, SubmitRequest},
+    v1::{Entry, RecordedStatement, Statement, SubmitRequest, statement::Kind},
 };
 use casebroker_tests::{Broker, Caller, FIRST, Site, pki::Principal, proof};
+use prost::Message as _;
 use prost_types::Timestamp;
+use sha2::{Digest as _, Sha256};
 use tonic::{Response, Status};
 
 use crate::{
     answer::{Answer, Body},
+    life::NO_ID,
     world::By,
 };
 
@@ -28,7 +31,7 @@ pub struct Side {
 
 /// A recorded statement, at its position.
 pub struct Line {
-    /// Index of the statement in the world: its name in every broker's answers.
+    /// Index of the statement in the world: its name in every broker's answers. [`STAND_IN`] if it stands in for another.
     pub id: usize,
     /// As this broker got it.
     pub statement: Statement,
@@ -40,10 +43,27 @@ pub struct Line {
 pub struct Book {
     /// By position, from that of the first statement.
     pub lines: Vec<Line>,
+    /// Where statements of the world stand, by index.
+    positions: BTreeMap<usize, u64>,
+    /// Salt of the first entry of each case.
+    salts: BTreeMap<String, Vec<u8>>,
     /// Checkpoints seen, by size.
     pub checkpoints: Vec<Checkpoint>,
     /// Key of the log.
     pub key: NoteVerifier,
+}
+
+/// Index of what only one broker got, so that it knows what another statement is about. It must show nowhere.
+pub const STAND_IN: usize = usize::MAX;
+
+/// A declaration of an overlap, the id of which each broker chooses.
+pub struct Declares {
+    /// The statement, without it.
+    pub statement: Statement,
+    /// The other case.
+    pub other: String,
+    /// A report to submit first, in place of the other case.
+    pub stand_in: Option<(By, Statement)>,
 }
 
 /// Something to submit to one broker.
@@ -54,6 +74,8 @@ pub struct Parcel {
     pub envelope: Vec<u8>,
     /// Statement and index if it must be recorded; else it must be refused, or answered with an earlier entry.
     pub recorded: Option<(usize, Statement)>,
+    /// If it declares an overlap. The envelope is then made when it is submitted.
+    pub declares: Option<Declares>,
 }
 
 impl Side {
@@ -73,6 +95,8 @@ impl Side {
         Self {
             book: Book {
                 lines: Vec::new(),
+                positions: BTreeMap::new(),
+                salts: BTreeMap::new(),
                 checkpoints: Vec::new(),
                 key: site.log.clone(),
             },
@@ -83,9 +107,13 @@ impl Side {
     }
 
     /// Submits many, in order; one answer each.
-    pub async fn submit_all(&mut self, parcels: Vec<Parcel>) -> Vec<Answer> {
+    pub async fn submit_all(&mut self, mut parcels: Vec<Parcel>) -> Vec<Answer> {
         let mut answers = Vec::new();
-        for run in parcels.chunk_by(|a, b| a.by == b.by) {
+        // An overlap is known once both cases are recorded.
+        for run in parcels.chunk_by_mut(|a, b| a.by == b.by && b.declares.is_none()) {
+            if let Some(first) = run.first_mut() {
+                self.complete(first).await;
+            }
             let envelopes = run.iter().map(|parcel| parcel.envelope.clone()).collect();
             let outcomes = self.callers[&run[0].by].submit_all(envelopes).await;
             for (parcel, outcome) in run.iter().zip(outcomes.unwrap()) {
@@ -101,7 +129,8 @@ impl Side {
     }
 
     /// Submits one; `known` is the tree size that the caller says it knows.
-    pub async fn submit(&mut self, parcel: &Parcel, known: u64) -> Answer {
+    pub async fn submit(&mut self, parcel: &mut Parcel, known: u64) -> Answer {
+        let overlap = self.complete(parcel).await;
         let request = SubmitRequest {
             signed_statement: parcel.envelope.clone().into(),
             known_tree_size: known,
@@ -124,7 +153,40 @@ impl Side {
             }
             Response::from_parts(metadata, recorded, extensions)
         });
-        self.book.submitted(parcel, outcome, &[(known, "KNOWN")])
+        let mut answer = self.book.submitted(parcel, outcome, &[(known, "KNOWN")]);
+        if let (Some(overlap), Body::Refused { message, .. }) = (overlap, &mut answer.body) {
+            *message = message.replace(&overlap, "OVERLAP");
+        }
+        answer
+    }
+
+    /// Puts the id that this broker has for an overlap into a declaration; answers it.
+    async fn complete(&mut self, parcel: &mut Parcel) -> Option<String> {
+        let declares = parcel.declares.as_ref()?;
+        let case = &declares.statement.case;
+        let mut other = declares.other.clone();
+        if let Some((by, report)) = &declares.stand_in {
+            let caller = &self.callers[by];
+            let recorded = caller.submit(report).await.unwrap();
+            other.clone_from(&report.case);
+            let parcel = Parcel {
+                by: *by,
+                envelope: Vec::new(),
+                recorded: Some((STAND_IN, report.clone())),
+                declares: None,
+            };
+            self.book.take(&parcel, &recorded);
+        }
+        let id = self.book.overlap_id(case, &other);
+        let mut statement = declares.statement.clone();
+        if let Some(Kind::OverlapDeclaration(said)) = &mut statement.kind {
+            said.overlap.clone_from(&id);
+        }
+        parcel.envelope = self.callers[&parcel.by].sign(&statement);
+        if let Some((_, recorded)) = &mut parcel.recorded {
+            *recorded = statement;
+        }
+        Some(id)
     }
 }
 
@@ -145,10 +207,32 @@ impl Book {
         self.lines.get(at).expect("a position within the log")
     }
 
+    /// The name of what stands at a position: its index in the world.
+    pub fn name(&self, position: u64) -> u64 {
+        self.line(position).id as u64
+    }
+
     /// Where a statement stands.
     pub fn position(&self, id: usize) -> Option<u64> {
-        let at = self.lines.binary_search_by_key(&id, |line| line.id).ok()?;
-        Some(FIRST + at as u64)
+        self.positions.get(&id).copied()
+    }
+
+    /// The id of an overlap, as "projections" in the server says: of the salts of both first entries, in the order of the log.
+    pub fn overlap_id(&self, one: &str, other: &str) -> String {
+        let first = |case: &str| {
+            self.lines
+                .iter()
+                .position(|line| line.statement.case == case)
+        };
+        let (Some(a), Some(b)) = (first(one), first(other)) else {
+            return NO_ID.into();
+        };
+        let (first, second) = if a < b { (one, other) } else { (other, one) };
+        let mut hash = Sha256::new();
+        hash.update(b"casebroker.v1 overlap\0");
+        hash.update(&self.salts[first]);
+        hash.update(&self.salts[second]);
+        hex::encode(&hash.finalize()[..16])
     }
 
     fn submitted(
@@ -179,6 +263,12 @@ impl Book {
                     "what is refused takes no position"
                 );
                 assert!(!recorded.replayed);
+                self.positions.insert(*id, recorded.position);
+                let entry = Entry::decode(&*recorded.entry).unwrap();
+                let case = statement.case.clone();
+                self.salts
+                    .entry(case)
+                    .or_insert_with(|| entry.salt.to_vec());
                 self.lines.push(Line {
                     id: *id,
                     statement: statement.clone(),

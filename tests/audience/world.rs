@@ -12,18 +12,22 @@ use casebroker_proto::{
 use casebroker_tests::{CBP, DEA, RCMP, Site, cases};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
+use crate::life::Drawn;
 use crate::model::{Effect, GROUPS, Marking, Scope, Told, visible};
 
 /// The members.
 pub const AGENCIES: [&str; 6] = [DEA, CBP, RCMP, "gb-nca", "au-afp", "cn-nncc"];
+/// The one that lets others know of overlaps with its cases.
+const TALKATIVE: &str = "cn-nncc";
 /// Every role of a caller.
 pub const ROLES: [&str; 4] = ["system", "officer", "auditor", "operator"];
 /// Roles that submit.
 const MAKERS: [&str; 2] = ["system", "officer"];
 /// Case ids that every agency draws from, so that names collide.
 const CASE_IDS: u32 = 70;
-/// Digests and tracking numbers that all agencies share.
-const SHARED: u8 = 8;
+/// Digests, tracking numbers and quantities that all agencies share: so many that no one of them is in more cases than the
+/// index of overlaps keeps, as it keeps hidden ones too.
+const SHARED: u16 = 400;
 /// Draws before the world gives up finding a statement that fits.
 const DRAWS: usize = 1_000;
 
@@ -38,7 +42,10 @@ pub struct Recorded {
     pub statement: Statement,
     /// The same signed.
     pub envelope: Vec<u8>,
-    told: Told,
+    /// What the rules look at.
+    pub told: Told,
+    /// If it declares an overlap: the other case.
+    pub other: Option<String>,
 }
 
 /// Something to submit.
@@ -49,6 +56,8 @@ pub struct Step {
     pub envelope: Vec<u8>,
     /// Index among the recorded ones; `None` if it must be refused or is a repetition, and so leaves no trace.
     pub id: Option<usize>,
+    /// If it declares an overlap: the statement, which lacks the id that each broker has for that, and the other case.
+    pub declares: Option<(Statement, String)>,
 }
 
 /// All that was said, and the source of what will be.
@@ -63,6 +72,9 @@ pub struct World {
     pub cases: BTreeMap<String, Vec<usize>>,
     signers: BTreeMap<&'static str, Arc<Signer>>,
     requests: BTreeMap<&'static str, u64>,
+    /// Cases with a declared overlap: who sees them stays the same from then on, so that whoever sees the declaration and
+    /// not the other case never will.
+    settled: BTreeSet<String>,
 }
 
 impl World {
@@ -75,6 +87,7 @@ impl World {
             cases: BTreeMap::new(),
             signers: AGENCIES.map(|id| (id, site.signer(id))).into(),
             requests: BTreeMap::new(),
+            settled: BTreeSet::new(),
         }
     }
 
@@ -88,9 +101,9 @@ impl World {
     pub fn secret(&mut self, by: By) -> Step {
         let id = self.case_id();
         let mut report = self.report(by.0, &id);
-        report.handling = Some(cases::handling(Tlp::Red, &[by.0]));
+        report.handling = Some(marked(by.0, cases::handling(Tlp::Red, &[by.0])));
         let statement = self.numbered(by.0, cases::reporting(report));
-        self.record(by, statement)
+        self.record(by, (statement, None))
     }
 
     /// The next thing that somebody submits. While brokers that got only a part are in use, it must not take from anybody
@@ -99,15 +112,21 @@ impl World {
         for _ in 0..DRAWS {
             let kind = self.rng.random_range(0..100);
             let drawn = match kind {
-                0..42 => self.new_case(by.0),
-                42..66 => self.amendment(by.0),
-                66..71 => self.retraction(by.0),
-                71..76 => self.release(by.0),
+                0..25 => self.new_case(by.0),
+                25..38 => self.amendment(by.0),
+                38..39 => self.retraction(by.0),
+                39..44 => self.release(by.0),
+                44..90 => {
+                    let case = self.any_case();
+                    let drawn = self.remark(by.0, &case);
+                    let good = self.accepts(by, &drawn) == Some(true);
+                    (good && self.stands_alone(by, &drawn.0)).then_some(drawn)
+                }
                 _ => return self.noise(by),
             };
-            let Some(statement) = drawn else { continue };
-            if !keeps_sight || self.keeps_sight(by, &statement) {
-                return self.record(by, statement);
+            let Some(drawn) = drawn else { continue };
+            if !keeps_sight || self.keeps_sight(by, &drawn.0) {
+                return self.record(by, drawn);
             }
         }
         panic!("{by:?} found nothing to say in {DRAWS} draws")
@@ -138,7 +157,8 @@ impl World {
     }
 
     /// A recorded statement as the broker of a scope gets it; `None` if it does not. The envelope is the same, except where
-    /// earlier revisions of the case are hidden: then the first to be seen is the report, and the others count from there.
+    /// earlier revisions of the case are hidden: then the first to be seen is the report, and the others count from there; and
+    /// where a corroboration names a case that the scope does not see.
     pub fn told_to(&self, scope: Scope, id: usize) -> Option<(Statement, Vec<u8>)> {
         let recorded = &self.recorded[id];
         let seen = self.visible(scope, &recorded.statement.case);
@@ -151,10 +171,11 @@ impl World {
         let all_before = revisions(&self.cases[&recorded.statement.case]);
         let mut statement = recorded.statement.clone();
         let same = before == all_before || !self.is_revision(id);
-        if same {
+        statement = self.without_hidden_case(scope, id, statement);
+        if same && statement == recorded.statement {
             return Some((statement, recorded.envelope.clone()));
         }
-        if let Some(Kind::Amendment(mut amendment)) = statement.kind {
+        if !same && let Some(Kind::Amendment(mut amendment)) = statement.kind {
             statement.kind = Some(if before == 0 {
                 Kind::Report(Report {
                     report: amendment.report,
@@ -168,12 +189,72 @@ impl World {
         Some((statement, envelope))
     }
 
-    fn is_revision(&self, id: usize) -> bool {
+    /// Something that the rules refuse, about a case that the caller may not see, or that is not there, or that it does see.
+    pub fn probe(&mut self, by: By) -> Step {
+        for _ in 0..DRAWS {
+            let case = match self.rng.random_range(0..10) {
+                0 => cases::name(self.pick(&AGENCIES), &self.case_id()),
+                _ => self.any_case(),
+            };
+            let drawn = self.remark(by.0, &case);
+            if self.accepts(by, &drawn) == Some(false) {
+                return Step {
+                    by,
+                    envelope: self.sign(by.0, &drawn.0),
+                    id: None,
+                    declares: drawn.1.map(|other| (drawn.0, other)),
+                };
+            }
+        }
+        panic!("{by:?} may say everything")
+    }
+
+    /// What a broker of a scope needs to know an overlap that the scope sees a declaration of and not the other case: a case
+    /// of the same owner, for nobody in the scope, that shares a tracking number and nothing else.
+    pub fn stand_in(&self, scope: Scope, id: usize) -> Option<(By, Statement)> {
+        let recorded = &self.recorded[id];
+        let other = recorded.other.as_ref()?;
+        if !self.visible(scope, other).is_empty() {
+            return None;
+        }
+        let case = &recorded.statement.case;
+        let agency = AGENCIES.into_iter().find(|a| *a == owner(other))?;
+        let mut report = cases::report(agency, &format!("stand-in-{id}"));
+        report.evidence.clear();
+        report.items[0].findings.clear();
+        report.route = None;
+        report.items[0].quantity.as_mut()?.value = format!("9{id}");
+        let revision = self.cases[case]
+            .iter()
+            .rev()
+            .find(|id| self.is_revision(**id))?;
+        let said = revised(&self.recorded[*revision].statement)?;
+        report.identifiers.clone_from(&said.identifiers);
+        let handling = cases::handling(Tlp::Red, &[agency, owner(case)]);
+        report.handling = Some(marked("a quiet one", handling));
+        Some(((agency, "system"), cases::reporting(report)))
+    }
+
+    /// See [`Self::told_to`].
+    fn without_hidden_case(&self, scope: Scope, id: usize, mut statement: Statement) -> Statement {
+        if let Some(Kind::Corroboration(said)) = &mut statement.kind
+            && !said.own_case.is_empty()
+        {
+            let seen = self.visible(scope, &said.own_case);
+            if !seen.iter().any(|other| *other < id) {
+                said.own_case.clear();
+            }
+        }
+        statement
+    }
+
+    /// Whether it reports or amends a case.
+    pub fn is_revision(&self, id: usize) -> bool {
         matches!(self.recorded[id].told.effect, Effect::Revision(_))
     }
 
     /// The handling in force of a case.
-    fn in_force(&self, case: &str) -> Handling {
+    pub fn in_force(&self, case: &str) -> Handling {
         let statements = self.cases[case].iter().rev();
         let mut handlings =
             statements.filter_map(|id| deciding_handling(&self.recorded[*id].statement));
@@ -196,7 +277,7 @@ impl World {
         self.cases.keys().nth(n).unwrap().clone()
     }
 
-    fn record(&mut self, by: By, statement: Statement) -> Step {
+    fn record(&mut self, by: By, (statement, other): Drawn) -> Step {
         let id = self.recorded.len();
         let envelope = self.sign(by.0, &statement);
         let case = statement.case.clone();
@@ -204,13 +285,18 @@ impl World {
             by,
             told: told(by, &statement),
             envelope: envelope.clone(),
-            statement,
+            statement: statement.clone(),
+            other: other.clone(),
         });
+        if let Some(other) = &other {
+            self.settled.extend([case.clone(), other.clone()]);
+        }
         self.cases.entry(case).or_default().push(id);
         Step {
             by,
             envelope,
             id: Some(id),
+            declares: other.map(|other| (statement, other)),
         }
     }
 
@@ -228,40 +314,43 @@ impl World {
         })
     }
 
-    fn new_case(&mut self, agency: &'static str) -> Option<Statement> {
+    fn new_case(&mut self, agency: &'static str) -> Option<Drawn> {
         let id = self.case_id();
         let free = !self.cases.contains_key(&cases::name(agency, &id));
         free.then(|| {
             let report = self.report(agency, &id);
-            self.numbered(agency, cases::reporting(report))
+            (self.numbered(agency, cases::reporting(report)), None)
         })
     }
 
-    fn amendment(&mut self, agency: &'static str) -> Option<Statement> {
+    fn amendment(&mut self, agency: &'static str) -> Option<Drawn> {
         let (case, statements) = self.own_case(agency, false)?;
         let report = self.report(agency, case.rsplit('/').next()?);
+        if self.settled.contains(&case) {
+            return None;
+        }
         let statement = cases::amending(report, i32::try_from(statements).unwrap());
-        Some(self.numbered(agency, statement))
+        Some((self.numbered(agency, statement), None))
     }
 
-    fn retraction(&mut self, agency: &'static str) -> Option<Statement> {
+    fn retraction(&mut self, agency: &'static str) -> Option<Drawn> {
         let (case, _) = self.own_case(agency, false)?;
         let statement = Statement {
             handling: Some(self.in_force(&case)),
             ..cases::retracting(&case)
         };
-        Some(self.numbered(agency, statement))
+        Some((self.numbered(agency, statement), None))
     }
 
     /// Whoever sees the case now, and some more.
-    fn release(&mut self, agency: &'static str) -> Option<Statement> {
+    fn release(&mut self, agency: &'static str) -> Option<Drawn> {
         let (case, _) = self.own_case(agency, false)?;
         let mut handling = self.in_force(&case);
-        if handling.audience.is_empty() {
+        if handling.audience.is_empty() || self.settled.contains(&case) {
             return None;
         }
         if self.rng.random_bool(0.2) {
-            handling = cases::handling(Tlp::Green, &[]);
+            handling = marked(agency, cases::handling(Tlp::Green, &[]));
         } else {
             for name in self.handling(agency).audience {
                 if !handling.audience.contains(&name) {
@@ -274,14 +363,13 @@ impl World {
             ..Default::default()
         };
         let statement = cases::statement(&case, Kind::Release(release));
-        Some(self.numbered(agency, statement))
+        Some((self.numbered(agency, statement), None))
     }
 
     /// Something that no broker records.
     fn noise(&mut self, by: By) -> Step {
-        let agency = by.0;
         let envelope = loop {
-            if let Some(envelope) = self.refusable(agency) {
+            if let Some(envelope) = self.refusable(by) {
                 break envelope;
             }
         };
@@ -289,10 +377,12 @@ impl World {
             by,
             envelope,
             id: None,
+            declares: None,
         }
     }
 
-    fn refusable(&mut self, agency: &'static str) -> Option<Vec<u8>> {
+    fn refusable(&mut self, by: By) -> Option<Vec<u8>> {
+        let agency = by.0;
         let other = self.pick(&AGENCIES);
         let id = self.case_id();
         let statement = match self.rng.random_range(0..10) {
@@ -331,7 +421,7 @@ impl World {
             }
             // One's own request id for something else.
             8 => {
-                let used = self.own_statement(agency)?;
+                let used = self.own_statement(by)?;
                 let request_id = self.recorded[used].statement.request_id.clone();
                 let statement = cases::reporting(self.report(agency, &id));
                 let statement = Statement {
@@ -342,7 +432,7 @@ impl World {
             }
             // The same again: answered with the same entry.
             9 => {
-                let used = self.own_statement(agency)?;
+                let used = self.own_statement(by)?;
                 let statement = self.recorded[used].statement.clone();
                 return Some(self.sign(agency, &statement));
             }
@@ -356,18 +446,22 @@ impl World {
         Some(envelope)
     }
 
-    fn own_statement(&mut self, agency: &str) -> Option<usize> {
-        let own: Vec<_> = (0..self.recorded.len())
-            .filter(|id| self.recorded[*id].by.0 == agency)
-            .collect();
+    /// A statement about one's own case: whoever lost sight of a case that it spoke about has the receipt of that still.
+    fn own_statement(&mut self, (agency, _): By) -> Option<usize> {
+        let own = |id: &usize| {
+            let recorded = &self.recorded[*id];
+            let own = recorded.by.0 == agency && owner(&recorded.statement.case) == agency;
+            own && recorded.other.is_none()
+        };
+        let own: Vec<_> = (0..self.recorded.len()).filter(own).collect();
         own.choose(&mut self.rng).copied()
     }
 
     /// An own case and its number of revisions.
     fn own_case(&mut self, agency: &str, retracted: bool) -> Option<(String, usize)> {
         let ends = |ids: &Vec<usize>| {
-            let last = ids.last().map(|id| &self.recorded[*id].told.effect);
-            matches!(last, Some(Effect::Retraction)) == retracted
+            let mut effects = ids.iter().map(|id| &self.recorded[*id].told.effect);
+            effects.any(|effect| matches!(effect, Effect::Retraction)) == retracted
         };
         let own: Vec<_> = self
             .cases
@@ -381,25 +475,33 @@ impl World {
         own.choose(&mut self.rng).cloned()
     }
 
-    fn report(&mut self, agency: &str, id: &str) -> CaseReport {
+    /// A report that has something in common with those of others, and more with those of the same id.
+    pub fn report(&mut self, agency: &str, id: &str) -> CaseReport {
         let mut report = cases::report(agency, id);
         report.title = format!("Parcel {}", self.rng.random_range(0..1_000_000));
         for evidence in &mut report.evidence {
-            let byte = self.rng.random_range(0..SHARED);
+            let mut value = vec![7; 32];
+            value[..2].copy_from_slice(&self.rng.random_range(0..SHARED).to_be_bytes());
             let digest = evidence.digest.take().unwrap_or_default();
-            evidence.digest = Some(Digest {
-                value: vec![byte; 32],
-                ..digest
-            });
+            evidence.digest = Some(Digest { value, ..digest });
         }
         for identifier in &mut report.identifiers {
             identifier.value = format!("CP{}CN", self.rng.random_range(0..SHARED));
+        }
+        if let Some(quantity) = &mut report.items[0].quantity {
+            quantity.value = self.rng.random_range(1..=SHARED).to_string();
         }
         report.handling = Some(self.handling(agency));
         report
     }
 
-    fn handling(&mut self, agency: &str) -> Handling {
+    /// A handling of a new case.
+    pub fn handling(&mut self, agency: &str) -> Handling {
+        let handling = self.audience(agency);
+        marked(agency, handling)
+    }
+
+    fn audience(&mut self, agency: &str) -> Handling {
         let any = [
             Tlp::Clear,
             Tlp::Green,
@@ -427,7 +529,7 @@ impl World {
     }
 
     /// Gives a statement the agency's next request id. All agencies count alike, so the ids collide.
-    fn numbered(&mut self, agency: &'static str, statement: Statement) -> Statement {
+    pub fn numbered(&mut self, agency: &'static str, statement: Statement) -> Statement {
         let next = self.requests.entry(agency).or_default();
         *next += 1;
         let bytes = u128::from(*next).to_be_bytes();
@@ -464,23 +566,39 @@ pub fn owner(case: &str) -> &str {
 
 fn told(by: By, statement: &Statement) -> Told {
     let marking = deciding_handling(statement).map(Marking::of);
+    let own = statement.handling.as_ref().map(Marking::of);
     Told {
         maker: by.0,
         effect: match (&statement.kind, marking) {
             (Some(Kind::Release(_)), Some(marking)) => Effect::Release(marking),
             (_, Some(marking)) => Effect::Revision(marking),
-            (_, None) => Effect::Retraction,
+            (Some(Kind::Retraction(_)), None) => Effect::Retraction,
+            (_, None) => Effect::Remark(own.expect("a handling")),
         },
+    }
+}
+
+/// All agencies but one forbid to tell of their cases' overlaps. So of two owners one does, and who may not see a case is told
+/// nothing of it: to others it would be told that there is one, and by whom, which is the one exception from the rule here.
+fn marked(agency: &str, handling: Handling) -> Handling {
+    Handling {
+        no_deconfliction: agency != TALKATIVE,
+        ..handling
+    }
+}
+
+fn revised(statement: &Statement) -> Option<&CaseReport> {
+    match &statement.kind {
+        Some(Kind::Report(report)) => report.report.as_ref(),
+        Some(Kind::Amendment(amendment)) => amendment.report.as_ref(),
+        _ => None,
     }
 }
 
 /// The handling that a statement puts in force for its case.
 fn deciding_handling(statement: &Statement) -> Option<&Handling> {
-    let report = match &statement.kind {
-        Some(Kind::Report(report)) => report.report.as_ref(),
-        Some(Kind::Amendment(amendment)) => amendment.report.as_ref(),
-        Some(Kind::Release(release)) => return release.handling.as_ref(),
-        _ => None,
-    };
-    report?.handling.as_ref()
+    match &statement.kind {
+        Some(Kind::Release(release)) => release.handling.as_ref(),
+        _ => revised(statement)?.handling.as_ref(),
+    }
 }
