@@ -22,8 +22,8 @@ pub fn draw(world: &mut World, tokens: &[(By, Ask, Tokens)]) -> Query {
             case: name(world),
             ahead: ahead(world),
         },
-        360..420 => tasks(world),
-        420..560 => Ask::Statements {
+        360..385 => tasks(world),
+        385..560 => Ask::Statements {
             request: ListStatementsRequest {
                 case: name(world),
                 page_size: page_size(world),

@@ -74,8 +74,9 @@ async fn no_answer_shows_or_is_changed_by_anything_outside_the_callers_audience(
     let begin = Instant::now();
     let mut stage = Stage::set(seed).await;
     announce(&format!(
-        "audience: {} statements about {} cases, of which the agencies see {:?}, after {:.1} s",
+        "audience: {} statements {:?} about {} cases, of which the agencies see {:?}, after {:.1} s",
         stage.world.recorded.len(),
+        stage.world.kinds(),
         stage.world.cases.len(),
         stage
             .parts

@@ -146,6 +146,17 @@ impl World {
             .collect()
     }
 
+    /// How often each kind of statement was recorded.
+    pub fn kinds(&self) -> BTreeMap<String, usize> {
+        let mut kinds = BTreeMap::new();
+        for recorded in &self.recorded {
+            let kind = format!("{:?}", recorded.statement.kind.as_ref().unwrap());
+            let name = kind.split('(').next().unwrap_or_default();
+            *kinds.entry(name.to_owned()).or_default() += 1;
+        }
+        kinds
+    }
+
     /// Number of cases of these owners, or of all if there are none, that a scope sees.
     pub fn listed(&self, scope: Scope, owners: &[String]) -> usize {
         let wanted =

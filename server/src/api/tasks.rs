@@ -1,6 +1,6 @@
 //! What waits for an agency: `CaseService.ListTasks`.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::VecDeque};
 
 use casebroker_proto::{
     names::CaseName,
@@ -27,8 +27,10 @@ use crate::{
 
 /// Entries of the index that one page looks at.
 const SCAN_TASKS: usize = 1_000;
-/// Cases that one page holds against those that they share something with.
+/// Cases with overlaps on one page.
 const MOST_COMPARED: usize = 50;
+/// Entries of the index that are looked at before another listing has its turn.
+const SLICE_MARKS: usize = 50;
 
 impl Rooms {
     pub(super) async fn tasks(
@@ -44,60 +46,83 @@ impl Rooms {
         let key = binding(&[b"tasks", &wanted.key(), viewer_key(&viewer).as_bytes()]);
         let token = Token::open(&request.page_token, &key)?;
         let _share = self.quotas.scan(&caller.principal.agency).await;
-        self.scan(move |rooms| {
-            let newest = rooms.cases.as_of(request.min_position)?;
-            let as_of = token.map_or(newest, |token| token.as_of.min(newest));
-            let before = token.map_or(as_of, |token| token.next.min(as_of));
-            let page = rooms.page_of_tasks(&viewer, &wanted, before, page_size)?;
-            note.cases(page.tasks.len());
-            let next_page_token = page
-                .next
-                .map(|next| Token { next, as_of }.seal(&key))
-                .unwrap_or_default();
-            Ok(Response::new(ListTasksResponse {
-                tasks: page.tasks,
-                next_page_token,
-                as_of_position: as_of,
-            }))
-        })
-        .await
+        let mut gathering = self
+            .scan(move |rooms| {
+                let newest = rooms.cases.as_of(request.min_position)?;
+                let as_of = token.map_or(newest, |token| token.as_of.min(newest));
+                let before = token.map_or(as_of, |token| token.next.min(as_of));
+                rooms.begin_tasks(viewer, wanted, (before, as_of), page_size)
+            })
+            .await?;
+        // A little at a time: whoever asks for less does not wait for the whole.
+        while !gathering.marks.is_empty() {
+            gathering = self.scan(move |rooms| rooms.gather(gathering)).await?;
+        }
+        note.cases(gathering.tasks.len());
+        let as_of = gathering.as_of;
+        let next_page_token = gathering
+            .next
+            .map(|next| Token { next, as_of }.seal(&key))
+            .unwrap_or_default();
+        Ok(Response::new(ListTasksResponse {
+            tasks: gathering.tasks,
+            next_page_token,
+            as_of_position: as_of,
+        }))
     }
 
-    fn page_of_tasks(
+    fn begin_tasks(
         &self,
-        viewer: &Viewer,
-        wanted: &Wanted,
-        before: u64,
+        viewer: Viewer,
+        wanted: Wanted,
+        (before, as_of): (u64, u64),
         page_size: usize,
-    ) -> Result<Page, Status> {
-        let (marks, whole) = self.marks(viewer, before)?;
-        let mut page = Page::default();
-        let (mut bytes, mut compared) = (0, 0);
-        let mut last = None;
-        for mark in marks {
-            if !wanted.kinds.is_empty() && !wanted.kinds.contains(&mark.kind) {
-                last = Some(mark.position);
+    ) -> Result<Gathering, Status> {
+        let (mut marks, whole) = self.marks(&viewer, before)?;
+        let last = marks.last().map(|mark| mark.position);
+        marks.retain(|mark| wanted.kinds.is_empty() || wanted.kinds.contains(&mark.kind));
+        Ok(Gathering {
+            viewer,
+            wanted,
+            page_size,
+            as_of,
+            marks: marks.into(),
+            tasks: Vec::new(),
+            next: last.filter(|_| !whole),
+            last: None,
+            bytes: 0,
+            compared: 0,
+        })
+    }
+
+    /// Looks at some of the marks. Those that nothing is told of to the viewer decide nothing, not even where a page ends:
+    /// that would tell that they are there.
+    fn gather(&self, mut page: Gathering) -> Result<Gathering, Status> {
+        for _ in 0..SLICE_MARKS {
+            let Some(mark) = page.marks.pop_front() else {
+                break;
+            };
+            let mut tasks = self.tasks_of(&page.viewer, &mark)?;
+            if tasks.is_empty() {
                 continue;
             }
-            compared += usize::from(mark.kind == TaskKind::Overlap);
-            let mut tasks = self.tasks_of(viewer, &mark)?;
-            tasks.retain(|task| wanted.done || !task.done);
+            page.compared += usize::from(mark.kind == TaskKind::Overlap);
+            tasks.retain(|task| page.wanted.done || !task.done);
             // `FindOverlaps` has them all.
-            tasks.truncate(page_size);
-            bytes += tasks.iter().map(Task::encoded_len).sum::<usize>();
-            let full = page.tasks.len() + tasks.len() > page_size || bytes > MAX_PAGE_BYTES;
+            tasks.truncate(page.page_size);
+            page.bytes += tasks.iter().map(Task::encoded_len).sum::<usize>();
+            let full = page.tasks.len() + tasks.len() > page.page_size
+                || page.bytes > MAX_PAGE_BYTES
+                || page.compared > MOST_COMPARED;
             // Marks of one position stay together, as a page begins at a position.
-            if last != Some(mark.position)
-                && !page.tasks.is_empty()
-                && (full || compared > MOST_COMPARED)
-            {
+            if full && page.last != Some(mark.position) && !page.tasks.is_empty() {
                 page.next = Some(mark.position + 1);
-                return Ok(page);
+                page.marks.clear();
+                break;
             }
-            last = Some(mark.position);
+            page.last = Some(mark.position);
             page.tasks.extend(tasks);
         }
-        page.next = last.filter(|_| !whole);
         Ok(page)
     }
 
@@ -161,11 +186,21 @@ struct Mark {
     case: CaseName,
 }
 
-#[derive(Default)]
-struct Page {
+/// A page that is being put together.
+struct Gathering {
+    viewer: Viewer,
+    wanted: Wanted,
+    page_size: usize,
+    as_of: u64,
+    /// What is still to be looked at, newest first.
+    marks: VecDeque<Mark>,
     tasks: Vec<Task>,
     /// Where the next page begins: tasks before this position. `None` after the last.
     next: Option<u64>,
+    /// Position of the last mark on the page.
+    last: Option<u64>,
+    bytes: usize,
+    compared: usize,
 }
 
 /// Which tasks are asked for.

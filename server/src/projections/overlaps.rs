@@ -18,7 +18,10 @@ use casebroker_proto::{
 };
 use prost::Message as _;
 
-use super::reader::{CaseReader, ReadError};
+use super::{
+    reader::{CaseReader, ReadError},
+    statement::Statement,
+};
 use crate::{
     policy::Viewer,
     state::{CaseRecord, Effect, Holder},
@@ -46,7 +49,8 @@ const ID_DOMAIN: &[u8] = b"casebroker.v1 overlap\0";
 /// Overlaps of a case, as far as they are for the caller.
 #[derive(Debug, Default)]
 pub struct Overlaps {
-    /// By the other case's first position.
+    /// By the first position of the other case that is for the caller; those of which nothing is come last, in no order that
+    /// tells anything.
     pub overlaps: Vec<Overlap>,
     /// True if there may be more.
     pub truncated: bool,
@@ -64,7 +68,7 @@ impl CaseReader {
         let mut found = Overlaps::default();
         let (candidates, more) = self.candidates(name, &side.marks)?;
         found.truncated = more;
-        let mut untold = 0;
+        let (mut told, mut untold) = (Vec::new(), 0);
         let (mut bytes_read, mut bytes_told) = (0, 0);
         for holder in candidates {
             if bytes_read > MAX_BYTES_READ || found.overlaps.len() >= MAX_OVERLAPS {
@@ -79,12 +83,12 @@ impl CaseReader {
                 untold += 1;
                 continue;
             };
-            bytes_told += overlap.encoded_len() + 8;
+            bytes_told += overlap.1.encoded_len() + 8;
             if bytes_told > MAX_BYTES {
                 found.truncated = true;
                 break;
             }
-            found.overlaps.push(overlap);
+            told.push(overlap);
         }
         for step in untold..EQUAL_WORK {
             if let Some(decoy) = self.decoy(name, step as u64)? {
@@ -93,11 +97,14 @@ impl CaseReader {
                 std::hint::black_box(shared);
             }
         }
+        told.sort_by(|(a, one), (b, other)| (a, &one.id).cmp(&(b, &other.id)));
+        found.overlaps = told.into_iter().map(|(_, overlap)| overlap).collect();
         Ok(found)
     }
 
-    /// Whether a case has an overlap of that id, by what its newest revision and its newest findings brought. For the owner's
-    /// declarations: who knows an id was told it. A bounded number of reads.
+    /// Whether a case has an overlap of that id and its owner is told of it, by what the newest revisions and the newest
+    /// findings brought. For the owner's declarations. To know an id is not enough: whoever saw the first entries of both
+    /// cases can compute it, and would learn from the answer what the other case has by now. A bounded number of reads.
     pub fn knows_overlap(&self, name: &CaseName, id: &str) -> Result<bool, ReadError> {
         let Some(record) = self.state.case(name)? else {
             return Ok(false);
@@ -105,20 +112,56 @@ impl CaseReader {
         let Some((first, _)) = record.statements.first() else {
             return Ok(false);
         };
-        let mut marks = Vec::new();
-        for position in newest(&record) {
-            if let Some(said) = self.statement(position)? {
-                marks.extend(overlap::marks(&said.agency, &said.statement));
-            }
-        }
-        marks.truncate(2 * overlap::MAX_MARKS);
+        let marks = marks_of(&self.newest(&record)?);
         let (candidates, _) = self.candidates(name, &marks)?;
         for other in candidates {
             if self.overlap_id(*first, other.first_position)? == id {
-                return Ok(true);
+                let theirs = self.told_marks(name, &record, &other.case)?;
+                return Ok(theirs
+                    .iter()
+                    .any(|mark| marks.iter().any(|m| m.is_same(mark))));
             }
         }
         Ok(false)
+    }
+
+    /// What another case has of late, as far as the owner of this one is told: all if both allow deconfliction.
+    fn told_marks(
+        &self,
+        name: &CaseName,
+        record: &CaseRecord,
+        other: &CaseName,
+    ) -> Result<Vec<Mark>, ReadError> {
+        let owner = Viewer::of(name.agency());
+        let there = self.state.case(other)?.unwrap_or_default();
+        let mut said = self.newest(&there)?;
+        if !self.allows_deconfliction(record)? || !self.allows_deconfliction(&there)? {
+            if !self.sees(&owner, &there)? {
+                return Ok(Vec::new());
+            }
+            self.keep_visible(&owner, &mut said);
+        }
+        Ok(marks_of(&said))
+    }
+
+    /// Whether the handling in force of a case lets the owner of an overlapping one know.
+    fn allows_deconfliction(&self, record: &CaseRecord) -> Result<bool, ReadError> {
+        let in_force = record.handling_position();
+        let in_force = in_force.map(|position| self.statement(position));
+        let in_force = in_force.transpose()?.flatten();
+        let handling = in_force.as_ref().and_then(Statement::case_handling);
+        Ok(handling.is_some_and(|handling| !handling.no_deconfliction))
+    }
+
+    /// The report in force, what decides who may see it, and the newest of what came late, oldest first.
+    fn newest(&self, record: &CaseRecord) -> Result<Vec<Statement>, ReadError> {
+        let mut positions = newest(record);
+        positions.extend(record.handling_position());
+        positions.sort_unstable();
+        positions.dedup();
+        let statements = positions.into_iter();
+        let statements = statements.filter_map(|at| self.statement(at).transpose());
+        statements.collect()
     }
 
     /// Cases that ever had one of these marks, by their first positions; and whether there may be more.
@@ -141,14 +184,14 @@ impl CaseReader {
         Ok((candidates, more))
     }
 
-    /// What a viewer who may see the one case is told of its overlap with the other; `None` if nothing, or if they share
-    /// nothing now.
+    /// What a viewer who may see the one case is told of its overlap with the other, after the first position that it sees of
+    /// that one, the highest if none; `None` if nothing, or if they share nothing now.
     fn told(
         &self,
         viewer: &Viewer,
         (side, here): (&Side, &View<'_>),
         other: &Side,
-    ) -> Result<Option<Overlap>, ReadError> {
+    ) -> Result<Option<(u64, Overlap)>, ReadError> {
         let shared = side.shared(other);
         if shared.is_empty() {
             return Ok(None);
@@ -156,9 +199,8 @@ impl CaseReader {
         let id = self.overlap_id(side.first_position, other.first_position)?;
         let there = self.view(viewer, other)?;
         let seen = here.seen_in_both(&there, &shared);
-        let may_know = viewer.agency == *side.name.agency()
-            && side.allows_deconfliction()
-            && other.allows_deconfliction();
+        let deconflicts = side.allows_deconfliction() && other.allows_deconfliction();
+        let may_know = deconflicts && viewer.agency == *side.name.agency();
         let named = !seen.is_empty();
         let matches = match (named, may_know) {
             (true, _) => seen,
@@ -166,7 +208,8 @@ impl CaseReader {
             (false, false) => return Ok(None),
         };
         let owners = [side.name.agency(), other.name.agency()];
-        let verdicts = match owners.contains(&&viewer.agency) {
+        // Both owners shall know what it comes to, also if one may not see the other's declaration.
+        let verdicts = match deconflicts && owners.contains(&&viewer.agency) {
             true => [side.verdict(&id), other.verdict(&id)],
             false => [here.verdict(&id), there.verdict(&id)],
         };
@@ -181,7 +224,8 @@ impl CaseReader {
             true => (other.name.to_string(), there.verdict(&id)),
             false => (String::new(), OverlapVerdict::Unspecified),
         };
-        Ok(Some(Overlap {
+        let at = there.first_position.filter(|_| named);
+        let overlap = Overlap {
             own_verdict: here.verdict(&id).into(),
             id,
             case: side.name.to_string(),
@@ -191,7 +235,8 @@ impl CaseReader {
             matches: shown(&matches),
             state: state.into(),
             other_verdict: other_verdict.into(),
-        }))
+        };
+        Ok(Some((at.unwrap_or(u64::MAX), overlap)))
     }
 
     /// The id of an overlap: a hash over the salts of both cases' first entries, in the order of the log. Whoever may not see
@@ -214,6 +259,12 @@ fn agreed(verdicts: [OverlapVerdict; 2]) -> OverlapState {
     } else {
         OverlapState::Open
     }
+}
+
+fn marks_of(statements: &[Statement]) -> Vec<Mark> {
+    let marks = statements.iter();
+    let marks = marks.flat_map(|said| overlap::marks(&said.agency, &said.statement));
+    marks.take(2 * overlap::MAX_MARKS).collect()
 }
 
 /// The report in force and the newest of what came late.

@@ -19,7 +19,7 @@ pub const MAX_GROUP: usize = 100;
 
 impl CaseReader {
     /// Other cases that are the same incident as one that the viewer may see, as far as they and what joins them are for the
-    /// viewer, by their first positions; at most [`MAX_GROUP`] with the case itself. Retracted ones are left out.
+    /// viewer, by the first positions that it sees of them; at most [`MAX_GROUP`] with the case itself. Retracted ones are left out.
     pub fn same_incident(
         &self,
         viewer: &Viewer,
@@ -34,12 +34,15 @@ impl CaseReader {
             let here = self.view(viewer, one)?;
             let told = self.told(viewer, (one, &here), other)?;
             let same = OverlapState::SameIncident;
-            Ok(told.is_some_and(|told| !told.other_case.is_empty() && told.state() == same))
+            Ok(told.is_some_and(|(_, told)| !told.other_case.is_empty() && told.state() == same))
         };
         let mut group = self.group(name, told)?;
         group.retain(|side| side.name != *name);
-        group.sort_by_key(|side| side.first_position);
-        Ok(group.iter().map(|side| side.name.to_string()).collect())
+        // Not where the cases begin: a hidden first statement must not show in the order.
+        let begins = |side: &Side| Ok((self.view(viewer, side)?.first_position, side.name.clone()));
+        let mut group: Vec<_> = group.iter().map(begins).collect::<Result<_, ReadError>>()?;
+        group.sort();
+        Ok(group.iter().map(|(_, name)| name.to_string()).collect())
     }
 
     /// The number of the incident that a case is about: the smallest first position of the cases that are the same incident,

@@ -31,6 +31,8 @@ pub(super) struct Side {
 /// What a viewer may see of a case.
 #[derive(Debug)]
 pub(super) struct View<'a> {
+    /// Where the case begins for the viewer.
+    pub(super) first_position: Option<u64>,
     statements: Cow<'a, [Statement]>,
     marks: Cow<'a, [Mark]>,
 }
@@ -123,6 +125,7 @@ impl CaseReader {
     pub(super) fn view<'a>(&self, viewer: &Viewer, side: &'a Side) -> Result<View<'a>, ReadError> {
         if viewer.agency == *side.name.agency() {
             return Ok(View {
+                first_position: Some(side.first_position),
                 statements: Cow::Borrowed(&side.statements),
                 marks: Cow::Borrowed(&side.marks),
             });
@@ -134,6 +137,7 @@ impl CaseReader {
         }
         let case = unjudged(&statements);
         Ok(View {
+            first_position: case.as_ref().map(|case| case.first_position),
             marks: Cow::Owned(case.as_ref().map(of_case).unwrap_or_default()),
             statements: Cow::Owned(statements),
         })
