@@ -24,14 +24,59 @@ use crate::{
 /// A statement; if it declares an overlap, the other case, as each broker has another id for it.
 pub type Drawn = (Statement, Option<String>);
 
+/// Draws of one kind of statement before another is tried.
+const TRIES: usize = 30;
+/// A case that does not exist.
+const NOWHERE: &str = "agencies/us-dea/cases/nowhere";
 /// In place of the id of an overlap, until a broker's own is known.
 pub const NO_ID: &str = "00000000000000000000000000000000";
 
 impl World {
     /// Anything but a report, an amendment or a release, about a case that may not be there, and as somebody who may not.
     pub fn remark(&mut self, agency: &'static str, case: &str) -> Drawn {
+        let which = self.rng.random_range(0..100);
+        self.remark_of(which, agency, case)
+    }
+
+    /// A remark that is recorded, if one is found.
+    pub fn good_remark(&mut self, by: By) -> Option<Drawn> {
+        let which = self.rng.random_range(0..100);
+        for _ in 0..TRIES {
+            let case = self.fitting(by.0, which);
+            let drawn = self.remark_of(which, by.0, &case);
+            if self.accepts(by, &drawn) == Some(true) && self.stands_alone(by, &drawn.0) {
+                return Some(drawn);
+            }
+        }
+        None
+    }
+
+    /// A case about which an agency may be able to say that.
+    fn fitting(&mut self, agency: &'static str, which: u32) -> String {
+        let name = format!("agencies/{agency}");
+        let asked = |said: &Statement| matches!(&said.kind, Some(Kind::EvidenceRequest(r)) if r.addressee == name);
+        let fits = |id: &usize| {
+            let recorded = &self.recorded[*id];
+            let (own, said) = (recorded.by.0 == agency, &recorded.statement);
+            match which {
+                40..55 => asked(said),
+                65..72 => own && is_dispute(said),
+                72..80 => asked(said),
+                80..100 => owner(&said.case) == agency,
+                _ => owner(&said.case) != agency,
+            }
+        };
+        let all: Vec<_> = (0..self.recorded.len()).filter(fits).collect();
+        let found = all.choose(&mut self.rng);
+        found.map_or_else(
+            || NOWHERE.into(),
+            |id| self.recorded[*id].statement.case.clone(),
+        )
+    }
+
+    fn remark_of(&mut self, which: u32, agency: &'static str, case: &str) -> Drawn {
         let mut other = None;
-        let kind = match self.rng.random_range(0..100) {
+        let kind = match which {
             0..20 => self.corroboration(agency),
             20..40 => Kind::EvidenceRequest(EvidenceRequest {
                 addressee: format!("agencies/{}", self.pick(&AGENCIES)),
@@ -176,8 +221,14 @@ impl World {
                 let asked = own || asked(owner(case), &finding.evidence_request);
                 asked && items(&finding.findings)
             }
-            Kind::OverlapDeclaration(_) => {
+            Kind::OverlapDeclaration(said) => {
                 let other = other.as_ref().unwrap();
+                let mut declared = ids.iter().map(|id| self.recorded[*id].other.as_ref());
+                if said.verdict() == OverlapVerdict::Withdrawn
+                    && declared.any(|declared| declared == Some(other))
+                {
+                    return Some(true);
+                }
                 return self.is_told(agency, case, other);
             }
             _ => true,

@@ -31,7 +31,7 @@ use side::{Declares, Parcel, Side};
 use world::{AGENCIES, By, ROLES, Step, World, callers, scopes};
 
 /// Things said before the questions begin.
-const STEPS: usize = 750;
+const STEPS: usize = 1_000;
 /// Questions at once, and between two submissions.
 const AT_ONCE: usize = 12;
 const ROUND: usize = 40;

@@ -116,12 +116,7 @@ impl World {
                 25..38 => self.amendment(by.0),
                 38..39 => self.retraction(by.0),
                 39..44 => self.release(by.0),
-                44..90 => {
-                    let case = self.any_case();
-                    let drawn = self.remark(by.0, &case);
-                    let good = self.accepts(by, &drawn) == Some(true);
-                    (good && self.stands_alone(by, &drawn.0)).then_some(drawn)
-                }
+                44..90 => self.good_remark(by),
                 _ => return self.noise(by),
             };
             let Some(drawn) = drawn else { continue };

@@ -3,7 +3,7 @@
 
 use casebroker_proto::{
     names::{AgencyName, CaseName, Role},
-    v1::{self, ItemFinding, statement::Kind},
+    v1::{self, ItemFinding, OverlapVerdict, statement::Kind},
     validation::effective_handling,
 };
 
@@ -74,6 +74,9 @@ const MOST_BY_OTHERS: usize = 1_000;
 /// Most disputes of a case, and ends of one. A new end is held against all earlier ones.
 const MOST_DISPUTES: usize = 200;
 
+/// Most declarations of a case, newest first, that are looked at for one that is taken back.
+const MOST_LOOKED_AT: usize = 200;
+
 /// The whole table, in the order of the contract.
 #[rustfmt::skip]
 pub static RULES: [Rule; 11] = [
@@ -141,7 +144,7 @@ pub static RULES: [Rule; 11] = [
         effect: Effect::Declared, kind: "overlap_declaration", makers: Makers::Owner, roles: OFFICERS, after_retraction: false,
         audience: Audience::Within, most: MOST_BY_OTHERS,
         changes: "The owner says whether an overlapping case is the same incident; it is once both owners say so.",
-        condition: "The case has such an overlap.",
+        condition: "The case has such an overlap and its owner is told of it; only what it declared itself it may take back without.",
     },
 ];
 
@@ -155,7 +158,7 @@ pub trait Known {
     fn position(&self, maker: &AgencyName, id: &RequestId) -> Result<Option<u64>, Self::Failure>;
     /// Whether there is such a case.
     fn exists(&self, case: &CaseName) -> Result<bool, Self::Failure>;
-    /// Whether a case has an overlap of that id.
+    /// Whether a case has an overlap of that id, of which its owner is told.
     fn has_overlap(&self, case: &CaseName, id: &str) -> Result<bool, Self::Failure>;
 }
 
@@ -327,8 +330,13 @@ impl<K: Known> Question<'_, K> {
             }
             Kind::OverlapDeclaration(declaration) => {
                 let id = &declaration.overlap;
-                let has = self.known.has_overlap(self.wanted.case, id)?;
-                Ok(has
+                let may = match declaration.verdict() {
+                    // Also of an overlap that the owner is not told of any more.
+                    OverlapVerdict::Withdrawn => self.has_declared(id)?,
+                    _ => false,
+                };
+                let may = may || self.known.has_overlap(self.wanted.case, id)?;
+                Ok(may
                     .then_some(())
                     .ok_or_else(|| SequencerError::NoOverlap(id.clone())))
             }
@@ -428,6 +436,19 @@ impl<K: Known> Question<'_, K> {
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Whether a declaration of the case says something of that overlap.
+    fn has_declared(&self, id: &str) -> Result<bool, K::Failure> {
+        let newest = self.record.statements.iter().rev();
+        let declared = newest.filter(|(_, effect)| *effect == Effect::Declared);
+        for (position, _) in declared.take(MOST_LOOKED_AT) {
+            let said = self.known.statement(*position)?;
+            if matches!(&said.kind, Some(Kind::OverlapDeclaration(said)) if said.overlap == id) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Position of a statement of the case by its maker and request id, if it did what is expected.
