@@ -236,7 +236,9 @@ impl World {
             .find(|id| self.is_revision(**id))?;
         let said = revised(&self.recorded[*revision].statement)?;
         report.identifiers.clone_from(&said.identifiers);
-        let handling = cases::handling(Tlp::Red, &[agency, owner(case)]);
+        let mut audience = vec![agency, owner(case)];
+        audience.dedup();
+        let handling = cases::handling(Tlp::Red, &audience);
         report.handling = Some(marked("a quiet one", handling));
         Some(((agency, "system"), cases::reporting(report)))
     }

@@ -71,7 +71,7 @@ impl CaseReader {
         let (mut told, mut untold) = (Vec::new(), 0);
         let (mut bytes_read, mut bytes_told) = (0, 0);
         for holder in candidates {
-            if bytes_read > MAX_BYTES_READ || found.overlaps.len() >= MAX_OVERLAPS {
+            if bytes_read > MAX_BYTES_READ || told.len() >= MAX_OVERLAPS {
                 found.truncated = true;
                 break;
             }
