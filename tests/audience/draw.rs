@@ -136,7 +136,10 @@ fn tasks(world: &mut World) -> Ask {
         request: ListTasksRequest {
             kinds,
             show_done: world.rng.random(),
-            page_size: page_size(world),
+            page_size: match world.rng.random_bool(0.3) {
+                true => 1_000,
+                false => page_size(world),
+            },
             ..Default::default()
         },
         ahead: ahead(world),

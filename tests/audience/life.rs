@@ -51,6 +51,13 @@ impl World {
         None
     }
 
+    /// A remark about a case that fits it, recorded or not.
+    pub fn near_miss(&mut self, by: By) -> Drawn {
+        let which = self.rng.random_range(0..100);
+        let case = self.fitting(by.0, which);
+        self.remark_of(which, by.0, &case)
+    }
+
     /// A case about which an agency may be able to say that.
     fn fitting(&mut self, agency: &'static str, which: u32) -> String {
         let name = format!("agencies/{agency}");

@@ -91,9 +91,13 @@ impl World {
         }
     }
 
-    /// Whoever speaks next.
+    /// Whoever speaks next. One agency says so much that not all its overlaps fit a page of tasks.
     pub fn maker(&mut self) -> By {
-        (self.pick(&AGENCIES), self.pick(&MAKERS))
+        let agency = match self.rng.random_bool(0.25) {
+            true => AGENCIES[0],
+            false => self.pick(&AGENCIES),
+        };
+        (agency, self.pick(&MAKERS))
     }
 
     /// Reports a case for nobody but its owner. Said by everybody at the beginning, so that for each there is something hidden
@@ -198,11 +202,17 @@ impl World {
     /// Something that the rules refuse, about a case that the caller may not see, or that is not there, or that it does see.
     pub fn probe(&mut self, by: By) -> Step {
         for _ in 0..DRAWS {
-            let case = match self.rng.random_range(0..10) {
-                0 => cases::name(self.pick(&AGENCIES), &self.case_id()),
-                _ => self.any_case(),
+            let drawn = match self.rng.random_range(0..10) {
+                0 => {
+                    let case = cases::name(self.pick(&AGENCIES), &self.case_id());
+                    self.remark(by.0, &case)
+                }
+                1..6 => {
+                    let case = self.any_case();
+                    self.remark(by.0, &case)
+                }
+                _ => self.near_miss(by),
             };
-            let drawn = self.remark(by.0, &case);
             if self.accepts(by, &drawn) == Some(false) {
                 return Step {
                     by,

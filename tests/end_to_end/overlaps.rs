@@ -444,7 +444,7 @@ async fn an_amendment_that_withdraws_what_was_shared_ends_the_overlap() {
     declare(cbp, &theirs, &overlap, OverlapVerdict::Same).await;
     assert_eq!(
         dea.get(&mine).await.unwrap().same_incident_cases,
-        [theirs.clone()]
+        [theirs.as_str()]
     );
 
     let amended = tracked(CBP, "b", "CP987654321CN");

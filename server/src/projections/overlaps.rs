@@ -193,19 +193,16 @@ impl CaseReader {
         other: &Side,
     ) -> Result<Option<(u64, Overlap)>, ReadError> {
         let shared = side.shared(other);
-        if shared.is_empty() {
-            return Ok(None);
-        }
         let id = self.overlap_id(side.first_position, other.first_position)?;
         let there = self.view(viewer, other)?;
-        let seen = here.seen_in_both(&there, &shared);
+        let seen = here.seen_in_both(&there);
         let deconflicts = side.allows_deconfliction() && other.allows_deconfliction();
         let may_know = deconflicts && viewer.agency == *side.name.agency();
         let named = !seen.is_empty();
         let matches = match (named, may_know) {
             (true, _) => seen,
-            (false, true) => shared,
-            (false, false) => return Ok(None),
+            (false, true) if !shared.is_empty() => shared,
+            (false, _) => return Ok(None),
         };
         let owners = [side.name.agency(), other.name.agency()];
         // Both owners shall know what it comes to, also if one may not see the other's declaration.

@@ -72,19 +72,12 @@ impl Side {
 }
 
 impl View<'_> {
-    /// Those of these marks that the viewer may see in both.
-    pub(super) fn seen_in_both<'m>(&self, other: &Self, marks: &[&'m Mark]) -> Vec<&'m Mark> {
-        let [here, there] = [self, other].map(|view| {
-            view.marks
-                .iter()
-                .map(Mark::identity)
-                .collect::<HashSet<_>>()
-        });
-        let seen = |mark: &&&Mark| {
-            let identity = mark.identity();
-            here.contains(&identity) && there.contains(&identity)
-        };
-        marks.iter().filter(seen).copied().collect()
+    /// Marks that the viewer may see in both, as it sees them written in this one: neither what else is in the cases, nor that
+    /// a hidden statement said the same first, shows in them.
+    pub(super) fn seen_in_both(&self, other: &Self) -> Vec<&Mark> {
+        let there: HashSet<_> = other.marks.iter().map(Mark::identity).collect();
+        let seen = |mark: &&Mark| there.contains(&mark.identity());
+        self.marks.iter().filter(seen).collect()
     }
 
     /// What the owner last said of an overlap, as far as the viewer may know.
