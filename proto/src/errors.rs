@@ -196,10 +196,25 @@ reasons! {
         causes: ["A system amends the case in a loop."]
         action: "Find out what sends the amendments; report further incidents as cases of their own."
     }
-    StatementKindUnsupported "STATEMENT_KIND_UNSUPPORTED" Unimplemented {
-        "This broker does not take statements of this kind yet."
-        causes: ["The kind is in the contract but not built."]
-        action: "Use report, amendment, release or retraction, or a newer broker."
+    OwnCase "OWN_CASE" FailedPrecondition {
+        "A statement that others make about a case was made by its owner."
+        causes: ["A corroboration or a dispute of one's own case.", "The case's name is misspelt."]
+        action: "Amend the case, add a finding, or retract it; see `docs/statements.md`."
+    }
+    RequestNotFound "REQUEST_NOT_FOUND" NotFound {
+        "There is no such request for evidence about this case that is addressed to the agency."
+        causes: ["The request id or the requester is misspelt.", "The request is about another case or addressed to somebody else.", "A finding about somebody else's case answers no request of its owner."]
+        action: "`casectl worklist` lists what the agency is asked; who is not asked may corroborate instead."
+    }
+    DisputeNotOpen "DISPUTE_NOT_OPEN" FailedPrecondition {
+        "The agency has no such dispute open about this case."
+        causes: ["The dispute was ended already.", "It is somebody else's: only who disputes can end it.", "The request id is misspelt."]
+        action: "`casectl get CASE` lists the disputes with their request ids."
+    }
+    OverlapNotFound "OVERLAP_NOT_FOUND" NotFound {
+        "The case has no such overlap."
+        causes: ["The id is misspelt.", "The cases share nothing any more, as one of them was amended."]
+        action: "`casectl overlaps CASE` lists the overlaps with their ids."
     }
     FilterFieldUnsupported "FILTER_FIELD_UNSUPPORTED" Unimplemented {
         "This broker does not support a field of the filter yet; it never ignores one."

@@ -10,7 +10,7 @@ use casebroker_proto::{
     names::CaseName,
     statement::{Content, open_entry},
     tlog::{Checkpoint, EMPTY_ROOT, Extension, Frontier, leaf_hash},
-    v1::{Entry, RegistryUpdate, statement::Kind},
+    v1::{Entry, RegistryUpdate},
 };
 use prost::Message as _;
 use prost_types::Timestamp;
@@ -23,7 +23,7 @@ use crate::{
         segments::{self, Held, Segments},
     },
     projections::{Membership, Statement},
-    state::{Applied, CaseRecord, Change, Effect, RootAt, StatementChange, Store},
+    state::{Applied, CaseRecord, Change, RootAt, StatementChange, Store},
     transparency::{Identity, Log, LogError, Newest, TreeFile, load_kept_checkpoint},
 };
 
@@ -51,7 +51,7 @@ const CATCH_UP: ReadLimit = ReadLimit {
 };
 
 /// Space that the state store takes on disk, about, for each entry.
-const STATE_BYTES_AN_ENTRY: u64 = 1_024;
+const STATE_BYTES_AN_ENTRY: u64 = 4_096;
 
 /// Opens journal, tree and state in `config.data_dir`, or begins them if nothing is there at all. Nothing is changed, but
 /// for the lock's note, before the journal's lock is held.
@@ -283,31 +283,21 @@ fn change(
         statement,
         ..
     } = statement;
-    let effect = match statement.kind {
-        Some(Kind::Report(_)) => Effect::Reported,
-        Some(Kind::Amendment(_)) => Effect::Amended,
-        Some(Kind::Retraction(_)) => Effect::Retracted,
-        Some(Kind::Release(_)) => Effect::Released,
-        _ => bail!(
+    if statement.kind.is_none() {
+        bail!(
             "the entry at position {position} is of a kind that this version does not know; use a newer broker"
-        ),
-    };
-    let mut record = match batch.remove(&case) {
+        );
+    }
+    let record = match batch.remove(&case) {
         Some(record) => record,
         None => state.case(&case)?.unwrap_or_default(),
     };
-    record.statements.push((position, effect));
-    batch.insert(case.clone(), record.clone());
     let request_id = uuid::Uuid::try_parse(&statement.request_id)
         .with_context(|| format!("the entry at position {position} has no request id"))?
         .into_bytes();
-    Ok(StatementChange {
-        position,
-        agency,
-        request_id,
-        case,
-        record,
-    })
+    let change = StatementChange::new(position, agency, request_id, case, record, &statement);
+    batch.insert(change.case.clone(), change.record.clone());
+    Ok(change)
 }
 
 fn last_time(reader: &dyn JournalReader) -> anyhow::Result<Timestamp> {

@@ -1,15 +1,8 @@
 //! A statement goes in, is recorded, is proven and comes back.
 
-use casebroker_proto::{
-    errors::Reason,
-    statement::decode_entry,
-    v1::{
-        Corroboration, Dispute, EvidenceRequest, EvidenceResponse, EvidenceResponseKind, Finding,
-        FindingResult, ItemFinding, LaboratoryFinding, Statement, Technique, Tlp, statement::Kind,
-    },
-};
+use casebroker_proto::{errors::Reason, statement::decode_entry};
 use casebroker_tests::{
-    CBP, DEA, FIRST, RCMP, Site,
+    CBP, DEA, FIRST, Site,
     caller::fields,
     cases,
     pki::spiffe,
@@ -308,62 +301,5 @@ async fn nobody_changes_a_case_of_another_agency() {
         refused(cbp.submit(&statement).await, Reason::AgencyMismatch);
     }
     assert_eq!(dea.get(&name).await.unwrap().revision, 1);
-    assert_eq!(dea.statements(&site.log).await, 1);
-}
-
-#[tokio::test]
-async fn kinds_that_are_not_built_are_refused_openly() {
-    let site = Site::new();
-    let broker = site.start();
-    let dea = broker.connect(&site.principal(DEA, "officer")).await;
-    dea.submit(&cases::reporting_as(DEA, "a")).await.unwrap();
-    let text = || "A sentence".to_owned();
-    let finding = ItemFinding {
-        item: 1,
-        finding: Some(LaboratoryFinding {
-            laboratory: text(),
-            accreditation: 1,
-            report_number: "1".into(),
-            techniques: vec![Technique::MassSpectrometry.into()],
-            result: FindingResult::NotDetected.into(),
-            ..Default::default()
-        }),
-    };
-    let kinds = [
-        Kind::Corroboration(Corroboration {
-            note: text(),
-            ..Default::default()
-        }),
-        Kind::EvidenceRequest(EvidenceRequest {
-            addressee: format!("agencies/{RCMP}"),
-            question: text(),
-            ..Default::default()
-        }),
-        Kind::EvidenceResponse(EvidenceResponse {
-            evidence_request: uuid::Uuid::new_v4().to_string(),
-            kind: EvidenceResponseKind::Declined.into(),
-            note: text(),
-            ..Default::default()
-        }),
-        Kind::Dispute(Dispute {
-            fields: vec!["title".into()],
-            reason: text(),
-            ..Default::default()
-        }),
-        Kind::Finding(Finding {
-            findings: vec![finding],
-            ..Default::default()
-        }),
-    ];
-    for kind in kinds {
-        let statement = Statement {
-            handling: Some(cases::handling(Tlp::Green, &[])),
-            ..cases::statement(&cases::name(DEA, "a"), kind)
-        };
-        refused(
-            dea.submit(&statement).await,
-            Reason::StatementKindUnsupported,
-        );
-    }
     assert_eq!(dea.statements(&site.log).await, 1);
 }

@@ -1,4 +1,4 @@
-//! The catalogue: countries, units and substances as both sides must know them.
+//! The catalogue: countries, units, substances and control measures as both sides must know them.
 //!
 //! What it is for: deciding whether a code, an identifier or a quantity means what it says, giving it its name or its
 //! integer form, and proposing what was probably meant where it does not. What it promises: the data is compiled in and
@@ -7,6 +7,9 @@
 
 pub mod chemistry;
 pub mod countries;
+pub mod identity;
+pub mod measures;
 mod nearest;
 pub mod substances;
+pub mod sum;
 pub mod units;

@@ -166,7 +166,7 @@ fn index() -> &'static Index {
 }
 
 /// The form in which names are compared. Nothing is dropped: see the top of this file.
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     let typed = |c: char| {
         if matches!(c, '\u{2019}' | '\u{2032}') {
             '\''
@@ -215,16 +215,13 @@ fn substance(row: &csv::StringRecord) -> Option<Substance> {
     })
 }
 
-/// `2019-05-01` or `2019-05`.
-fn date(text: &str) -> Option<Date> {
+/// `2019-05-01`, `2019-05` or `2019`.
+pub(super) fn date(text: &str) -> Option<Date> {
     let mut parts = text.split('-').map(|part| part.parse().ok());
     Some(Date {
         year: parts.next()??,
-        month: parts.next()??,
-        day: match parts.next() {
-            Some(day) => day?,
-            None => 0,
-        },
+        month: parts.next().unwrap_or(Some(0))?,
+        day: parts.next().unwrap_or(Some(0))?,
     })
 }
 

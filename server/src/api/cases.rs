@@ -7,11 +7,13 @@ use casebroker_proto::{
     json,
     names::{AgencyName, CaseName},
     v1::{
-        CaseFilter, GetCaseRequest, GetCaseResponse, ListCasesRequest, ListCasesResponse,
-        ListStatementsRequest, ListStatementsResponse, case_service_server::CaseService,
+        CaseFilter, FindOverlapsRequest, FindOverlapsResponse, GetCaseRequest, GetCaseResponse,
+        ListCasesRequest, ListCasesResponse, ListStatementsRequest, ListStatementsResponse,
+        ListTasksRequest, ListTasksResponse, case_service_server::CaseService,
     },
 };
 use prost::Message as _;
+use time::OffsetDateTime;
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -22,7 +24,7 @@ use super::{
 };
 use crate::{
     policy::{Method, Viewer, viewer},
-    projections::{Listing, Order, Page, Statement},
+    projections::{Listing, Order, Page, Statement, set_overdue},
 };
 
 /// Most bytes of statements or cases on a page; a response must fit a message.
@@ -45,7 +47,10 @@ impl CaseService for Rooms {
         let name = case_name("name", &name)?;
         self.read(caller.clone(), move |rooms| {
             let as_of_position = rooms.cases.as_of(min_position)?;
-            let case = rooms.cases.case(&viewer(&caller.principal), &name)?;
+            let viewer = viewer(&caller.principal);
+            let mut case = rooms.cases.case(&viewer, &name)?;
+            case.same_incident_cases = rooms.cases.same_incident(&viewer, &name)?;
+            set_overdue(&mut case, today());
             note.cases(1);
             Ok(Response::new(GetCaseResponse {
                 case: Some(case),
@@ -179,6 +184,26 @@ impl CaseService for Rooms {
         })
         .await
     }
+
+    async fn find_overlaps(
+        &self,
+        request: Request<FindOverlapsRequest>,
+    ) -> Result<Response<FindOverlapsResponse>, Status> {
+        self.overlaps(request).await
+    }
+
+    async fn list_tasks(
+        &self,
+        request: Request<ListTasksRequest>,
+    ) -> Result<Response<ListTasksResponse>, Status> {
+        self.tasks(request).await
+    }
+}
+
+/// The date where the day ends last (UTC-12), as (year, month, day): by then a due date has passed everywhere.
+pub(super) fn today() -> (i32, i32, i32) {
+    let now = OffsetDateTime::now_utc() - time::Duration::hours(12);
+    (now.year(), u8::from(now.month()).into(), now.day().into())
 }
 
 /// Cuts a page so that it fits a message; answers the first position of what it left out.
@@ -197,7 +222,7 @@ fn fit(cases: &mut Vec<casebroker_proto::v1::Case>) -> Option<u64> {
     left_out
 }
 
-fn case_name(field: &str, name: &str) -> Result<CaseName, Status> {
+pub(super) fn case_name(field: &str, name: &str) -> Result<CaseName, Status> {
     name.parse().map_err(|e| status::invalid_field(field, e))
 }
 
@@ -234,7 +259,7 @@ fn agencies_only(mut filter: CaseFilter) -> Result<Vec<AgencyName>, Status> {
 }
 
 /// Callers who see the same may go on with each other's listings; others may not.
-fn viewer_key(viewer: &Viewer) -> String {
+pub(super) fn viewer_key(viewer: &Viewer) -> String {
     format!("{}/{:?}", viewer.agency.id(), viewer.reach)
 }
 

@@ -10,6 +10,7 @@ mod cases;
 mod doorway;
 mod intake;
 mod log;
+mod overlaps;
 mod page_token;
 mod purpose;
 mod quota;
@@ -19,6 +20,7 @@ mod registry;
 mod replay;
 mod serve;
 mod status;
+mod tasks;
 
 use std::sync::Arc;
 

@@ -108,7 +108,8 @@ impl From<IntakeError> for Status {
             IntakeError::Statement(_) => refuse(Reason::InvalidEnvelope, &message),
             IntakeError::Signer(_) => refuse(Reason::SignerUnknown, &message),
             IntakeError::Agency { .. } => refuse(Reason::AgencyMismatch, &message),
-            IntakeError::Kind(_) => refuse(Reason::StatementKindUnsupported, &message),
+            IntakeError::OwnCase(_) => refuse(Reason::OwnCase, &message),
+            IntakeError::Role { .. } => refuse(Reason::RoleNotAllowed, &message),
         }
     }
 }
@@ -123,6 +124,12 @@ impl From<SequencerError> for Status {
             SequencerError::CaseFull(_) => refuse(Reason::CaseFull, &message),
             SequencerError::AudienceTooWide(_) => refuse(Reason::AudienceTooWide, &message),
             SequencerError::ReleaseNarrows(_) => refuse(Reason::ReleaseNarrows, &message),
+            SequencerError::NoOwnCase(_) => invalid_field("corroboration.own_case", message),
+            SequencerError::NoItem { .. } => invalid_field("findings.item", message),
+            SequencerError::NotReached(_) => invalid_field("evidence_request.addressee", message),
+            SequencerError::NoRequest(_) => refuse(Reason::RequestNotFound, &message),
+            SequencerError::NoDispute(_) => refuse(Reason::DisputeNotOpen, &message),
+            SequencerError::NoOverlap(_) => refuse(Reason::OverlapNotFound, &message),
             SequencerError::SignerGone => refuse(Reason::SignerUnknown, &message),
             SequencerError::RequestIdReused(_) => refuse(Reason::RequestIdReused, &message),
             SequencerError::RevisionConflict { current, .. } => build(

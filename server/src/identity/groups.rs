@@ -13,6 +13,8 @@ const MAX_GROUPS: usize = 1_000;
 const MAX_GROUP_MEMBERS: usize = 200;
 /// Longest `groups.toml`, bytes.
 const MAX_BYTES: u64 = 8 << 20;
+/// Longest contact of a member, characters.
+const MAX_CONTACT_CHARS: usize = 200;
 /// Longest display name, bytes.
 pub(super) const MAX_DISPLAY_NAME_BYTES: usize = 200;
 
@@ -106,6 +108,17 @@ pub(super) fn check_display_name(name: &str) -> Result<(), String> {
     {
         return Err(format!(
             "`display_name` must have 1 to {MAX_DISPLAY_NAME_BYTES} bytes and no control characters"
+        ));
+    }
+    Ok(())
+}
+
+/// A contact is shown and recorded likewise, and may be left out.
+pub(super) fn check_contact(contact: &str) -> Result<(), String> {
+    let is_long = contact.chars().count() > MAX_CONTACT_CHARS;
+    if is_long || contact.chars().any(char::is_control) {
+        return Err(format!(
+            "`contact` must have at most {MAX_CONTACT_CHARS} characters and no control characters"
         ));
     }
     Ok(())

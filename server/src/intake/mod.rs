@@ -16,7 +16,7 @@ use bytes::Bytes;
 use casebroker_proto::{
     MAX_SIGNED_STATEMENT_BYTES,
     errors::Violation,
-    names::{AgencyName, CaseName, GroupName},
+    names::{AgencyName, CaseName, GroupName, Role},
     statement::{Envelope, StatementError, Thumbprint},
     v1::{Handling, Statement, statement::Kind},
     validation::{Clock, check_statement, effective_handling},
@@ -29,7 +29,7 @@ use crate::{
 };
 
 pub use repeat::Repeat;
-pub use rules::{decide, decide_audience};
+pub use rules::{Audience, Known, Makers, RULES, Rule, Wanted, decide};
 
 /// Why a statement was refused before it reached the sequencer.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +51,17 @@ pub enum IntakeError {
         /// Agency of the caller.
         caller: String,
     },
-    /// A kind that is not built yet.
-    #[error("statements of kind `{0}` are not taken yet")]
-    Kind(&'static str),
+    /// A statement about somebody else's case is made about one's own.
+    #[error("the case is your own; a statement of kind `{0}` is for others")]
+    OwnCase(&'static str),
+    /// The caller's role may not make statements of this kind.
+    #[error("a principal of role `{role}` makes no statement of kind `{kind}`")]
+    Role {
+        /// The caller's role.
+        role: Role,
+        /// Name of the kind.
+        kind: &'static str,
+    },
 }
 
 /// A statement that passed, ready to be ordered.
@@ -67,32 +75,14 @@ pub struct Submission {
     pub request_id: RequestId,
     /// Case that it is about.
     pub case: CaseName,
-    /// What it would do to the case.
-    pub action: Action,
-    /// Who may see it.
-    pub handling: Handling,
+    /// What it says, checked.
+    pub statement: Box<Statement>,
     /// Certificate that it was signed under; it must be registered still when the statement is recorded.
     pub signer: Thumbprint,
     /// The envelope as received.
     pub signed_statement: Bytes,
     /// The serialized statement, verified: tells whether a repeated request says the same.
     pub payload: Vec<u8>,
-}
-
-/// What a statement would do, as far as the state of the case decides whether it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Reports a new case.
-    Report,
-    /// Replaces a revision.
-    Amend {
-        /// The revision that must be current.
-        expected_revision: i32,
-    },
-    /// Takes the case back.
-    Retract,
-    /// Shows the case to more.
-    Release,
 }
 
 /// The checks, with what they need to know.
@@ -171,26 +161,16 @@ impl Intake {
         let request_id = uuid::Uuid::try_parse(&statement.request_id)
             .map_err(|e| field("request_id", e.to_string()))?
             .into_bytes();
-        let action = action(
-            statement
-                .kind
-                .as_ref()
-                .ok_or_else(|| field("kind", "is required".into()))?,
-        )?;
+        let kind = statement.kind.as_ref();
+        let rule = Rule::of(kind.ok_or_else(|| field("kind", "is required".into()))?);
         let agency = caller.principal.agency.clone();
-        if *case.agency() != agency {
-            return Err(IntakeError::Agency {
-                owner: case.agency().id().into(),
-                caller: agency.id().into(),
-            });
-        }
+        rule.check_maker(&case, caller)?;
         Ok(Submission {
             agency,
             caller: caller.clone(),
             request_id,
             case,
-            action,
-            handling: effective_handling(&statement).cloned().unwrap_or_default(),
+            statement: Box::new(statement),
             signer: *envelope.thumbprint(),
             signed_statement,
             payload: envelope.into_payload(),
@@ -229,23 +209,6 @@ fn handling_with_path(statement: &Statement) -> Option<(&'static str, &Handling)
         _ => "handling",
     };
     effective_handling(statement).map(|handling| (path, handling))
-}
-
-/// The kinds that are built; the others are refused openly.
-fn action(kind: &Kind) -> Result<Action, IntakeError> {
-    match kind {
-        Kind::Report(_) => Ok(Action::Report),
-        Kind::Amendment(amendment) => Ok(Action::Amend {
-            expected_revision: amendment.expected_revision,
-        }),
-        Kind::Retraction(_) => Ok(Action::Retract),
-        Kind::Corroboration(_) => Err(IntakeError::Kind("corroboration")),
-        Kind::EvidenceRequest(_) => Err(IntakeError::Kind("evidence_request")),
-        Kind::EvidenceResponse(_) => Err(IntakeError::Kind("evidence_response")),
-        Kind::Dispute(_) => Err(IntakeError::Kind("dispute")),
-        Kind::Finding(_) => Err(IntakeError::Kind("finding")),
-        Kind::Release(_) => Ok(Action::Release),
-    }
 }
 
 fn unix_seconds() -> i64 {

@@ -22,8 +22,10 @@ impl Repeat {
     /// signature never could, and a case of another agency never was this agency's.
     pub fn of(refused: &IntakeError, signed_statement: &Bytes) -> Option<Self> {
         match refused {
-            IntakeError::Signer(_) | IntakeError::Fields(_) | IntakeError::Kind(_) => {}
-            IntakeError::Statement(_) | IntakeError::Agency { .. } => return None,
+            IntakeError::Signer(_) | IntakeError::Fields(_) | IntakeError::Role { .. } => {}
+            IntakeError::Statement(_) | IntakeError::Agency { .. } | IntakeError::OwnCase(_) => {
+                return None;
+            }
         }
         let envelope = Envelope::parse(signed_statement).ok()?;
         let statement = envelope.decode().ok()?;

@@ -1,125 +1,465 @@
-//! The rules of a case's life, as far as they are built: what may be said in which state. Pure; the sequencer asks when it
-//! knows the state.
+//! The rules of a case's life: who may say what about it in which state, one row a kind of statement, and what else must hold.
+//! Pure; the sequencer asks when it knows the state, and answers what the rules want to know.
 
-use casebroker_proto::names::CaseName;
-
-use super::Action;
-use crate::{
-    policy::{Groups, Subject, is_within},
-    sequencer::SequencerError,
-    state::{CaseRecord, MAX_STATEMENTS},
+use casebroker_proto::{
+    names::{AgencyName, CaseName, Role},
+    v1::{self, ItemFinding, statement::Kind},
+    validation::effective_handling,
 };
 
-/// Whether the handling in force allows that of a statement about the case: a release names everybody who may see the case
-/// and more, any other statement nobody who may not (originator control). A report and an amendment bring the case's own.
-pub fn decide_audience(
-    action: Action,
-    case: &CaseName,
-    new: Subject<'_>,
-    in_force: Subject<'_>,
-    groups: &dyn Groups,
-) -> Result<(), SequencerError> {
-    match action {
-        Action::Report | Action::Amend { .. } => Ok(()),
-        Action::Release if is_within(in_force, new, groups) => Ok(()),
-        Action::Release => Err(SequencerError::ReleaseNarrows(case.clone())),
-        Action::Retract if is_within(new, in_force, groups) => Ok(()),
-        Action::Retract => Err(SequencerError::AudienceTooWide(case.clone())),
+use super::IntakeError;
+use crate::{
+    identity::Caller,
+    policy::{Groups, Subject, Viewer, is_within, may_see},
+    sequencer::SequencerError,
+    state::{CaseRecord, Effect, MAX_STATEMENTS, RequestId},
+};
+
+/// Which agency may make a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Makers {
+    /// The owner of the case.
+    Owner,
+    /// An agency that may see the case and does not own it.
+    Others,
+    /// The owner, and every agency that may see the case.
+    Anybody,
+    /// The agency that the request for evidence is addressed to.
+    Addressee,
+    /// The agency that made the dispute.
+    Disputer,
+    /// The owner, and an agency that the owner asked for evidence.
+    OwnerOrAsked,
+}
+
+/// Who may see a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// It brings the handling of the case.
+    Sets,
+    /// Everybody who may see the case, and more.
+    Widens,
+    /// Nobody who may not see the case (originator control).
+    Within,
+}
+
+/// The rules of one kind of statement.
+#[derive(Debug)]
+pub struct Rule {
+    /// What the statement does to its case.
+    pub effect: Effect,
+    /// Name of the kind.
+    pub kind: &'static str,
+    /// Which agency may make it.
+    pub makers: Makers,
+    /// Which roles may, of that agency.
+    pub roles: &'static [Role],
+    /// Whether it may be made about a case that was taken back.
+    pub after_retraction: bool,
+    /// Who may see it.
+    pub audience: Audience,
+    /// Most of its kind that a case may have.
+    pub most: usize,
+    /// What it changes, for people.
+    pub changes: &'static str,
+    /// What else must hold, for people; empty if nothing.
+    pub condition: &'static str,
+}
+
+const BOTH: &[Role] = &[Role::System, Role::Officer];
+const OFFICERS: &[Role] = &[Role::Officer];
+
+/// Most statements of a kind that others than the owner may make about a case: they must not fill it up.
+const MOST_BY_OTHERS: usize = 1_000;
+/// Most disputes of a case, and ends of one. A new end is held against all earlier ones.
+const MOST_DISPUTES: usize = 200;
+
+/// The whole table, in the order of the contract.
+#[rustfmt::skip]
+pub static RULES: [Rule; 11] = [
+    Rule {
+        effect: Effect::Reported, kind: "report", makers: Makers::Owner, roles: BOTH, after_retraction: false,
+        audience: Audience::Sets, most: 1,
+        changes: "The case begins, at revision 1.",
+        condition: "There is no case of that name yet.",
+    },
+    Rule {
+        effect: Effect::Amended, kind: "amendment", makers: Makers::Owner, roles: BOTH, after_retraction: false,
+        audience: Audience::Sets, most: MAX_STATEMENTS,
+        changes: "The report is replaced by a new revision; the earlier ones stay in the history.",
+        condition: "The revision expected is the current one.",
+    },
+    Rule {
+        effect: Effect::Corroborated, kind: "corroboration", makers: Makers::Others, roles: OFFICERS, after_retraction: false,
+        audience: Audience::Within, most: MOST_BY_OTHERS,
+        changes: "Evidence, findings and a route of another agency stand beside the report. The status does not change.",
+        condition: "A case named as one's own is one's own and exists; items named are in the report.",
+    },
+    Rule {
+        effect: Effect::Asked, kind: "evidence_request", makers: Makers::Anybody, roles: OFFICERS, after_retraction: false,
+        audience: Audience::Within, most: MOST_BY_OTHERS,
+        changes: "A request is open until it is answered in full or declined.",
+        condition: "The agency asked may see the case and the request, and is not the one that asks.",
+    },
+    Rule {
+        effect: Effect::Answered, kind: "evidence_response", makers: Makers::Addressee, roles: OFFICERS, after_retraction: true,
+        audience: Audience::Within, most: 2 * MOST_BY_OTHERS,
+        changes: "The request is answered, answered in part, or declined; the newest answer counts.",
+        condition: "The request was made about this case and is addressed to the agency that answers.",
+    },
+    Rule {
+        effect: Effect::Disputed, kind: "dispute", makers: Makers::Others, roles: OFFICERS, after_retraction: false,
+        audience: Audience::Within, most: MOST_DISPUTES,
+        changes: "The case is disputed, and counted apart, until the dispute is ended or the case retracted.",
+        condition: "",
+    },
+    Rule {
+        effect: Effect::Resolved, kind: "dispute (end)", makers: Makers::Disputer, roles: OFFICERS, after_retraction: true,
+        audience: Audience::Within, most: MOST_DISPUTES,
+        changes: "The dispute is ended.",
+        condition: "The dispute is the agency's own, about this case, and not ended yet.",
+    },
+    Rule {
+        effect: Effect::Found, kind: "finding", makers: Makers::OwnerOrAsked, roles: BOTH, after_retraction: false,
+        audience: Audience::Within, most: MOST_BY_OTHERS,
+        changes: "A laboratory's result is added to an item, and the status judged anew.",
+        condition: "Items named are in the report; who is not the owner names the owner's request that it answers.",
+    },
+    Rule {
+        effect: Effect::Released, kind: "release", makers: Makers::Owner, roles: BOTH, after_retraction: false,
+        audience: Audience::Widens, most: MAX_STATEMENTS,
+        changes: "More may see the report in force.",
+        condition: "",
+    },
+    Rule {
+        effect: Effect::Retracted, kind: "retraction", makers: Makers::Owner, roles: BOTH, after_retraction: false,
+        audience: Audience::Within, most: 1,
+        changes: "The case counts nowhere any more, and stays visible as retracted, with the reason.",
+        condition: "",
+    },
+    Rule {
+        effect: Effect::Declared, kind: "overlap_declaration", makers: Makers::Owner, roles: OFFICERS, after_retraction: false,
+        audience: Audience::Within, most: MOST_BY_OTHERS,
+        changes: "The owner says whether an overlapping case is the same incident; it is once both owners say so.",
+        condition: "The case has such an overlap.",
+    },
+];
+
+/// What the rules want to know. A failure is that of the disk, never an answer.
+pub trait Known {
+    /// Of the disk.
+    type Failure;
+    /// A statement recorded, or about to be in the same group.
+    fn statement(&self, position: u64) -> Result<v1::Statement, Self::Failure>;
+    /// Position of an agency's statement by its request id.
+    fn position(&self, maker: &AgencyName, id: &RequestId) -> Result<Option<u64>, Self::Failure>;
+    /// Whether there is such a case.
+    fn exists(&self, case: &CaseName) -> Result<bool, Self::Failure>;
+    /// Whether a case has an overlap of that id.
+    fn has_overlap(&self, case: &CaseName, id: &str) -> Result<bool, Self::Failure>;
+}
+
+/// A statement that wants to be recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Agency that makes it.
+    pub maker: &'a AgencyName,
+    /// Case that it is about.
+    pub case: &'a CaseName,
+    /// What it says.
+    pub statement: &'a v1::Statement,
+    /// Position that it would get.
+    pub position: u64,
+}
+
+impl Rule {
+    /// The row of a kind.
+    pub fn of(kind: &Kind) -> &'static Self {
+        let effect = Effect::of(kind);
+        let row = RULES.iter().find(|rule| rule.effect == effect);
+        // A test says that every kind has a row.
+        row.unwrap_or(&RULES[0])
+    }
+
+    /// What can be said of the maker without any state: nothing that depends on whether the case exists.
+    pub(super) fn check_maker(&self, case: &CaseName, caller: &Caller) -> Result<(), IntakeError> {
+        let (maker, owner) = (&caller.principal.agency, case.agency());
+        match self.makers {
+            Makers::Owner if maker != owner => {
+                return Err(IntakeError::Agency {
+                    owner: owner.id().into(),
+                    caller: maker.id().into(),
+                });
+            }
+            Makers::Others if maker == owner => return Err(IntakeError::OwnCase(self.kind)),
+            _ => {}
+        }
+        let role = caller.principal.role;
+        if self.roles.contains(&role) && (maker == owner || role == Role::Officer) {
+            return Ok(());
+        }
+        Err(IntakeError::Role {
+            role,
+            kind: self.kind,
+        })
     }
 }
 
-/// Whether the state of a case allows an action: the rules of the life of a case, as far as they are built.
-pub fn decide(
-    action: Action,
-    case: &CaseName,
+/// Whether a statement may be recorded, given the record of its case.
+pub fn decide<K: Known>(
+    wanted: Wanted<'_>,
     record: Option<&CaseRecord>,
-) -> Result<(), SequencerError> {
-    let Some(record) = record else {
-        return match action {
-            Action::Report => Ok(()),
-            Action::Amend { .. } | Action::Retract | Action::Release => {
-                Err(SequencerError::CaseNotFound(case.clone()))
-            }
-        };
+    groups: &dyn Groups,
+    known: &K,
+) -> Result<Result<(), SequencerError>, K::Failure> {
+    let case = wanted.case;
+    let Some(kind) = &wanted.statement.kind else {
+        return Ok(Err(SequencerError::CaseNotFound(case.clone())));
     };
-    if action == Action::Report {
-        return Err(SequencerError::CaseExists(case.clone()));
+    let rule = Rule::of(kind);
+    let record = match (record, rule.effect) {
+        (None, Effect::Reported) => return Ok(Ok(())),
+        (Some(_), Effect::Reported) => return Ok(Err(SequencerError::CaseExists(case.clone()))),
+        (None, _) => return Ok(Err(SequencerError::CaseNotFound(case.clone()))),
+        (Some(record), _) => record,
+    };
+    // An amendment, by far the most usual, brings its own handling and asks for nothing.
+    let position = record.handling_position().unwrap_or_default();
+    let in_force = match rule.effect {
+        Effect::Amended => None,
+        _ => Some(known.statement(position)?),
+    };
+    let handling = in_force.as_ref().and_then(effective_handling);
+    let in_force = handling.map(|handling| Subject {
+        maker: case.agency(),
+        owner: case.agency(),
+        handling,
+        position,
+    });
+    let question = Question {
+        wanted,
+        record,
+        in_force,
+        groups,
+        known,
+    };
+    // To whom the case is not shown, nothing about it is told.
+    if wanted.maker != case.agency() && !question.sees_case(wanted.maker) {
+        return Ok(Err(SequencerError::CaseNotFound(case.clone())));
     }
-    if record.retracted() {
-        return Err(SequencerError::CaseRetracted(case.clone()));
+    if record.retracted() && !rule.after_retraction {
+        return Ok(Err(SequencerError::CaseRetracted(case.clone())));
     }
-    if record.statements.len() >= MAX_STATEMENTS {
-        return Err(SequencerError::CaseFull(case.clone()));
+    if !has_room(rule, record) {
+        return Ok(Err(SequencerError::CaseFull(case.clone())));
     }
-    match (action, record.revision()) {
-        (
-            Action::Amend {
-                expected_revision: expected,
-            },
-            current,
-        ) if expected != current => Err(SequencerError::RevisionConflict {
-            case: case.clone(),
+    Ok(match question.condition(kind)? {
+        Ok(()) => question.audience(rule),
+        refused => refused,
+    })
+}
+
+fn has_room(rule: &Rule, record: &CaseRecord) -> bool {
+    // There is always room for a retraction.
+    if rule.effect == Effect::Retracted {
+        return true;
+    }
+    if record.statements.len() + 1 >= MAX_STATEMENTS {
+        return false;
+    }
+    let of_kind = record.statements.iter().filter(|(_, e)| *e == rule.effect);
+    rule.most >= MAX_STATEMENTS || of_kind.count() < rule.most
+}
+
+/// A statement beside what it is held against.
+struct Question<'a, K> {
+    wanted: Wanted<'a>,
+    record: &'a CaseRecord,
+    /// Whose handling is that of the case.
+    in_force: Option<Subject<'a>>,
+    groups: &'a dyn Groups,
+    known: &'a K,
+}
+
+type Verdict = Result<(), SequencerError>;
+
+impl<K: Known> Question<'_, K> {
+    fn sees_case(&self, agency: &AgencyName) -> bool {
+        let sees = |subject| may_see(&Viewer::of(agency), subject, self.groups);
+        self.in_force.is_some_and(sees)
+    }
+
+    /// The statement, as it is for readers.
+    fn subject(&self) -> Option<Subject<'_>> {
+        Some(Subject {
+            maker: self.wanted.maker,
+            owner: self.wanted.case.agency(),
+            handling: effective_handling(self.wanted.statement)?,
+            position: self.wanted.position,
+        })
+    }
+
+    /// What a kind asks beyond the table's columns.
+    fn condition(&self, kind: &Kind) -> Result<Verdict, K::Failure> {
+        match kind {
+            Kind::Report(_) | Kind::Release(_) | Kind::Retraction(_) => Ok(Ok(())),
+            Kind::Amendment(amendment) => Ok(self.revision(amendment.expected_revision)),
+            Kind::Corroboration(said) => Ok(match self.own_case(&said.own_case)? {
+                Ok(()) => self.items(&said.findings)?,
+                refused => refused,
+            }),
+            Kind::EvidenceRequest(request) => Ok(self.reaches(&request.addressee)),
+            Kind::EvidenceResponse(response) => {
+                self.request(response.requester.parse().ok(), &response.evidence_request)
+            }
+            Kind::Dispute(dispute) if dispute.resolves.is_empty() => Ok(Ok(())),
+            Kind::Dispute(end) => self.open_dispute(&end.resolves),
+            Kind::Finding(finding) => {
+                let owner = self.wanted.case.agency();
+                let asked = match self.wanted.maker == owner {
+                    true => Ok(()),
+                    false => self.request(Some(owner.clone()), &finding.evidence_request)?,
+                };
+                Ok(match asked {
+                    Ok(()) => self.items(&finding.findings)?,
+                    refused => refused,
+                })
+            }
+            Kind::OverlapDeclaration(declaration) => {
+                let id = &declaration.overlap;
+                let has = self.known.has_overlap(self.wanted.case, id)?;
+                Ok(has
+                    .then_some(())
+                    .ok_or_else(|| SequencerError::NoOverlap(id.clone())))
+            }
+        }
+    }
+
+    fn revision(&self, expected: i32) -> Verdict {
+        let current = self.record.revision();
+        if current == expected {
+            return Ok(());
+        }
+        Err(SequencerError::RevisionConflict {
+            case: self.wanted.case.clone(),
             current,
             expected,
-        }),
-        _ => Ok(()),
+        })
     }
+
+    /// A case that is said to be the maker's own.
+    fn own_case(&self, name: &str) -> Result<Verdict, K::Failure> {
+        if name.is_empty() {
+            return Ok(Ok(()));
+        }
+        let case: Option<CaseName> = name.parse().ok();
+        let own = case.filter(|case| case.agency() == self.wanted.maker);
+        let exists = own.map(|own| self.known.exists(&own)).transpose()?;
+        Ok(match exists {
+            Some(true) => Ok(()),
+            _ => Err(SequencerError::NoOwnCase(name.to_owned())),
+        })
+    }
+
+    /// Whether the items that findings name are in the report in force.
+    fn items(&self, findings: &[ItemFinding]) -> Result<Verdict, K::Failure> {
+        let Some(item) = findings.iter().map(|finding| finding.item).max() else {
+            return Ok(Ok(()));
+        };
+        let mut newest = self.record.statements.iter().rev();
+        let report = newest.find(|(_, e)| matches!(e, Effect::Reported | Effect::Amended));
+        let statement = report.map(|(position, _)| self.known.statement(*position));
+        let report = match statement.transpose()?.and_then(|statement| statement.kind) {
+            Some(Kind::Report(report)) => report.report,
+            Some(Kind::Amendment(amendment)) => amendment.report,
+            _ => None,
+        };
+        let items = report.map_or(0, |report| report.items.len());
+        Ok(match usize::try_from(item) {
+            Ok(number) if number <= items => Ok(()),
+            _ => Err(SequencerError::NoItem { item, items }),
+        })
+    }
+
+    /// Whether an addressee may see the case and what it is asked. Who asks may see the handling of both.
+    fn reaches(&self, addressee: &str) -> Verdict {
+        let sees = |asked: &AgencyName| {
+            let subject = self.subject();
+            let request = subject.is_some_and(|s| may_see(&Viewer::of(asked), s, self.groups));
+            request && self.sees_case(asked) && asked != self.wanted.maker
+        };
+        match addressee.parse() {
+            Ok(asked) if sees(&asked) => Ok(()),
+            _ => Err(SequencerError::NotReached(addressee.to_owned())),
+        }
+    }
+
+    /// Whether there is such a request about the case, addressed to who makes the statement.
+    fn request(&self, asker: Option<AgencyName>, id: &str) -> Result<Verdict, K::Failure> {
+        let missing = Ok(Err(SequencerError::NoRequest(id.to_owned())));
+        let Some(asker) = asker else { return missing };
+        let Some(position) = self.position(&asker, id, Effect::Asked)? else {
+            return missing;
+        };
+        let maker = self.wanted.maker.to_string();
+        match self.known.statement(position)?.kind {
+            Some(Kind::EvidenceRequest(request)) if request.addressee == maker => Ok(Ok(())),
+            _ => missing,
+        }
+    }
+
+    /// Whether the maker has such a dispute open.
+    fn open_dispute(&self, id: &str) -> Result<Verdict, K::Failure> {
+        let (maker, known) = (self.wanted.maker, self.known);
+        let missing = Ok(Err(SequencerError::NoDispute(id.to_owned())));
+        let Some(begun) = self.position(maker, id, Effect::Disputed)? else {
+            return missing;
+        };
+        for (position, effect) in &self.record.statements {
+            if *effect != Effect::Resolved || *position < begun {
+                continue;
+            }
+            let end = known.statement(*position)?;
+            let same = matches!(&end.kind, Some(Kind::Dispute(dispute)) if dispute.resolves == id);
+            // Somebody else's end with the same id ended something else.
+            let end_id = uuid(&end.request_id).unwrap_or_default();
+            if same && known.position(maker, &end_id)? == Some(*position) {
+                return missing;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Position of a statement of the case by its maker and request id, if it did what is expected.
+    fn position(
+        &self,
+        maker: &AgencyName,
+        id: &str,
+        effect: Effect,
+    ) -> Result<Option<u64>, K::Failure> {
+        let Some(id) = uuid(id) else { return Ok(None) };
+        let found = self.known.position(maker, &id)?;
+        Ok(found.filter(|position| self.record.statements.contains(&(*position, effect))))
+    }
+
+    fn audience(&self, rule: &Rule) -> Verdict {
+        let (Some(in_force), Some(new)) = (self.in_force, self.subject()) else {
+            return Ok(());
+        };
+        let case = self.wanted.case;
+        match rule.audience {
+            Audience::Sets => Ok(()),
+            Audience::Widens if is_within(in_force, new, self.groups) => Ok(()),
+            Audience::Widens => Err(SequencerError::ReleaseNarrows(case.clone())),
+            Audience::Within if is_within(new, in_force, self.groups) => Ok(()),
+            Audience::Within => Err(SequencerError::AudienceTooWide(case.clone())),
+        }
+    }
+}
+
+fn uuid(id: &str) -> Option<RequestId> {
+    uuid::Uuid::try_parse(id).ok().map(uuid::Uuid::into_bytes)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::state::Effect;
-
-    fn record(effects: &[Effect]) -> CaseRecord {
-        CaseRecord {
-            statements: effects
-                .iter()
-                .enumerate()
-                .map(|(n, e)| (n as u64, *e))
-                .collect(),
-        }
-    }
-
-    #[test]
-    fn the_state_of_a_case_decides_what_may_follow() {
-        use Effect::{Amended, Released, Reported, Retracted};
-        let case = CaseName::from_ids("us-dea", "1").unwrap();
-        let amend = |expected_revision| Action::Amend { expected_revision };
-        let verdict = |action, effects: &[Effect]| {
-            decide(
-                action,
-                &case,
-                (!effects.is_empty()).then(|| record(effects)).as_ref(),
-            )
-        };
-        assert_eq!(verdict(Action::Report, &[]), Ok(()));
-        assert_eq!(
-            verdict(amend(1), &[]),
-            Err(SequencerError::CaseNotFound(case.clone()))
-        );
-        for action in [Action::Retract, Action::Release] {
-            let missing = Err(SequencerError::CaseNotFound(case.clone()));
-            assert_eq!(verdict(action, &[]), missing);
-        }
-        assert_eq!(
-            verdict(Action::Report, &[Reported]),
-            Err(SequencerError::CaseExists(case.clone()))
-        );
-        assert_eq!(verdict(amend(1), &[Reported]), Ok(()));
-        assert_eq!(verdict(amend(2), &[Reported, Amended]), Ok(()));
-        let conflict = SequencerError::RevisionConflict {
-            case: case.clone(),
-            current: 2,
-            expected: 1,
-        };
-        assert_eq!(verdict(amend(1), &[Reported, Amended]), Err(conflict));
-        assert_eq!(verdict(Action::Retract, &[Reported, Amended]), Ok(()));
-        assert_eq!(verdict(amend(1), &[Reported, Released]), Ok(()));
-        assert_eq!(verdict(Action::Release, &[Reported, Released]), Ok(()));
-        for action in [amend(1), Action::Retract, Action::Release] {
-            let retracted = verdict(action, &[Reported, Retracted]);
-            assert_eq!(retracted, Err(SequencerError::CaseRetracted(case.clone())));
-        }
-    }
-}
+mod tests;

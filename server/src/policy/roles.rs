@@ -13,6 +13,8 @@ pub enum Method {
     GetCase,
     ListCases,
     ListStatements,
+    FindOverlaps,
+    ListTasks,
     GetCheckpoint,
     GetReceipt,
     GetConsistencyProof,
@@ -27,13 +29,15 @@ pub enum Method {
 /// Whether a role may call a method. What it then sees is decided by [`super::may_see`] for its [`viewer`].
 pub fn may_call(role: Role, method: Method) -> bool {
     use Method::{
-        GetCaller, GetCase, GetCheckpoint, GetConsistencyProof, GetMember, GetReceipt,
-        ListAccessRecords, ListCases, ListGroups, ListMembers, ListRegistryUpdates, ListStatements,
-        Submit, SubmitStream,
+        FindOverlaps, GetCaller, GetCase, GetCheckpoint, GetConsistencyProof, GetMember,
+        GetReceipt, ListAccessRecords, ListCases, ListGroups, ListMembers, ListRegistryUpdates,
+        ListStatements, ListTasks, Submit, SubmitStream,
     };
     match method {
         Submit | SubmitStream => matches!(role, Role::System | Role::Officer),
-        GetCase | ListCases | ListStatements => matches!(role, Role::System | Role::Officer),
+        GetCase | ListCases | ListStatements | FindOverlaps | ListTasks => {
+            matches!(role, Role::System | Role::Officer)
+        }
         GetReceipt => matches!(role, Role::System | Role::Officer | Role::Auditor),
         // Of its own agency only: see `access::Query`.
         ListAccessRecords => role == Role::Auditor,
@@ -59,7 +63,12 @@ pub fn viewer(principal: &PrincipalId) -> Viewer {
 pub fn reads_cases(method: Method) -> bool {
     // Every method by name: a new one is decided on, not overlooked.
     match method {
-        Method::GetCase | Method::ListCases | Method::ListStatements | Method::GetReceipt => true,
+        Method::GetCase
+        | Method::ListCases
+        | Method::ListStatements
+        | Method::FindOverlaps
+        | Method::ListTasks
+        | Method::GetReceipt => true,
         Method::Submit
         | Method::SubmitStream
         | Method::GetCheckpoint
@@ -86,6 +95,8 @@ mod tests {
                 Method::GetCase,
                 Method::ListCases,
                 Method::ListStatements,
+                Method::FindOverlaps,
+                Method::ListTasks,
             ] {
                 assert!(!may_call(role, method), "{role} {method:?}");
             }

@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 
 use super::{Recorded, SequencerError, stop_process};
 use crate::{
-    intake::{Action, Submission},
-    state::{CaseRecord, Change, Effect, RequestId, StatementChange},
+    intake::Submission,
+    state::{CaseRecord, Change, RequestId, StatementChange},
 };
 
 /// A group while it is put together.
@@ -48,19 +48,12 @@ impl Draft {
     pub(super) fn accept(
         &mut self,
         submission: Submission,
-        mut record: CaseRecord,
+        record: CaseRecord,
         first_position: u64,
         record_time: Timestamp,
     ) -> Answer {
         let index = self.entries.len();
         let position = first_position + index as u64;
-        let effect = match submission.action {
-            Action::Report => Effect::Reported,
-            Action::Amend { .. } => Effect::Amended,
-            Action::Retract => Effect::Retracted,
-            Action::Release => Effect::Released,
-        };
-        record.statements.push((position, effect));
         let entry = Entry {
             record_time: Some(record_time),
             principal: submission.caller.principal_text.clone(),
@@ -69,16 +62,21 @@ impl Draft {
             registry_update: None,
         };
         self.entries.push(entry.encode_to_vec().into());
-        self.cases.insert(submission.case.clone(), record.clone());
+        let (maker, case) = (submission.agency, submission.case);
         self.requests
-            .insert((submission.agency.clone(), submission.request_id), position);
-        self.changes.push(Change::Statement(StatementChange {
+            .insert((maker.clone(), submission.request_id), position);
+        let statement = &submission.statement;
+        let change = StatementChange::new(
             position,
-            agency: submission.agency,
-            request_id: submission.request_id,
-            case: submission.case,
+            maker,
+            submission.request_id,
+            case,
             record,
-        }));
+            statement,
+        );
+        self.cases
+            .insert(change.case.clone(), change.record.clone());
+        self.changes.push(Change::Statement(change));
         Answer::Entry(index)
     }
 }

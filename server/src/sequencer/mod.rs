@@ -72,6 +72,29 @@ pub enum SequencerError {
     /// The release leaves somebody out.
     #[error("the release leaves out somebody who may see `{0}` now")]
     ReleaseNarrows(CaseName),
+    /// A case named as the maker's own is none.
+    #[error("`{0}` is no case of yours that exists")]
+    NoOwnCase(String),
+    /// A finding names an item that the report in force does not have.
+    #[error("the report in force has {items} items; there is no item {item}")]
+    NoItem {
+        /// Number of the item.
+        item: i32,
+        /// How many there are.
+        items: usize,
+    },
+    /// Who is asked cannot see what it is asked.
+    #[error("`{0}` may not see the case and this request, or is who asks")]
+    NotReached(String),
+    /// There is no such request for evidence.
+    #[error("there is no request for evidence `{0}` about this case that is addressed to you")]
+    NoRequest(String),
+    /// There is no such dispute open.
+    #[error("there is no open dispute `{0}` of yours about this case")]
+    NoDispute(String),
+    /// There is no such overlap.
+    #[error("this case has no overlap `{0}`")]
+    NoOverlap(String),
     /// The signing certificate was revoked or removed, or has expired, since the statement was checked.
     #[error("the signing certificate is not registered and valid any more")]
     SignerGone,

@@ -10,7 +10,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use casebroker_proto::{statement::decode_entry, v1::Entry, validation::effective_handling};
+use casebroker_proto::{
+    names::{AgencyName, CaseName},
+    statement::decode_entry,
+    v1::{Entry, Statement},
+};
 use prost::Message as _;
 use prost_types::Timestamp;
 use tokio::sync::mpsc;
@@ -21,10 +25,10 @@ use super::{
     stop_process,
 };
 use crate::{
-    intake::{Action, Submission, decide, decide_audience},
+    intake::{Known, Submission, Wanted, decide},
     journal::{Group, JournalReader, ReadLimit},
-    policy::Subject,
-    state::{Applied, CaseRecord, StateError},
+    projections::{CaseReader, ReadError},
+    state::{Applied, CaseRecord, RequestId, StateError},
     transparency::Signed,
 };
 
@@ -96,8 +100,8 @@ impl Tail {
                     StopReason::Journal(e) => self.fail("reading the journal", &e),
                     e => self.fail_of_state("reading the state", &e),
                 });
-            let answer = answer.unwrap_or_else(|accepted| {
-                draft.accept(submission, accepted, first_position, record_time)
+            let answer = answer.unwrap_or_else(|record| {
+                draft.accept(submission, record, first_position, record_time)
             });
             draft.replies.push((reply, answer));
         }
@@ -159,18 +163,24 @@ impl Tail {
             Some(record) => Some(record.clone()),
             None => self.given.state.case(case)?,
         };
-        let verdict = match self.signer_holds(submission) {
-            false => Err(SequencerError::SignerGone),
-            true => decide(submission.action, case, record.as_ref()),
+        if !self.signer_holds(submission) {
+            return Ok(Ok(Answer::Refused(SequencerError::SignerGone)));
+        }
+        let wanted = Wanted {
+            maker: &submission.agency,
+            case,
+            statement: &submission.statement,
+            position: first_position + draft.entries.len() as u64,
         };
-        let record = record.unwrap_or_default();
-        let verdict = match verdict {
-            Ok(()) => self.judge_audience(submission, &record, draft, first_position)?,
-            refused => refused,
+        let known = AsOfNow {
+            tail: self,
+            draft,
+            first_position,
         };
-        Ok(match verdict {
-            Err(error) => Ok(Answer::Refused(error)),
-            Ok(()) => Err(record),
+        let groups = self.given.membership.now();
+        Ok(match decide(wanted, record.as_ref(), &*groups, &known)? {
+            Ok(()) => Err(record.unwrap_or_default()),
+            Err(refused) => Ok(Answer::Refused(refused)),
         })
     }
 
@@ -180,49 +190,6 @@ impl Tail {
         let signer = registry.signer(&submission.agency, &submission.signer);
         let now = self.given.last_time.seconds;
         signer.is_some_and(|signer| (signer.not_before..=signer.not_after).contains(&now))
-    }
-
-    /// Holds the audience of a statement against the one in force, which may have been recorded in the same group.
-    fn judge_audience(
-        &self,
-        submission: &Submission,
-        record: &CaseRecord,
-        draft: &Draft,
-        first_position: u64,
-    ) -> Result<Result<(), SequencerError>, StopReason> {
-        let (action, case) = (submission.action, &submission.case);
-        let own_handling = matches!(action, Action::Report | Action::Amend { .. });
-        let Some(position) = record.handling_position().filter(|_| !own_handling) else {
-            return Ok(Ok(()));
-        };
-        let entry = match position.checked_sub(first_position) {
-            Some(index) => {
-                let index = usize::try_from(index).unwrap_or(usize::MAX);
-                draft.entries.get(index).cloned()
-            }
-            None => {
-                let mut records = self.reader.read(position, ReadLimit::ONE)?;
-                records.pop().map(|record| record.entry)
-            }
-        };
-        let entry = entry.ok_or(StopReason::Missing(position))?;
-        let (_, _, statement) =
-            decode_entry(&entry).map_err(|_| StopReason::Undecodable(position))?;
-        let handling = effective_handling(&statement).cloned().unwrap_or_default();
-        let new = Subject {
-            maker: &submission.agency,
-            owner: case.agency(),
-            handling: &submission.handling,
-            position: first_position + draft.entries.len() as u64,
-        };
-        let in_force = Subject {
-            maker: case.agency(),
-            handling: &handling,
-            position,
-            ..new
-        };
-        let groups = self.given.membership.now();
-        Ok(decide_audience(action, case, new, in_force, &*groups))
     }
 
     fn replay(&self, position: u64, submission: &Submission) -> Result<Answer, StopReason> {
@@ -309,6 +276,55 @@ impl Tail {
     }
 }
 
+/// What the rules may ask: what is on disk, and what the group says already.
+struct AsOfNow<'a> {
+    tail: &'a Tail,
+    draft: &'a Draft,
+    first_position: u64,
+}
+
+impl Known for AsOfNow<'_> {
+    type Failure = StopReason;
+
+    fn statement(&self, position: u64) -> Result<Statement, StopReason> {
+        let entry = match position.checked_sub(self.first_position) {
+            Some(index) => {
+                let index = usize::try_from(index).unwrap_or(usize::MAX);
+                self.draft.entries.get(index).cloned()
+            }
+            None => {
+                let mut records = self.tail.reader.read(position, ReadLimit::ONE)?;
+                records.pop().map(|record| record.entry)
+            }
+        };
+        let entry = entry.ok_or(StopReason::Missing(position))?;
+        let (_, _, statement) =
+            decode_entry(&entry).map_err(|_| StopReason::Undecodable(position))?;
+        Ok(statement)
+    }
+
+    fn position(&self, maker: &AgencyName, id: &RequestId) -> Result<Option<u64>, StopReason> {
+        let request = (maker.clone(), *id);
+        match self.draft.requests.get(&request) {
+            Some(position) => Ok(Some(*position)),
+            None => Ok(self.tail.given.state.request(maker, id)?),
+        }
+    }
+
+    fn exists(&self, case: &CaseName) -> Result<bool, StopReason> {
+        let in_group = self.draft.cases.contains_key(case);
+        Ok(in_group || self.tail.given.state.case(case)?.is_some())
+    }
+
+    fn has_overlap(&self, case: &CaseName, id: &str) -> Result<bool, StopReason> {
+        let given = &self.tail.given;
+        let (state, membership) = (Arc::clone(&given.state), Arc::clone(&given.membership));
+        // What is in the same group is on nobody's screen yet.
+        let cases = CaseReader::new(Arc::clone(&self.tail.reader), state, membership);
+        Ok(cases.knows_overlap(case, id)?)
+    }
+}
+
 /// Why the sequencer cannot go on.
 #[derive(Debug, thiserror::Error)]
 enum StopReason {
@@ -316,8 +332,20 @@ enum StopReason {
     State(#[from] StateError),
     #[error(transparent)]
     Journal(#[from] crate::journal::JournalError),
+    #[error(transparent)]
+    Read(ReadError),
     #[error("the state names position {0}, which the journal does not have")]
     Missing(u64),
     #[error("the entry at position {0} cannot be decoded")]
     Undecodable(u64),
+}
+
+impl From<ReadError> for StopReason {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Journal(error) => Self::Journal(error),
+            ReadError::State(error) => Self::State(error),
+            error => Self::Read(error),
+        }
+    }
 }

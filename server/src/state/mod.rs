@@ -1,5 +1,5 @@
 //! The state store: what is small and mutable, keyed by name. Now the case directory (case name to the positions of its
-//! statements), request ids and where the registry's updates are.
+//! statements), request ids, what waits for which agency, which cases brought the same, and where the registry's updates are.
 //!
 //! What it is for: finding a case's statements and an earlier request without reading the journal. What it promises: what
 //! the sequencer staged is found at once, by everybody; after any start it says exactly what the journal says. What it never
@@ -11,16 +11,24 @@
 mod aside;
 mod keys;
 mod look;
+mod overlaps;
 mod session;
 mod store;
+mod tasks;
 mod writer;
 
 use std::path::PathBuf;
 
-use casebroker_proto::names::{AgencyName, CaseName};
+use casebroker_proto::{
+    names::{AgencyName, CaseName},
+    overlap::{self, Key},
+    v1::{Statement, statement::Kind},
+};
 
 pub use look::{Looked, look};
+pub use overlaps::{Holder, Holders, MAX_HOLDERS};
 pub use store::{Opened, RootAt, Store};
+pub use tasks::{Task, TaskKind};
 
 /// A request id (UUID) as bytes.
 pub type RequestId = [u8; 16];
@@ -74,6 +82,44 @@ pub enum Effect {
     Retracted = 3,
     /// Shown to more.
     Released = 4,
+    /// Added to by another agency.
+    Corroborated = 5,
+    /// An agency was asked for evidence.
+    Asked = 6,
+    /// A request for evidence was answered.
+    Answered = 7,
+    /// Objected to.
+    Disputed = 8,
+    /// An objection was ended.
+    Resolved = 9,
+    /// A laboratory's result was added.
+    Found = 10,
+    /// An overlap was judged by the owner.
+    Declared = 11,
+}
+
+impl Effect {
+    /// Of a kind of statement.
+    pub fn of(kind: &Kind) -> Self {
+        match kind {
+            Kind::Report(_) => Self::Reported,
+            Kind::Amendment(_) => Self::Amended,
+            Kind::Corroboration(_) => Self::Corroborated,
+            Kind::EvidenceRequest(_) => Self::Asked,
+            Kind::EvidenceResponse(_) => Self::Answered,
+            Kind::Dispute(dispute) if dispute.resolves.is_empty() => Self::Disputed,
+            Kind::Dispute(_) => Self::Resolved,
+            Kind::Finding(_) => Self::Found,
+            Kind::Release(_) => Self::Released,
+            Kind::Retraction(_) => Self::Retracted,
+            Kind::OverlapDeclaration(_) => Self::Declared,
+        }
+    }
+
+    /// Whether the statement's handling is then the case's.
+    pub fn sets_handling(self) -> bool {
+        matches!(self, Self::Reported | Self::Amended | Self::Released)
+    }
 }
 
 /// Positions of a case's statements, oldest first, with what each did.
@@ -98,7 +144,7 @@ impl CaseRecord {
     pub fn handling_position(&self) -> Option<u64> {
         let mut newest = self.statements.iter().rev();
         newest
-            .find(|(_, e)| *e != Effect::Retracted)
+            .find(|(_, e)| e.sets_handling())
             .map(|(position, _)| *position)
     }
 
@@ -130,4 +176,36 @@ pub struct StatementChange {
     pub case: CaseName,
     /// The case's record with it.
     pub record: CaseRecord,
+    /// For whom it begins what.
+    pub tasks: Vec<(AgencyName, TaskKind)>,
+    /// Keys of what it brings that other cases may have too.
+    pub keys: Vec<Key>,
+}
+
+impl StatementChange {
+    /// What a statement of `maker` changes, recorded at a position; `record` is that of its case before it. One function for
+    /// the sequencer and for the rebuild, so that both write the same bytes.
+    pub fn new(
+        position: u64,
+        maker: AgencyName,
+        request_id: RequestId,
+        case: CaseName,
+        mut record: CaseRecord,
+        statement: &Statement,
+    ) -> Self {
+        // A statement without a kind does not get past intake.
+        let effect = statement.kind.as_ref().map(Effect::of);
+        record
+            .statements
+            .extend(effect.map(|effect| (position, effect)));
+        Self {
+            tasks: tasks::begun_by(statement, &case, &maker),
+            keys: overlap::keys(&maker, statement),
+            position,
+            agency: maker,
+            request_id,
+            case,
+            record,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The store: an overlay of what was recorded but is not in sled yet, over sled.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -11,14 +11,14 @@ use std::{
 use casebroker_proto::names::{AgencyName, CaseName};
 
 use super::{
-    Applied, CaseRecord, Change, RequestId, StateError, aside, keys, session::Session,
+    Applied, CaseRecord, Change, RequestId, StateError, Task, aside, keys, session::Session,
     writer::Writer,
 };
 use crate::durable;
 
 /// The state store. Reads see what was staged, at once; sled follows behind.
 pub struct Store {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     writer: Mutex<Option<Writer>>,
     session: Session,
     path: PathBuf,
@@ -124,6 +124,50 @@ impl Store {
         self.get(&keys::request(agency, id), keys::decode_position)
     }
 
+    /// What waits for an agency or was begun by it before a position, newest first, at most so many.
+    pub fn tasks(
+        &self,
+        agency: &AgencyName,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Task>, StateError> {
+        let from = keys::tasks(agency);
+        let to = [&from[..], &before.to_be_bytes()].concat();
+        let pairs = self.newest(&from, &to, limit)?;
+        let decoded = pairs
+            .iter()
+            .map(|(key, value)| keys::decode_task(key, value));
+        decoded.collect()
+    }
+
+    /// The last pairs of a range of keys, greatest first, staged ones included.
+    pub(super) fn newest(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Pair>, StateError> {
+        let mut found = BTreeMap::new();
+        {
+            let overlay = self
+                .shared
+                .overlay
+                .read()
+                .unwrap_or_else(|e| e.into_inner());
+            let range = overlay.pairs.iter().filter(|(key, _)| {
+                let key = key.as_slice();
+                from <= key && key < to
+            });
+            found.extend(range.map(|(key, (_, value))| (key.clone(), value.clone())));
+        }
+        // What left the overlay meanwhile is in sled by now; what is in both is the same.
+        for pair in self.shared.db.range(from..to).rev().take(limit) {
+            let (key, value) = pair?;
+            found.entry(key.to_vec()).or_insert_with(|| value.to_vec());
+        }
+        Ok(found.into_iter().rev().take(limit).collect())
+    }
+
     /// Positions of the registry's updates, oldest first. For the start only: what is staged and not written is not among
     /// them.
     pub fn registry_updates(&self) -> Result<Vec<u64>, StateError> {
@@ -141,6 +185,8 @@ impl Store {
     pub fn stage(&self, changes: &[Change], applied: Applied) -> Result<(), StateError> {
         let writer = self.writer.lock().unwrap_or_else(|e| e.into_inner());
         let writer = writer.as_ref().ok_or(StateError::Stopped)?;
+        // Reads sled, so before readers have to wait. Nobody else stages meanwhile.
+        let overlaps = self.index_overlaps(changes)?;
         {
             let mut overlay = self
                 .shared
@@ -156,6 +202,10 @@ impl Store {
                         put(keys::case(&change.case), position, record);
                         let request = keys::request(&change.agency, &change.request_id);
                         put(request, position, position.to_be_bytes().to_vec());
+                        for (agency, kind) in &change.tasks {
+                            let task = keys::task(agency, position, *kind);
+                            put(task, position, keys::encode_case(&change.case));
+                        }
                     }
                     Change::Registry(position) => {
                         let value = position.to_be_bytes().to_vec();
@@ -163,6 +213,7 @@ impl Store {
                     }
                 }
             }
+            overlay.pairs.extend(overlaps);
             overlay.applied = applied;
             writer.staged(overlay.pairs.len());
         }
@@ -199,7 +250,7 @@ impl Store {
         self.session.end(&self.path)
     }
 
-    fn get<T>(
+    pub(super) fn get<T>(
         &self,
         key: &[u8],
         decode: impl Fn(&[u8], &[u8]) -> Result<T, StateError>,
@@ -222,6 +273,9 @@ impl Store {
             .transpose()
     }
 }
+
+/// Key and value.
+type Pair = (Vec<u8>, Vec<u8>);
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -278,7 +332,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::state::{Effect, StatementChange};
+    use crate::state::{Effect, StatementChange, TaskKind};
 
     fn change(position: u64, case: &str) -> StatementChange {
         StatementChange {
@@ -289,6 +343,8 @@ mod tests {
             record: CaseRecord {
                 statements: vec![(position, Effect::Reported)],
             },
+            tasks: vec![(AgencyName::from_id("us-cbp").unwrap(), TaskKind::RequestTo)],
+            keys: Vec::new(),
         }
     }
 
@@ -341,6 +397,31 @@ mod tests {
                 .unwrap(),
             None
         );
+    }
+
+    #[test]
+    fn tasks_come_newest_first_whether_staged_or_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = open(dir.path(), 0);
+        let stage = |from: u64, to: u64| {
+            let changes = (from..to).map(|n| Change::Statement(change(n, &format!("c{n}"))));
+            store.stage(&changes.collect::<Vec<_>>(), at(to)).unwrap();
+        };
+        let tasks = |agency: &str, before, limit| -> Vec<u64> {
+            let agency = AgencyName::from_id(agency).unwrap();
+            let tasks = store.tasks(&agency, before, limit).unwrap();
+            tasks.iter().map(|task| task.position).collect()
+        };
+        stage(0, 300);
+        store.settle().unwrap();
+        stage(300, 310);
+        assert_eq!(
+            tasks("us-cbp", 305, 10),
+            (295..305).rev().collect::<Vec<_>>()
+        );
+        assert_eq!(tasks("us-cbp", u64::MAX, 1_000).len(), 310);
+        assert!(tasks("us-dea", u64::MAX, 10).is_empty());
+        assert!(tasks("us-cb", u64::MAX, 10).is_empty());
     }
 
     #[test]

@@ -80,6 +80,8 @@ fn stage(cases: &[(&str, usize)]) -> Stage {
                 request_id: u128::from(position).to_be_bytes(),
                 case: case.clone(),
                 record: record.clone(),
+                tasks: Vec::new(),
+                keys: Vec::new(),
             }));
         }
     }

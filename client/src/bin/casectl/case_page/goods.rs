@@ -1,7 +1,7 @@
 //! The items of a case: what they are, how much, what laboratories found in them, and under which control they were.
 
 use casebroker_proto::{
-    catalogue::substances,
+    catalogue::identity::{Resolution, resolve},
     v1::{
         Case, CaseReport, ControlStatus, Controlled, Item, LaboratoryFinding, LateFinding,
         SubstanceIdentity, item::Goods,
@@ -48,7 +48,7 @@ impl Page<'_> {
             self.field("", &item.description)?;
         }
         if let Some(identity) = identity {
-            self.field("", resolution(identity, number, case))?;
+            self.field("", resolution(identity))?;
         }
         self.findings(number, item, case)?;
         for control in case.controls.iter().filter(|c| c.item == number) {
@@ -106,26 +106,16 @@ impl Page<'_> {
     }
 }
 
-/// Which substance of the catalogue it is. The broker's word, where the case carries it, goes before one's own catalogue.
-fn resolution(identity: &SubstanceIdentity, item: i32, case: &Case) -> String {
-    let of_broker = case
-        .controls
-        .iter()
-        .find(|control| control.item == item && !control.substance.is_empty())
-        .map(|control| control.substance.as_str());
-    let known = of_broker.or_else(|| own_catalogue(identity));
-    match known {
-        Some(id) => format!("in the catalogue: {id}"),
-        None => "not in the catalogue: the substance is not resolved".into(),
+/// Which substance of the catalogue it is.
+fn resolution(identity: &SubstanceIdentity) -> String {
+    match resolve(identity) {
+        Resolution::Resolved(substance) => format!("in the catalogue: {}", substance.id),
+        Resolution::Unresolved => "not in the catalogue: the substance is not resolved".into(),
+        Resolution::Contradictory(one, other) => format!(
+            "its names and numbers are those of {} and of {}: the substance is not resolved",
+            one.id, other.id
+        ),
     }
-}
-
-fn own_catalogue(identity: &SubstanceIdentity) -> Option<&'static str> {
-    substances::by_id(&identity.catalogue_id)
-        .or_else(|| substances::by_inchikey(&identity.inchikey))
-        .or_else(|| substances::by_cas(&identity.cas_number))
-        .or_else(|| substances::by_name(&identity.name))
-        .map(|substance| substance.id.as_str())
 }
 
 /// `controlled in CN at the incident date: yes, since 2017-03-01 (carfentanil-cn-2017)`.
@@ -235,7 +225,7 @@ mod tests {
                 cas_number: cas.into(),
                 ..Default::default()
             };
-            resolution(&identity, 1, &Case::default())
+            resolution(&identity)
         };
         assert_eq!(resolved("Carfentanil", ""), "in the catalogue: carfentanil");
         assert_eq!(
@@ -243,5 +233,7 @@ mod tests {
             "in the catalogue: carfentanil"
         );
         assert!(resolved("white powder", "").contains("not resolved"));
+        let both = resolved("fentanyl", "59708-52-0");
+        assert!(both.contains("fentanyl and of carfentanil"), "{both}");
     }
 }

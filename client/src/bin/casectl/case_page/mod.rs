@@ -237,12 +237,20 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// A label and a short text that ends in a coloured word or two; never wrapped.
+    /// A label and a short text that ends in a coloured word or two; if it must be wrapped, all of it is coloured.
     fn marked(&mut self, label: &str, text: &str, style: Style, end: &str) -> Result<()> {
-        let label = clean(label);
-        let lead = self.out.paint(FAINT, format!("{label:LABEL$}"));
-        let end = self.out.paint(style, clean(end));
-        self.out.line(format_args!("{lead}  {}{end}", clean(text)))
+        let whole = format!("{text}{end}");
+        let lines = wrap(&whole, self.width().saturating_sub(LABEL + 2));
+        for (i, line) in lines.iter().enumerate() {
+            let label = if i == 0 { clean(label) } else { String::new() };
+            let lead = self.out.paint(FAINT, format!("{label:LABEL$}"));
+            let line = match lines.len() {
+                1 => format!("{}{}", clean(text), self.out.paint(style, clean(end))),
+                _ => self.out.paint(style, line),
+            };
+            self.out.line(format_args!("{lead}  {line}"))?;
+        }
+        Ok(())
     }
 
     /// A page is for reading, so it is never very wide.
@@ -319,3 +327,6 @@ fn or_not_known(text: &str) -> String {
         text => text.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

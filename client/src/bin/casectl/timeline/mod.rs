@@ -304,3 +304,6 @@ fn counted(number: usize, what: &str) -> String {
         many => format!("{many} {plural}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,370 @@
+//! Rules of substances and precursors: what a laboratory must have found, and how.
+//!
+//! All of them are held against one finding, the best one of the item, so that nothing is pieced together from several.
+
+use super::{Outcome, goods::ItemFacts, words};
+use crate::{
+    catalogue::{
+        identity::{Resolution, name_of, resolve, same},
+        substances::Class,
+    },
+    v1::{
+        Accreditation, EvidenceKind, EvidenceReference, FindingResult, LaboratoryFinding,
+        SubstanceIdentity, Technique,
+    },
+};
+
+/// A finding that identified a substance.
+#[derive(Clone, Copy)]
+pub(super) struct Examined<'a> {
+    finding: &'a LaboratoryFinding,
+    pub(super) identity: &'a SubstanceIdentity,
+    pub(super) resolution: Resolution,
+    /// True if it is the substance that was reported.
+    pub(super) as_claimed: bool,
+    techniques: bool,
+    named: bool,
+    reported: bool,
+    /// The finding that says of this substance that it was not detected.
+    denial: Option<&'a LaboratoryFinding>,
+}
+
+impl Examined<'_> {
+    /// True if it meets every rule of a finding by itself.
+    fn qualifies(&self) -> bool {
+        self.techniques && self.named && self.reported
+    }
+
+    /// True if it qualifies and nothing speaks against it: the item counts as what it identified.
+    pub(super) fn stands(&self) -> bool {
+        self.qualifies() && self.denial.is_none()
+    }
+
+    /// The greatest is the best. An adulterant names an item only if nothing else was identified in it.
+    fn rank(&self) -> (bool, bool, usize, bool, bool) {
+        let met = [self.techniques, self.named, self.reported];
+        (
+            self.stands(),
+            self.qualifies(),
+            met.into_iter().filter(|met| *met).count(),
+            self.as_claimed,
+            self.resolution
+                .substance()
+                .is_none_or(|s| s.class != Class::Adulterant),
+        )
+    }
+}
+
+/// The finding that the rules are held against, the first of the best; and the finding that says that its substance, or the reported one
+/// where nothing was identified, was not detected.
+pub(super) fn choose<'a>(
+    findings: &[(&'a LaboratoryFinding, &'a [EvidenceReference])],
+    claimed: (&'a SubstanceIdentity, Resolution),
+) -> (Option<Examined<'a>>, Option<&'a LaboratoryFinding>) {
+    let denial_of = |substance: (&SubstanceIdentity, Resolution)| {
+        let mut denials = findings.iter().map(|(finding, _)| *finding);
+        denials.find(|finding| denies(finding, substance, claimed))
+    };
+    let mut best: Option<Examined<'a>> = None;
+    for (finding, evidence) in findings {
+        let Some(identity) = identified_by(finding) else {
+            continue;
+        };
+        let resolution = resolve(identity);
+        if matches!(resolution, Resolution::Contradictory(..)) {
+            continue;
+        }
+        let substance = (identity, resolution);
+        let examined = Examined {
+            finding,
+            identity,
+            resolution,
+            as_claimed: same(substance, claimed),
+            techniques: enough(finding, Some(substance)),
+            named: is_named(finding),
+            reported: names_report(finding, evidence),
+            denial: denial_of(substance),
+        };
+        if best.is_none_or(|before| examined.rank() > before.rank()) {
+            best = Some(examined);
+        }
+    }
+    let denial = match &best {
+        Some(best) => best.denial,
+        None => denial_of(claimed),
+    };
+    (best, denial)
+}
+
+pub(super) fn identified(item: &ItemFacts<'_>) -> Outcome {
+    let label = &item.label;
+    if let Some(best) = &item.best {
+        return Outcome::met(format!(
+            "{label}: {} identified {}",
+            report_of(best.finding),
+            words::clip(name_of(best.identity, best.resolution))
+        ));
+    }
+    let contradictory =
+        item.findings
+            .iter()
+            .find_map(|(finding, _)| match resolve(identified_by(finding)?) {
+                Resolution::Contradictory(a, b) => Some((finding, a, b)),
+                _ => None,
+            });
+    if let Some((finding, a, b)) = contradictory {
+        return Outcome::missing(format!(
+            "{label}: {} names what it identified by a name or number of {} and one of {}: state which of the two it is",
+            report_of(finding),
+            a.name,
+            b.name
+        ));
+    }
+    Outcome::missing(match (item.findings.len(), item.detached) {
+        (0, false) => format!(
+            "{label} has no laboratory finding: send the laboratory's result as soon as there is one"
+        ),
+        (0, true) => format!(
+            "{label} has no laboratory finding since an amendment changed it: send the finding again if it is about these goods"
+        ),
+        _ => format!(
+            "{label} has no laboratory finding with the result IDENTIFIED: send one, or amend what the item is"
+        ),
+    })
+}
+
+pub(super) fn techniques(item: &ItemFacts<'_>) -> Outcome {
+    let label = &item.label;
+    let Some(best) = &item.best else {
+        return Outcome::missing(format!(
+            "{label} has no laboratory finding with a category A technique; nor with three techniques of which two are category B"
+        ));
+    };
+    let techniques: Vec<String> = counting(best.finding, Some((best.identity, best.resolution)))
+        .map(|(technique, category)| format!("{} ({category})", words::technique(technique)))
+        .collect();
+    let list = techniques.join(", ");
+    let report = report_of(best.finding);
+    if best.techniques {
+        return Outcome::met(format!("{label}: {report} rests on {list}"));
+    }
+    let has_a = counting(best.finding, None).any(|(_, category)| category == 'A');
+    Outcome::missing(match (has_a, techniques.is_empty()) {
+        (true, _) => format!(
+            "{label}: {report} rests on {list} alone: a category A technique needs one more technique of any category beside it"
+        ),
+        (false, true) => format!(
+            "{label} has no laboratory finding with a category A technique; {report} names no technique that counts"
+        ),
+        (false, false) => format!(
+            "{label} has no laboratory finding with a category A technique; {report} rests on {list}, and without category A it takes three techniques of which two are category B"
+        ),
+    })
+}
+
+pub(super) fn named(item: &ItemFacts<'_>) -> Outcome {
+    let label = &item.label;
+    let Some(best) = &item.best else {
+        return Outcome::missing(format!(
+            "{label} has no laboratory finding that names the laboratory and its accreditation"
+        ));
+    };
+    let report = report_of(best.finding);
+    if best.named {
+        let accreditation = match best.finding.accreditation() {
+            Accreditation::IsoIec17025 => "is accredited to ISO/IEC 17025",
+            _ => "states that it has no accreditation",
+        };
+        return Outcome::met(format!("{label}: {report}: the laboratory {accreditation}"));
+    }
+    Outcome::missing(format!(
+        "{label}: {report} does not say both which laboratory found it and its accreditation: name it, and state ISO_IEC_17025 or NONE"
+    ))
+}
+
+pub(super) fn reported(item: &ItemFacts<'_>) -> Outcome {
+    let label = &item.label;
+    let Some(best) = &item.best else {
+        return Outcome::missing(format!(
+            "{label} has no laboratory finding that names evidence of kind LAB_REPORT"
+        ));
+    };
+    let report = report_of(best.finding);
+    if best.reported {
+        return Outcome::met(format!("{label}: {report} is listed as evidence"));
+    }
+    Outcome::missing(format!(
+        "{label}: {report} names no evidence of kind LAB_REPORT: list the laboratory's report with its digest and name its id in the finding"
+    ))
+}
+
+pub(super) fn agree(item: &ItemFacts<'_>) -> Outcome {
+    let label = &item.label;
+    let claimed = item.claimed.map_or("", |(i, r)| name_of(i, r));
+    let name = match &item.best {
+        Some(best) => name_of(best.identity, best.resolution),
+        None => claimed,
+    };
+    let (name, claimed) = (words::clip(name), words::clip(claimed));
+    if let Some(denial) = item.denial {
+        let report = report_of(denial);
+        return Outcome::missing(match &item.best {
+            Some(best) => format!(
+                "{label}: {report} did not detect {name}, which {} identified: settle with the laboratories which of them holds",
+                report_of(best.finding)
+            ),
+            None => format!(
+                "{label}: {report} did not detect {name}: amend what the item is, or retract the case"
+            ),
+        });
+    }
+    Outcome::met(match &item.best {
+        Some(best) if best.stands() && !best.as_claimed => format!(
+            "{label}: the laboratory identified {name}, not {claimed} as reported: the item counts as {name}"
+        ),
+        _ => format!("{label}: no finding speaks against {name}"),
+    })
+}
+
+fn identified_by(finding: &LaboratoryFinding) -> Option<&SubstanceIdentity> {
+    match finding.result() {
+        FindingResult::Identified => finding.substance.as_ref(),
+        _ => None,
+    }
+}
+
+/// True if the finding says, on techniques that suffice, that this substance was not detected. One that does not say what was looked
+/// for looked for what was reported.
+fn denies(
+    finding: &LaboratoryFinding,
+    substance: (&SubstanceIdentity, Resolution),
+    claimed: (&SubstanceIdentity, Resolution),
+) -> bool {
+    if finding.result() != FindingResult::NotDetected {
+        return false;
+    }
+    let sought = match &finding.substance {
+        Some(identity) => (identity, resolve(identity)),
+        None => claimed,
+    };
+    enough(finding, Some(sought)) && same(sought, substance)
+}
+
+/// The minimum of SWGDRUG Part IIIB, 3: a category A technique and one more of any category, or three of which two are
+/// category B.
+fn enough(finding: &LaboratoryFinding, of: Option<(&SubstanceIdentity, Resolution)>) -> bool {
+    let (mut a, mut b, mut all) = (0, 0, 0);
+    for (_, category) in counting(finding, of) {
+        all += 1;
+        match category {
+            'A' => a += 1,
+            'B' => b += 1,
+            _ => {}
+        }
+    }
+    a >= 1 && all >= 2 || all >= 3 && b >= 2
+}
+
+/// The techniques that count for this substance, each once, with their categories.
+fn counting<'a>(
+    finding: &'a LaboratoryFinding,
+    of: Option<(&'a SubstanceIdentity, Resolution)>,
+) -> impl Iterator<Item = (Technique, char)> + 'a {
+    let listed = finding.techniques().enumerate();
+    let once = listed.filter(|(i, t)| !finding.techniques().take(*i).any(|before| before == *t));
+    once.filter_map(move |(_, technique)| {
+        let botanical = technique == Technique::MacroscopicMicroscopicExamination;
+        let counts = !botanical || of.is_none_or(|(identity, _)| is_cannabis(identity));
+        Some((technique, category(technique).filter(|_| counts)?))
+    })
+}
+
+/// Category of a technique, SWGDRUG Part IIIB, table 1. The number says it too, but the table is what can be compared.
+fn category(technique: Technique) -> Option<char> {
+    Some(match technique {
+        Technique::Unspecified => return None,
+        Technique::InfraredSpectroscopy
+        | Technique::MassSpectrometry
+        | Technique::NuclearMagneticResonance
+        | Technique::RamanSpectroscopy
+        | Technique::XRayDiffractometry => 'A',
+        Technique::CapillaryElectrophoresis
+        | Technique::GasChromatography
+        | Technique::IonMobilitySpectrometry
+        | Technique::LiquidChromatography
+        | Technique::MicrocrystallineTest
+        | Technique::SupercriticalFluidChromatography
+        | Technique::ThinLayerChromatography
+        | Technique::UltravioletVisibleSpectroscopy
+        | Technique::MacroscopicMicroscopicExamination => 'B',
+        Technique::ColourTest
+        | Technique::FluorescenceSpectroscopy
+        | Technique::Immunoassay
+        | Technique::MeltingPoint
+        | Technique::PharmaceuticalIdentifiers => 'C',
+    })
+}
+
+/// Names and the CAS number of the plant and its products, for which alone its look under a lens says anything.
+const CANNABIS: [&str; 8] = [
+    "cannabis",
+    "cannabis sativa",
+    "cannabis resin",
+    "marijuana",
+    "marihuana",
+    "hashish",
+    "大麻",
+    "8063-14-8",
+];
+
+fn is_cannabis(identity: &SubstanceIdentity) -> bool {
+    let name = identity.name.trim();
+    let mut known = CANNABIS.iter();
+    known.any(|word| name.eq_ignore_ascii_case(word) || identity.cas_number == *word)
+}
+
+fn is_named(finding: &LaboratoryFinding) -> bool {
+    !finding.laboratory.trim().is_empty() && finding.accreditation() != Accreditation::Unspecified
+}
+
+/// True if the finding names a laboratory report that is listed beside it.
+fn names_report(finding: &LaboratoryFinding, evidence: &[EvidenceReference]) -> bool {
+    let mut reports = evidence
+        .iter()
+        .filter(|e| e.kind() == EvidenceKind::LabReport);
+    reports.any(|report| finding.evidence_ids.contains(&report.id))
+}
+
+/// `report 17-0042 of the State Laboratory`.
+fn report_of(finding: &LaboratoryFinding) -> String {
+    let or = |text: &str, other: &'static str| match text.trim() {
+        "" => other.to_owned(),
+        text => words::clip(text).into_owned(),
+    };
+    format!(
+        "report {} of {}",
+        or(&finding.report_number, "without a number"),
+        or(&finding.laboratory, "a laboratory without a name")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn categories_are_those_of_the_contract() {
+        for number in 0..100 {
+            let Ok(technique) = Technique::try_from(number) else {
+                continue;
+            };
+            let expected = match number {
+                1..20 => Some('A'),
+                20..40 => Some('B'),
+                40.. => Some('C'),
+                _ => None,
+            };
+            assert_eq!(category(technique), expected, "{technique:?}");
+        }
+    }
+}
