@@ -16,6 +16,7 @@ mod errors;
 mod evidence;
 mod failure;
 mod input;
+mod judgement;
 mod list;
 mod log;
 mod output;
