@@ -220,7 +220,7 @@ fn validate_tells_the_status_that_a_report_would_get_rule_by_rule() {
         .json();
     let judged = &found["assessments"][0];
     assert_eq!(judged["case"], cases::name(DEA, "a"));
-    assert_eq!(judged["assessment"]["status"], "CASE_STATUS_REPORTED");
+    assert_eq!(judged["assessment"]["status"], "CASE_STATUS_CONFIRMED");
     let rules = judged["assessment"]["rules"].as_array().unwrap();
     let missing: Vec<_> = rules.iter().filter(|r| r["met"] != true).collect();
     assert!(!missing.is_empty(), "{judged:#}");
@@ -229,7 +229,7 @@ fn validate_tells_the_status_that_a_report_would_get_rule_by_rule() {
         let line = format!("{}: {}", rule["rule"], rule["message"]).replace('"', "");
         assert!(ended.stdout.contains(&line), "{line} {ended:#?}");
     }
-    assert!(ended.stdout.contains("would be reported by version 1"));
+    assert!(ended.stdout.contains("would be confirmed by version 1"));
     // The broker answers the same.
     casectl.expect(0, &["submit", "a.json"]);
     let got = casectl
@@ -241,7 +241,7 @@ fn validate_tells_the_status_that_a_report_would_get_rule_by_rule() {
         found["assessments"][0].get("controls")
     );
     let brief = casectl.expect(0, &["validate", "--brief", "a.json"]);
-    assert_eq!(brief.stdout, "1 valid; by the standard 1 reported\n");
+    assert_eq!(brief.stdout, "1 valid; by the standard 1 confirmed\n");
 }
 
 #[test]
