@@ -12,7 +12,7 @@ use std::{
 use casebroker_proto::{
     names::{AgencyName, CaseName},
     statement::StatementError,
-    v1,
+    v1::{self, statement::Kind},
 };
 use prost::Message as _;
 
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     journal::{JournalError, JournalReader, ReadLimit},
     policy::Viewer,
-    state::{CaseRecord, StateError, Store, Task},
+    state::{CaseRecord, Holder, StateError, Store, Task},
 };
 
 /// Entries looked at to find one in place of a case that does not exist: updates of the registry are passed over.
@@ -102,7 +102,28 @@ impl CaseReader {
 
     /// A case as it stands, for a viewer.
     pub fn case(&self, viewer: &Viewer, name: &CaseName) -> Result<v1::Case, ReadError> {
-        fold(&self.history(viewer, name)?).ok_or_else(|| ReadError::NoCase(name.clone()))
+        let statements = self.history(viewer, name)?;
+        let case = self.folded(viewer, name, &statements)?;
+        case.ok_or_else(|| ReadError::NoCase(name.clone()))
+    }
+
+    /// The case that these statements make, which are those of it that the viewer may see.
+    pub(super) fn folded(
+        &self,
+        viewer: &Viewer,
+        name: &CaseName,
+        statements: &[Statement],
+    ) -> Result<Option<v1::Case>, ReadError> {
+        let mut case = fold(statements);
+        let declares =
+            |s: &Statement| matches!(s.statement.kind, Some(Kind::OverlapDeclaration(_)));
+        // Most cases have none, and then nobody's words join them with another.
+        if let Some(case) = &mut case
+            && statements.iter().any(declares)
+        {
+            case.same_incident_cases = self.same_incident(viewer, name)?;
+        }
+        Ok(case)
     }
 
     /// The statements of a case that a viewer may see, oldest first; never empty.
@@ -130,6 +151,17 @@ impl CaseReader {
         limit: usize,
     ) -> Result<Vec<Task>, ReadError> {
         Ok(self.state.tasks(agency, before, limit)?)
+    }
+
+    /// Cases of an agency that ever shared something with another case, by their first positions before this one, newest
+    /// first, at most so many.
+    pub fn overlapping(
+        &self,
+        agency: &AgencyName,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Holder>, ReadError> {
+        Ok(self.state.overlapping(agency, before, limit)?)
     }
 
     /// The recorded entry at a position, if a viewer may see it. Updates of the registry are for every member.
