@@ -101,8 +101,8 @@ pub(super) fn identified(item: &ItemFacts<'_>) -> Outcome {
     if let Some(best) = &item.best {
         return Outcome::met(format!(
             "{label}: {} identified {}",
-            report_of(best.finding),
-            words::clip(name_of(best.identity, best.resolution))
+            report_of(best.finding, item.clip),
+            words::clip_to(name_of(best.identity, best.resolution), item.clip)
         ));
     }
     let contradictory =
@@ -115,7 +115,7 @@ pub(super) fn identified(item: &ItemFacts<'_>) -> Outcome {
     if let Some((finding, a, b)) = contradictory {
         return Outcome::missing(format!(
             "{label}: {} names what it identified by a name or number of {} and one of {}: state which of the two it is",
-            report_of(finding),
+            report_of(finding, item.clip),
             a.name,
             b.name
         ));
@@ -144,7 +144,7 @@ pub(super) fn techniques(item: &ItemFacts<'_>) -> Outcome {
         .map(|(technique, category)| format!("{} ({category})", words::technique(technique)))
         .collect();
     let list = techniques.join(", ");
-    let report = report_of(best.finding);
+    let report = report_of(best.finding, item.clip);
     if best.techniques {
         return Outcome::met(format!("{label}: {report} rests on {list}"));
     }
@@ -169,7 +169,7 @@ pub(super) fn named(item: &ItemFacts<'_>) -> Outcome {
             "{label} has no laboratory finding that names the laboratory and its accreditation"
         ));
     };
-    let report = report_of(best.finding);
+    let report = report_of(best.finding, item.clip);
     if best.named {
         let accreditation = match best.finding.accreditation() {
             Accreditation::IsoIec17025 => "is accredited to ISO/IEC 17025",
@@ -189,7 +189,7 @@ pub(super) fn reported(item: &ItemFacts<'_>) -> Outcome {
             "{label} has no laboratory finding that names evidence of kind LAB_REPORT"
         ));
     };
-    let report = report_of(best.finding);
+    let report = report_of(best.finding, item.clip);
     if best.reported {
         return Outcome::met(format!("{label}: {report} is listed as evidence"));
     }
@@ -205,13 +205,14 @@ pub(super) fn agree(item: &ItemFacts<'_>) -> Outcome {
         Some(best) => name_of(best.identity, best.resolution),
         None => claimed,
     };
-    let (name, claimed) = (words::clip(name), words::clip(claimed));
+    let clip = |text| words::clip_to(text, item.clip);
+    let (name, claimed) = (clip(name), clip(claimed));
     if let Some(denial) = item.denial {
-        let report = report_of(denial);
+        let report = report_of(denial, item.clip);
         return Outcome::missing(match &item.best {
             Some(best) => format!(
                 "{label}: {report} did not detect {name}, which {} identified: settle with the laboratories which of them holds",
-                report_of(best.finding)
+                report_of(best.finding, item.clip)
             ),
             None => format!(
                 "{label}: {report} did not detect {name}: amend what the item is, or retract the case"
@@ -336,10 +337,10 @@ fn names_report(finding: &LaboratoryFinding, evidence: &[EvidenceReference]) -> 
 }
 
 /// `report 17-0042 of the State Laboratory`.
-fn report_of(finding: &LaboratoryFinding) -> String {
+fn report_of(finding: &LaboratoryFinding, most: usize) -> String {
     let or = |text: &str, other: &'static str| match text.trim() {
         "" => other.to_owned(),
-        text => words::clip(text).into_owned(),
+        text => words::clip_to(text, most).into_owned(),
     };
     format!(
         "report {} of {}",
