@@ -9,6 +9,7 @@ mod envelope;
 pub mod errors;
 pub mod json;
 pub mod names;
+pub mod overlap;
 pub mod purpose;
 pub mod standard;
 pub mod statement;

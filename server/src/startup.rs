@@ -51,7 +51,7 @@ const CATCH_UP: ReadLimit = ReadLimit {
 };
 
 /// Space that the state store takes on disk, about, for each entry.
-const STATE_BYTES_AN_ENTRY: u64 = 1_024;
+const STATE_BYTES_AN_ENTRY: u64 = 4_096;
 
 /// Opens journal, tree and state in `config.data_dir`, or begins them if nothing is there at all. Nothing is changed, but
 /// for the lock's note, before the journal's lock is held.

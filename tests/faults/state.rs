@@ -3,17 +3,19 @@
 use std::fs;
 
 use casebroker_proto::v1::{
-    GetCaseRequest, ListCasesRequest, ListStatementsRequest, Statement, Tlp,
+    FindOverlapsRequest, GetCaseRequest, ListCasesRequest, ListStatementsRequest, ListTasksRequest,
+    Statement, Tlp,
 };
-use casebroker_tests::{Broker, CBP, Caller, DEA, FIRST, RCMP, Site, cases};
+use casebroker_tests::{Broker, CBP, Caller, DEA, FIRST, RCMP, Site, cases, life::life};
 use prost::Message as _;
+use tokio::sync::mpsc;
 
 /// Everything that callers of two agencies can be told, byte for byte.
-async fn answers(broker: &Broker, site: &Site, statements: &[Statement]) -> Vec<Vec<u8>> {
-    let dea = broker.connect(&site.principal(DEA, "system")).await;
-    let cbp = broker.connect(&site.principal(CBP, "officer")).await;
+async fn answers(broker: &Broker, site: &Site, statements: &[Said]) -> Vec<Vec<u8>> {
+    let [dea, cbp] = officers(broker, site).await;
     let mut answers = Vec::new();
     for caller in [&dea, &cbp] {
+        answers.push(tasks(caller).await);
         for page_size in [7, 1_000] {
             let request = ListCasesRequest {
                 page_size,
@@ -21,19 +23,39 @@ async fn answers(broker: &Broker, site: &Site, statements: &[Statement]) -> Vec<
             };
             answers.push(caller.page(&request).await.unwrap().encode_to_vec());
         }
-        for n in 0..12 {
+        for n in 0..=12 {
             answers.extend(about(caller, &cases::name(DEA, &format!("c{n}"))).await);
         }
     }
-    for statement in statements {
-        let again = dea.submit(statement).await.unwrap();
+    for (agency, statement) in statements {
+        let maker = if *agency == DEA { &dea } else { &cbp };
+        let again = maker.submit(statement).await.unwrap();
         assert!(again.replayed);
         answers.push(again.encode_to_vec());
     }
     answers
 }
 
-async fn about(caller: &Caller, name: &str) -> [Vec<u8>; 2] {
+/// A statement and who makes it.
+type Said = (&'static str, Statement);
+
+async fn officers(broker: &Broker, site: &Site) -> [Caller; 2] {
+    let dea = broker.connect(&site.principal(DEA, "officer")).await;
+    let cbp = broker.connect(&site.principal(CBP, "officer")).await;
+    [dea, cbp]
+}
+
+async fn tasks(caller: &Caller) -> Vec<u8> {
+    let request = ListTasksRequest {
+        show_done: true,
+        page_size: 1_000,
+        ..Default::default()
+    };
+    let answer = caller.cases().list_tasks(request).await.unwrap();
+    answer.into_inner().encode_to_vec()
+}
+
+async fn about(caller: &Caller, name: &str) -> [Vec<u8>; 3] {
     let request = GetCaseRequest {
         name: name.into(),
         min_position: 0,
@@ -50,29 +72,39 @@ async fn about(caller: &Caller, name: &str) -> [Vec<u8>; 2] {
         Ok(answer) => answer.into_inner().encode_to_vec(),
         Err(status) => status.details().to_vec(),
     };
-    [case, history]
+    let request = FindOverlapsRequest {
+        case: name.into(),
+        min_position: 0,
+    };
+    let overlaps = match caller.cases().find_overlaps(request).await {
+        Ok(answer) => answer.into_inner().encode_to_vec(),
+        Err(status) => status.details().to_vec(),
+    };
+    [case, history, overlaps]
 }
 
-/// Cases open, hidden, amended and retracted.
-async fn fill(broker: &Broker, site: &Site) -> Vec<Statement> {
-    let dea = broker.connect(&site.principal(DEA, "system")).await;
+/// Cases open, hidden, amended and retracted, and one that everything is said about.
+async fn fill(broker: &Broker, site: &Site) -> Vec<Said> {
+    let [dea, cbp] = officers(broker, site).await;
     let mut statements = Vec::new();
     for n in 0..12 {
         let mut report = cases::report(DEA, &format!("c{n}"));
         if n % 3 == 0 {
             report.handling = Some(cases::handling(Tlp::Red, &[RCMP]));
         }
-        statements.push(cases::reporting(report.clone()));
+        statements.push((DEA, cases::reporting(report.clone())));
         if n % 4 == 1 {
             report.title.push_str(", reclassified");
-            statements.push(cases::amending(report.clone(), 1));
+            statements.push((DEA, cases::amending(report.clone(), 1)));
         }
         if n % 5 == 2 {
-            statements.push(cases::retracting(&report.name));
+            statements.push((DEA, cases::retracting(&report.name)));
         }
     }
-    for statement in &statements {
-        dea.submit(statement).await.unwrap();
+    statements.extend(life("c12"));
+    for (agency, statement) in &statements {
+        let maker = if *agency == DEA { &dea } else { &cbp };
+        maker.submit(statement).await.unwrap();
     }
     statements
 }
@@ -103,7 +135,7 @@ async fn whatever_is_done_to_the_projections_every_answer_stays_the_same() {
         ("tree deleted", |s| delete(s, "tree"), Rebuilt::No),
         ("tree garbage", |s| write(s, "tree", &[7; 999]), Rebuilt::No),
     ];
-    let site = Site::new();
+    let site = Site::new().without_quotas();
     let mut broker = site.start();
     let statements = fill(&broker, &site).await;
     let before = answers(&broker, &site, &statements).await;
@@ -127,6 +159,55 @@ async fn whatever_is_done_to_the_projections_every_answer_stays_the_same() {
             assert_eq!(log.contains(&all), rebuilt != Rebuilt::No, "{harm}:\n{log}");
         }
     }
+}
+
+/// Killed while lives of cases are under way; what stands in the store then must be what a rebuild makes of the journal.
+#[tokio::test]
+async fn after_a_kill_at_any_moment_the_projections_are_those_of_a_rebuild() {
+    let site = Site::new().without_quotas();
+    for (round, last) in [3_usize, 17, 29, 41].into_iter().enumerate() {
+        let broker = site.start();
+        let callers = officers(&broker, &site).await;
+        let (acknowledged, mut seen) = mpsc::unbounded_channel();
+        for thread in 0..4 {
+            let (callers, acknowledged) = (callers.clone(), acknowledged.clone());
+            tokio::spawn(async move {
+                for n in 0..40 {
+                    for said in life(&format!("r{round}-t{thread}-n{n}")) {
+                        let maker = &callers[usize::from(said.0 == CBP)];
+                        // The broker is killed.
+                        if maker.submit(&said.1).await.is_err() || acknowledged.send(said).is_err()
+                        {
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+        let mut recorded = Vec::new();
+        while recorded.len() < last {
+            recorded.push(seen.recv().await.unwrap());
+        }
+        drop(broker.kill_9());
+        let broker = site.start();
+        let before = everything(&broker, &site, &recorded).await;
+        drop(broker.kill_9());
+        delete(&site, "state");
+        let broker = site.start();
+        let after = everything(&broker, &site, &recorded).await;
+        assert!(before == after, "round {round}: answers differ");
+        drop(broker.kill_9());
+    }
+}
+
+async fn everything(broker: &Broker, site: &Site, recorded: &[Said]) -> Vec<Vec<u8>> {
+    let mut all = answers(broker, site, recorded).await;
+    let [dea, cbp] = officers(broker, site).await;
+    for (_, statement) in recorded {
+        all.extend(about(&dea, &statement.case).await);
+        all.extend(about(&cbp, &statement.case).await);
+    }
+    all
 }
 
 /// What the broker says that it did to the store.
@@ -177,14 +258,14 @@ async fn a_store_of_another_journal_is_not_believed() {
 
 #[tokio::test]
 async fn a_store_damaged_in_any_part_never_changes_an_answer() {
-    let site = Site::new();
+    let site = Site::new().without_quotas();
     let broker = site.start();
     let mut statements = fill(&broker, &site).await;
     let dea = broker.connect(&site.principal(DEA, "system")).await;
-    let more: Vec<_> = (12..200)
-        .map(|n| cases::reporting_as(DEA, &format!("c{n}")))
+    let more: Vec<_> = (13..200)
+        .map(|n| (DEA, cases::reporting_as(DEA, &format!("c{n}"))))
         .collect();
-    let signed = more.iter().map(|s| dea.sign(s)).collect();
+    let signed = more.iter().map(|(_, s)| dea.sign(s)).collect();
     for answer in dea.submit_all(signed).await.unwrap() {
         answer.unwrap();
     }

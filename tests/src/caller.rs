@@ -8,13 +8,13 @@ use casebroker_proto::{
     statement::Signer,
     tlog::{Checkpoint, NoteVerifier},
     v1::{
-        Case, CaseFilter, GetCaseRequest, GetCheckpointRequest, GetReceiptRequest,
-        GetReceiptResponse, ListCasesRequest, ListCasesResponse, ListStatementsRequest,
-        RecordedStatement, Statement, StatementRecord, SubmitRequest, SubmitStreamRequest,
-        SubmitStreamResponse, access_service_client::AccessServiceClient,
-        case_service_client::CaseServiceClient, intake_service_client::IntakeServiceClient,
-        log_service_client::LogServiceClient, registry_service_client::RegistryServiceClient,
-        submit_stream_response,
+        Case, CaseFilter, FindOverlapsRequest, FindOverlapsResponse, GetCaseRequest,
+        GetCheckpointRequest, GetReceiptRequest, GetReceiptResponse, ListCasesRequest,
+        ListCasesResponse, ListStatementsRequest, RecordedStatement, Statement, StatementRecord,
+        SubmitRequest, SubmitStreamRequest, SubmitStreamResponse,
+        access_service_client::AccessServiceClient, case_service_client::CaseServiceClient,
+        intake_service_client::IntakeServiceClient, log_service_client::LogServiceClient,
+        registry_service_client::RegistryServiceClient, submit_stream_response,
     },
 };
 use prost::Message as _;
@@ -169,6 +169,15 @@ impl Caller {
         };
         let response = self.cases().get_case(request).await?.into_inner();
         Ok(response.case.expect("an answer holds the case"))
+    }
+
+    /// What overlaps with a case.
+    pub async fn overlaps(&self, case: &str) -> Result<FindOverlapsResponse, Status> {
+        let request = FindOverlapsRequest {
+            case: case.into(),
+            min_position: 0,
+        };
+        Ok(self.cases().find_overlaps(request).await?.into_inner())
     }
 
     /// The history of one case, first page.

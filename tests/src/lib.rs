@@ -11,6 +11,7 @@ pub mod caller;
 pub mod casectl;
 pub mod cases;
 pub mod files;
+pub mod life;
 pub mod load;
 pub mod pki;
 pub mod proof;

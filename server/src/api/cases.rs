@@ -47,7 +47,9 @@ impl CaseService for Rooms {
         let name = case_name("name", &name)?;
         self.read(caller.clone(), move |rooms| {
             let as_of_position = rooms.cases.as_of(min_position)?;
-            let mut case = rooms.cases.case(&viewer(&caller.principal), &name)?;
+            let viewer = viewer(&caller.principal);
+            let mut case = rooms.cases.case(&viewer, &name)?;
+            case.same_incident_cases = rooms.cases.same_incident(&viewer, &name)?;
             set_overdue(&mut case, today());
             note.cases(1);
             Ok(Response::new(GetCaseResponse {
@@ -185,9 +187,9 @@ impl CaseService for Rooms {
 
     async fn find_overlaps(
         &self,
-        _request: Request<FindOverlapsRequest>,
+        request: Request<FindOverlapsRequest>,
     ) -> Result<Response<FindOverlapsResponse>, Status> {
-        Err(Status::unimplemented("overlaps"))
+        self.overlaps(request).await
     }
 
     async fn list_tasks(
@@ -220,7 +222,7 @@ fn fit(cases: &mut Vec<casebroker_proto::v1::Case>) -> Option<u64> {
     left_out
 }
 
-fn case_name(field: &str, name: &str) -> Result<CaseName, Status> {
+pub(super) fn case_name(field: &str, name: &str) -> Result<CaseName, Status> {
     name.parse().map_err(|e| status::invalid_field(field, e))
 }
 

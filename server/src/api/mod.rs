@@ -10,6 +10,7 @@ mod cases;
 mod doorway;
 mod intake;
 mod log;
+mod overlaps;
 mod page_token;
 mod purpose;
 mod quota;

@@ -1,7 +1,13 @@
 //! What waits for an agency: `CaseService.ListTasks`.
 
-use casebroker_proto::v1::{
-    self, EvidenceRequestState, ListTasksRequest, ListTasksResponse, Task, TaskKind, task::Detail,
+use std::cmp::Reverse;
+
+use casebroker_proto::{
+    names::CaseName,
+    v1::{
+        self, EvidenceRequestState, ListTasksRequest, ListTasksResponse, Overlap, OverlapState,
+        OverlapVerdict, Task, TaskKind, task::Detail,
+    },
 };
 use prost::Message as _;
 use tonic::{Request, Response, Status};
@@ -21,6 +27,8 @@ use crate::{
 
 /// Entries of the index that one page looks at.
 const SCAN_TASKS: usize = 1_000;
+/// Cases that one page holds against those that they share something with.
+const MOST_COMPARED: usize = 50;
 
 impl Rooms {
     pub(super) async fn tasks(
@@ -33,14 +41,10 @@ impl Rooms {
         let wanted = Wanted::from(&request)?;
         let page_size = page_size(request.page_size, 100)?;
         let viewer = viewer(&caller.principal);
-        let key = binding(&[
-            b"tasks",
-            &wanted.kinds,
-            &[u8::from(wanted.done)],
-            viewer_key(&viewer).as_bytes(),
-        ]);
+        let key = binding(&[b"tasks", &wanted.key(), viewer_key(&viewer).as_bytes()]);
         let token = Token::open(&request.page_token, &key)?;
-        self.read(caller, move |rooms| {
+        let _share = self.quotas.scan(&caller.principal.agency).await;
+        self.scan(move |rooms| {
             let newest = rooms.cases.as_of(request.min_position)?;
             let as_of = token.map_or(newest, |token| token.as_of.min(newest));
             let before = token.map_or(as_of, |token| token.next.min(as_of));
@@ -66,40 +70,95 @@ impl Rooms {
         before: u64,
         page_size: usize,
     ) -> Result<Page, Status> {
-        let marks = self.cases.tasks(&viewer.agency, before, SCAN_TASKS)?;
-        let whole = marks.len() < SCAN_TASKS;
+        let (marks, whole) = self.marks(viewer, before)?;
         let mut page = Page::default();
-        let mut bytes = 0;
+        let (mut bytes, mut compared) = (0, 0);
         let mut last = None;
         for mark in marks {
-            // Marks of one position stay on one page.
-            if page.tasks.len() >= page_size && last != Some(mark.position) {
-                page.next = last;
-                return Ok(page);
-            }
-            last = Some(mark.position);
-            if !wanted.wants(mark.kind) {
+            if !wanted.kinds.is_empty() && !wanted.kinds.contains(&mark.kind) {
+                last = Some(mark.position);
                 continue;
             }
-            let case = match self.cases.case(viewer, &mark.case) {
-                Ok(case) => case,
-                // It was shown to the agency once, and is no more.
-                Err(ReadError::NoCase(_)) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let Some(task) = task(case, &mark).filter(|task| wanted.done || !task.done) else {
-                continue;
-            };
-            bytes += task.encoded_len();
-            if bytes > MAX_PAGE_BYTES && !page.tasks.is_empty() {
+            compared += usize::from(mark.kind == TaskKind::Overlap);
+            let mut tasks = self.tasks_of(viewer, &mark)?;
+            tasks.retain(|task| wanted.done || !task.done);
+            // `FindOverlaps` has them all.
+            tasks.truncate(page_size);
+            bytes += tasks.iter().map(Task::encoded_len).sum::<usize>();
+            let full = page.tasks.len() + tasks.len() > page_size || bytes > MAX_PAGE_BYTES;
+            // Marks of one position stay together, as a page begins at a position.
+            if last != Some(mark.position)
+                && !page.tasks.is_empty()
+                && (full || compared > MOST_COMPARED)
+            {
                 page.next = Some(mark.position + 1);
                 return Ok(page);
             }
-            page.tasks.push(task);
+            last = Some(mark.position);
+            page.tasks.extend(tasks);
         }
         page.next = last.filter(|_| !whole);
         Ok(page)
     }
+
+    /// What there is before a position, newest first; and whether that is all.
+    fn marks(&self, viewer: &Viewer, before: u64) -> Result<(Vec<Mark>, bool), Status> {
+        let agency = &viewer.agency;
+        let begun = self.cases.tasks(agency, before, SCAN_TASKS)?;
+        let overlapping = self.cases.overlapping(agency, before, SCAN_TASKS)?;
+        let whole = begun.len() < SCAN_TASKS && overlapping.len() < SCAN_TASKS;
+        let begun = begun.into_iter().map(|task| Mark {
+            position: task.position,
+            kind: match task.kind {
+                state::TaskKind::RequestTo => TaskKind::RequestToAgency,
+                state::TaskKind::RequestBy => TaskKind::RequestByAgency,
+                state::TaskKind::Dispute => TaskKind::Dispute,
+            },
+            case: task.case,
+        });
+        let overlapping = overlapping.into_iter().map(|holder| Mark {
+            position: holder.first_position,
+            kind: TaskKind::Overlap,
+            case: holder.case,
+        });
+        let mut marks: Vec<_> = begun.chain(overlapping).collect();
+        marks.sort_by_key(|mark| (Reverse(mark.position), mark.kind as i32));
+        // Beyond these one of the two sources was not asked.
+        marks.truncate(SCAN_TASKS);
+        Ok((marks, whole))
+    }
+
+    /// The tasks that a mark stands for, as far as the viewer may see what they are about.
+    fn tasks_of(&self, viewer: &Viewer, mark: &Mark) -> Result<Vec<Task>, Status> {
+        let case = match self.cases.case(viewer, &mark.case) {
+            Ok(case) => case,
+            // It was shown to the agency once, and is no more.
+            Err(ReadError::NoCase(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        if mark.kind != TaskKind::Overlap {
+            return Ok(begun(case, mark).into_iter().collect());
+        }
+        let title = case.report.map(|report| report.title).unwrap_or_default();
+        let overlaps = self.cases.overlaps(viewer, &mark.case)?.overlaps;
+        let tasks = overlaps.into_iter().map(|overlap| Task {
+            kind: TaskKind::Overlap.into(),
+            case: case.name.clone(),
+            title: title.clone(),
+            position: mark.position,
+            // Who has spoken waits for the other owner, and nobody for it.
+            done: overlap.state() != OverlapState::Open || has_spoken(&overlap),
+            detail: Some(Detail::Overlap(overlap)),
+        });
+        Ok(tasks.collect())
+    }
+}
+
+/// Where something began that waits for an agency.
+struct Mark {
+    position: u64,
+    kind: TaskKind,
+    case: CaseName,
 }
 
 #[derive(Default)]
@@ -111,8 +170,8 @@ struct Page {
 
 /// Which tasks are asked for.
 struct Wanted {
-    /// As in the contract, ascending; empty means all.
-    kinds: Vec<u8>,
+    /// Empty means all.
+    kinds: Vec<TaskKind>,
     done: bool,
 }
 
@@ -120,13 +179,13 @@ impl Wanted {
     fn from(request: &ListTasksRequest) -> Result<Self, Status> {
         let mut kinds = Vec::new();
         for (index, kind) in request.kinds.iter().enumerate() {
-            let known = TaskKind::try_from(*kind).ok();
-            let known = known.filter(|kind| *kind != TaskKind::Unspecified);
-            let Some(byte) = known.and_then(|kind| u8::try_from(i32::from(kind)).ok()) else {
-                let problem = format!("is {kind}, which is no kind of task");
-                return Err(status::invalid_field(&format!("kinds[{index}]"), problem));
-            };
-            kinds.push(byte);
+            match TaskKind::try_from(*kind) {
+                Ok(kind) if kind != TaskKind::Unspecified => kinds.push(kind),
+                _ => {
+                    let problem = format!("is {kind}, which is no kind of task");
+                    return Err(status::invalid_field(&format!("kinds[{index}]"), problem));
+                }
+            }
         }
         kinds.sort_unstable();
         kinds.dedup();
@@ -136,47 +195,48 @@ impl Wanted {
         })
     }
 
-    fn wants(&self, kind: state::TaskKind) -> bool {
-        self.kinds.is_empty() || self.kinds.contains(&(kind as u8))
+    /// What tells one listing from another.
+    fn key(&self) -> Vec<u8> {
+        let kinds = self.kinds.iter().map(|kind| kind.as_str_name());
+        let text = kinds.collect::<Vec<_>>().join(",");
+        format!("{text}/{}", self.done).into_bytes()
     }
 }
 
-/// The task that a mark stands for, as far as the viewer may see what it began with.
-fn task(mut case: v1::Case, mark: &state::Task) -> Option<Task> {
+fn has_spoken(overlap: &Overlap) -> bool {
+    matches!(
+        overlap.own_verdict(),
+        OverlapVerdict::Same | OverlapVerdict::Different
+    )
+}
+
+/// The request or the dispute that a mark stands for, as far as it is in the case as the viewer sees it.
+fn begun(mut case: v1::Case, mark: &Mark) -> Option<Task> {
     set_overdue(&mut case, today());
     let position = mark.position;
     let title = case.report.map(|report| report.title).unwrap_or_default();
-    let (kind, done, detail) = match mark.kind {
-        state::TaskKind::RequestTo | state::TaskKind::RequestBy => {
+    let (done, detail) = match mark.kind {
+        TaskKind::Dispute => {
+            let mut disputes = case.disputes.into_iter();
+            let dispute = disputes.find(|dispute| dispute.position == position)?;
+            (dispute.end_position != 0, Detail::Dispute(dispute))
+        }
+        _ => {
             let mut requests = case.evidence_requests.into_iter();
             let request = requests.find(|request| request.position == position)?;
-            let kind = match mark.kind {
-                state::TaskKind::RequestTo => TaskKind::RequestToAgency,
-                _ => TaskKind::RequestByAgency,
-            };
             let open = matches!(
                 request.state(),
                 EvidenceRequestState::Open | EvidenceRequestState::Overdue
             );
-            (
-                kind,
-                !open || case.retracted,
-                Detail::EvidenceRequest(request),
-            )
-        }
-        state::TaskKind::Dispute => {
-            let mut disputes = case.disputes.into_iter();
-            let dispute = disputes.find(|dispute| dispute.position == position)?;
-            let done = dispute.end_position != 0 || case.retracted;
-            (TaskKind::Dispute, done, Detail::Dispute(dispute))
+            (!open, Detail::EvidenceRequest(request))
         }
     };
     Some(Task {
-        kind: kind.into(),
+        kind: mark.kind.into(),
         case: case.name,
         title,
         position,
-        done,
+        done: done || case.retracted,
         detail: Some(detail),
     })
 }

@@ -13,6 +13,8 @@ const MAX_GROUPS: usize = 1_000;
 const MAX_GROUP_MEMBERS: usize = 200;
 /// Longest `groups.toml`, bytes.
 const MAX_BYTES: u64 = 8 << 20;
+/// Longest contact of a member, characters.
+const MAX_CONTACT_CHARS: usize = 200;
 /// Longest display name, bytes.
 pub(super) const MAX_DISPLAY_NAME_BYTES: usize = 200;
 
@@ -111,6 +113,17 @@ pub(super) fn check_display_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// A contact is shown and recorded likewise, and may be left out.
+pub(super) fn check_contact(contact: &str) -> Result<(), String> {
+    let is_long = contact.chars().count() > MAX_CONTACT_CHARS;
+    if is_long || contact.chars().any(char::is_control) {
+        return Err(format!(
+            "`contact` must have at most {MAX_CONTACT_CHARS} characters and no control characters"
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +151,24 @@ mod tests {
     fn without_the_file_there_are_no_groups() {
         let nowhere = Path::new("/nonexistent/groups.toml");
         assert_eq!(read(nowhere, |_| false).unwrap(), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_contact_is_one_short_line_or_nothing() {
+        for good in [
+            "",
+            "liaison office, desk 3",
+            &"点".repeat(MAX_CONTACT_CHARS),
+        ] {
+            assert_eq!(check_contact(good), Ok(()));
+        }
+        for bad in [
+            "two\nlines",
+            "\u{1b}[2J",
+            &"x".repeat(MAX_CONTACT_CHARS + 1),
+        ] {
+            assert!(check_contact(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

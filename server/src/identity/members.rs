@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     Crl, Group, IdentityError, files,
-    groups::{self, check_display_name},
+    groups::{self, check_contact, check_display_name},
     trust::Trust,
     verifier::{read_principal, refused},
 };
@@ -36,6 +36,7 @@ pub struct Members {
 #[derive(Debug)]
 pub struct Member {
     display_name: String,
+    contact: String,
     trust: Arc<Trust>,
     signers: BTreeMap<Thumbprint, RegisteredSigner>,
 }
@@ -56,6 +57,9 @@ pub struct RegisteredSigner {
 struct MemberFile {
     /// Name for people.
     display_name: String,
+    /// How other members reach it.
+    #[serde(default)]
+    contact: String,
 }
 
 impl Members {
@@ -187,6 +191,11 @@ impl Member {
         &self.display_name
     }
 
+    /// How other members reach it; may be empty.
+    pub fn contact(&self) -> &str {
+        &self.contact
+    }
+
     /// X.509 DER of its anchors, in the order of the file.
     pub fn anchors(&self) -> impl Iterator<Item = &[u8]> {
         self.trust.anchors.iter().map(AsRef::as_ref)
@@ -217,6 +226,7 @@ impl Member {
         let file: MemberFile = toml::from_str(&files::text(&about, MAX_MEMBER_FILE_BYTES)?)
             .map_err(|e| files::content(&about, e.to_string().trim_end().to_owned()))?;
         check_display_name(&file.display_name).map_err(|e| files::content(&about, e))?;
+        check_contact(&file.contact).map_err(|e| files::content(&about, e))?;
         let trust = Trust::load(dir, expired_crl)?;
         let mut signers = BTreeMap::new();
         for path in files::entries(&dir.join("signers"), MAX_SIGNERS)? {
@@ -228,6 +238,7 @@ impl Member {
         }
         Ok(Self {
             display_name: file.display_name,
+            contact: file.contact,
             trust: Arc::new(trust),
             signers,
         })

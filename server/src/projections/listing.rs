@@ -8,7 +8,6 @@ use casebroker_proto::{names::AgencyName, v1};
 use prost::Message as _;
 
 use super::{
-    fold::fold,
     reader::{CaseReader, ReadError},
     statement::Statement,
 };
@@ -146,7 +145,8 @@ impl Listing {
         if !wanted || statement.report().is_none() {
             return Ok(None);
         }
-        let case = fold(&reader.statements(&self.viewer, &record)?);
+        let statements = reader.statements(&self.viewer, &record)?;
+        let case = reader.folded(&self.viewer, &statement.case, &statements)?;
         Ok(case.filter(|case| case.first_position == statement.position))
     }
 

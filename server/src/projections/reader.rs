@@ -12,8 +12,9 @@ use std::{
 use casebroker_proto::{
     names::{AgencyName, CaseName},
     statement::StatementError,
-    v1,
+    v1::{self, statement::Kind},
 };
+use prost::Message as _;
 
 use super::{
     fold::fold,
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     journal::{JournalError, JournalReader, ReadLimit},
     policy::Viewer,
-    state::{CaseRecord, StateError, Store, Task},
+    state::{CaseRecord, Holder, StateError, Store, Task},
 };
 
 /// Entries looked at to find one in place of a case that does not exist: updates of the registry are passed over.
@@ -67,7 +68,7 @@ pub enum ReadError {
 pub struct CaseReader {
     pub(super) journal: Arc<dyn JournalReader>,
     pub(super) state: Arc<Store>,
-    membership: Arc<Membership>,
+    pub(super) membership: Arc<Membership>,
     /// Chooses what is looked at in place of a case that does not exist; nobody outside can foretell it.
     decoys: RandomState,
 }
@@ -101,7 +102,28 @@ impl CaseReader {
 
     /// A case as it stands, for a viewer.
     pub fn case(&self, viewer: &Viewer, name: &CaseName) -> Result<v1::Case, ReadError> {
-        fold(&self.history(viewer, name)?).ok_or_else(|| ReadError::NoCase(name.clone()))
+        let statements = self.history(viewer, name)?;
+        let case = self.folded(viewer, name, &statements)?;
+        case.ok_or_else(|| ReadError::NoCase(name.clone()))
+    }
+
+    /// The case that these statements make, which are those of it that the viewer may see.
+    pub(super) fn folded(
+        &self,
+        viewer: &Viewer,
+        name: &CaseName,
+        statements: &[Statement],
+    ) -> Result<Option<v1::Case>, ReadError> {
+        let mut case = fold(statements);
+        let declares =
+            |s: &Statement| matches!(s.statement.kind, Some(Kind::OverlapDeclaration(_)));
+        // Most cases have none, and then nobody's words join them with another.
+        if let Some(case) = &mut case
+            && statements.iter().any(declares)
+        {
+            case.same_incident_cases = self.same_incident(viewer, name)?;
+        }
+        Ok(case)
     }
 
     /// The statements of a case that a viewer may see, oldest first; never empty.
@@ -113,8 +135,8 @@ impl CaseReader {
             return self.statements(viewer, record);
         }
         // From here on a hidden case and a missing one cost two look-ups and two reads each.
-        let decoy = self.decoy(name)?;
-        if let (None, Some(decoy)) = (record, decoy) {
+        let decoy = self.decoy(name, 0)?;
+        if let (None, Some((_, decoy))) = (record, decoy) {
             self.sees(viewer, &decoy)?;
         }
         Err(ReadError::NoCase(name.clone()))
@@ -129,6 +151,17 @@ impl CaseReader {
         limit: usize,
     ) -> Result<Vec<Task>, ReadError> {
         Ok(self.state.tasks(agency, before, limit)?)
+    }
+
+    /// Cases of an agency that ever shared something with another case, by their first positions before this one, newest
+    /// first, at most so many.
+    pub fn overlapping(
+        &self,
+        agency: &AgencyName,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Holder>, ReadError> {
+        Ok(self.state.overlapping(agency, before, limit)?)
     }
 
     /// The recorded entry at a position, if a viewer may see it. Updates of the registry are for every member.
@@ -173,8 +206,13 @@ impl CaseReader {
         let positions = record.statements.iter().map(|(position, _)| *position);
         let statements = positions.filter_map(|position| self.statement(position).transpose());
         let mut statements: Vec<_> = statements.collect::<Result<_, _>>()?;
-        keep_visible(viewer, &*self.membership.now(), &mut statements);
+        self.keep_visible(viewer, &mut statements);
         Ok(statements)
+    }
+
+    /// Keeps what is for a viewer of the statements of a case that it may see.
+    pub(super) fn keep_visible(&self, viewer: &Viewer, statements: &mut Vec<Statement>) {
+        keep_visible(viewer, &*self.membership.now(), statements);
     }
 
     /// Statements from `from` up to `to`, not including it, oldest first.
@@ -200,7 +238,7 @@ impl CaseReader {
     }
 
     /// Whether a viewer may see the case of a record. One read.
-    fn sees(&self, viewer: &Viewer, record: &CaseRecord) -> Result<bool, ReadError> {
+    pub(super) fn sees(&self, viewer: &Viewer, record: &CaseRecord) -> Result<bool, ReadError> {
         let Some(position) = record.handling_position() else {
             return Ok(false);
         };
@@ -209,23 +247,38 @@ impl CaseReader {
         Ok(in_force.is_some_and(|in_force| sees_case(viewer, &*groups, &in_force)))
     }
 
-    /// The record of some case, always the same for a name and a size of the log; `None` while the log is empty.
-    fn decoy(&self, name: &CaseName) -> Result<Option<CaseRecord>, ReadError> {
+    /// Some case with its record, always the same for a name, a number and a size of the log; `None` while the log is empty.
+    pub(super) fn decoy(
+        &self,
+        name: &CaseName,
+        number: u64,
+    ) -> Result<Option<(CaseName, CaseRecord)>, ReadError> {
         let size = self.journal.next_position();
-        let chance = self.decoys.hash_one(name);
+        let chance = self.decoys.hash_one((name, number));
         for step in 0..DECOY_ENTRIES.min(size) {
             let Some(position) = chance.wrapping_add(step).checked_rem(size) else {
                 break;
             };
             if let Some(statement) = self.statement(position)? {
-                return Ok(self.state.case(&statement.case)?);
+                let record = self.state.case(&statement.case)?;
+                return Ok(record.map(|record| (statement.case, record)));
             }
         }
         Ok(None)
     }
 
-    fn statement(&self, position: u64) -> Result<Option<Statement>, ReadError> {
+    pub(super) fn statement(&self, position: u64) -> Result<Option<Statement>, ReadError> {
         decode(position, &self.read(position)?)
+    }
+
+    /// The salt of an entry.
+    pub(super) fn salt(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
+        let decoded = v1::Entry::decode(self.read(position)?);
+        let bad = |e: prost::DecodeError| ReadError::Entry {
+            position,
+            source: StatementError::Payload(e.to_string()),
+        };
+        Ok(decoded.map_err(bad)?.salt)
     }
 
     fn read(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
@@ -239,4 +292,4 @@ fn decode(position: u64, entry: &[u8]) -> Result<Option<Statement>, ReadError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -46,6 +46,7 @@ impl From<&Members> for RegistryState {
                 display_name: member.display_name().into(),
                 anchors,
                 signing_certificates: signers,
+                contact: member.contact().into(),
             })
         };
         let groups = members.groups().map(|group| Group {

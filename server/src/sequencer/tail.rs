@@ -27,6 +27,7 @@ use super::{
 use crate::{
     intake::{Known, Submission, Wanted, decide},
     journal::{Group, JournalReader, ReadLimit},
+    projections::{CaseReader, ReadError},
     state::{Applied, CaseRecord, RequestId, StateError},
     transparency::Signed,
 };
@@ -315,8 +316,12 @@ impl Known for AsOfNow<'_> {
         Ok(in_group || self.tail.given.state.case(case)?.is_some())
     }
 
-    fn has_overlap(&self, _case: &CaseName, _id: &str) -> Result<bool, StopReason> {
-        Ok(false)
+    fn has_overlap(&self, case: &CaseName, id: &str) -> Result<bool, StopReason> {
+        let given = &self.tail.given;
+        let (state, membership) = (Arc::clone(&given.state), Arc::clone(&given.membership));
+        // What is in the same group is on nobody's screen yet.
+        let cases = CaseReader::new(Arc::clone(&self.tail.reader), state, membership);
+        Ok(cases.knows_overlap(case, id)?)
     }
 }
 
@@ -327,8 +332,20 @@ enum StopReason {
     State(#[from] StateError),
     #[error(transparent)]
     Journal(#[from] crate::journal::JournalError),
+    #[error(transparent)]
+    Read(ReadError),
     #[error("the state names position {0}, which the journal does not have")]
     Missing(u64),
     #[error("the entry at position {0} cannot be decoded")]
     Undecodable(u64),
+}
+
+impl From<ReadError> for StopReason {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Journal(error) => Self::Journal(error),
+            ReadError::State(error) => Self::State(error),
+            error => Self::Read(error),
+        }
+    }
 }

@@ -18,7 +18,7 @@ use crate::durable;
 
 /// The state store. Reads see what was staged, at once; sled follows behind.
 pub struct Store {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     writer: Mutex<Option<Writer>>,
     session: Session,
     path: PathBuf,
@@ -141,7 +141,12 @@ impl Store {
     }
 
     /// The last pairs of a range of keys, greatest first, staged ones included.
-    fn newest(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StateError> {
+    pub(super) fn newest(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Pair>, StateError> {
         let mut found = BTreeMap::new();
         {
             let overlay = self
@@ -180,6 +185,8 @@ impl Store {
     pub fn stage(&self, changes: &[Change], applied: Applied) -> Result<(), StateError> {
         let writer = self.writer.lock().unwrap_or_else(|e| e.into_inner());
         let writer = writer.as_ref().ok_or(StateError::Stopped)?;
+        // Reads sled, so before readers have to wait. Nobody else stages meanwhile.
+        let overlaps = self.index_overlaps(changes)?;
         {
             let mut overlay = self
                 .shared
@@ -206,6 +213,7 @@ impl Store {
                     }
                 }
             }
+            overlay.pairs.extend(overlaps);
             overlay.applied = applied;
             writer.staged(overlay.pairs.len());
         }
@@ -242,7 +250,7 @@ impl Store {
         self.session.end(&self.path)
     }
 
-    fn get<T>(
+    pub(super) fn get<T>(
         &self,
         key: &[u8],
         decode: impl Fn(&[u8], &[u8]) -> Result<T, StateError>,
@@ -336,6 +344,7 @@ mod tests {
                 statements: vec![(position, Effect::Reported)],
             },
             tasks: vec![(AgencyName::from_id("us-cbp").unwrap(), TaskKind::RequestTo)],
+            keys: Vec::new(),
         }
     }
 

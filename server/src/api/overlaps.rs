@@ -1,0 +1,32 @@
+//! Cases that seem to be one incident: `CaseService.FindOverlaps`.
+
+use casebroker_proto::v1::{FindOverlapsRequest, FindOverlapsResponse};
+use tonic::{Request, Response, Status};
+
+use super::{Rooms, authorize, cases::case_name, record::AccessNote};
+use crate::policy::{Method, viewer};
+
+impl Rooms {
+    pub(super) async fn overlaps(
+        &self,
+        request: Request<FindOverlapsRequest>,
+    ) -> Result<Response<FindOverlapsResponse>, Status> {
+        let caller = authorize(&request, Method::FindOverlaps)?;
+        let note = AccessNote::of(&request);
+        let FindOverlapsRequest { case, min_position } = request.into_inner();
+        note.resource(&case);
+        let name = case_name("case", &case)?;
+        self.read(caller.clone(), move |rooms| {
+            let as_of_position = rooms.cases.as_of(min_position)?;
+            let found = rooms.cases.overlaps(&viewer(&caller.principal), &name)?;
+            // The case itself, and what is told of others.
+            note.cases(1 + found.overlaps.len());
+            Ok(Response::new(FindOverlapsResponse {
+                overlaps: found.overlaps,
+                truncated: found.truncated,
+                as_of_position,
+            }))
+        })
+        .await
+    }
+}

@@ -1,0 +1,244 @@
+//! Cases that seem to be one incident: found by the index of the state store, then held against each other as they stand.
+//!
+//! Two cases overlap while both have the same mark: what an amendment withdrew joins nothing any more. Whoever may see the
+//! mark in both is told which case the other one is. The owner of the case asked about is told of the others too, unless the
+//! handling of either forbids it: then only which agency has one, and what of the owner's own case is in it. Nobody else is
+//! told of those, and up to [`EQUAL_WORK`] of them take no more time than none.
+
+mod group;
+mod side;
+
+use std::collections::BTreeSet;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use casebroker_proto::{
+    names::CaseName,
+    overlap::{self, Mark},
+    v1::{Overlap, OverlapMatch, OverlapState, OverlapVerdict},
+};
+use prost::Message as _;
+
+use super::reader::{CaseReader, ReadError};
+use crate::{
+    policy::Viewer,
+    state::{CaseRecord, Effect, Holder},
+};
+use side::{Side, View};
+
+/// Most overlaps in an answer.
+pub const MAX_OVERLAPS: usize = 100;
+/// Most matches of one overlap that are shown.
+const MAX_MATCHES: usize = 20;
+/// Bytes of overlaps after which an answer ends: it must fit a message.
+const MAX_BYTES: usize = casebroker_proto::MAX_MESSAGE_BYTES - 64 * 1024;
+/// Most cases that are held against one, those that begin first.
+const MAX_CANDIDATES: usize = 200;
+/// Bytes of their statements after which no more is looked at.
+const MAX_BYTES_READ: usize = 64 << 20;
+/// Cases that are looked at without being told, at least: others are looked at in their place.
+const EQUAL_WORK: usize = 4;
+/// Statements of a kind, newest first, that are looked at to know an overlap by its id.
+const MAX_LATE: usize = 200;
+
+/// Begin of what an id hashes, so that no other hash of this project can be one.
+const ID_DOMAIN: &[u8] = b"casebroker.v1 overlap\0";
+
+/// Overlaps of a case, as far as they are for the caller.
+#[derive(Debug, Default)]
+pub struct Overlaps {
+    /// By the other case's first position.
+    pub overlaps: Vec<Overlap>,
+    /// True if there may be more.
+    pub truncated: bool,
+}
+
+impl CaseReader {
+    /// What overlaps with a case that the viewer may see. Both owners may be told of more than they may see; see the top of
+    /// this file.
+    pub fn overlaps(&self, viewer: &Viewer, name: &CaseName) -> Result<Overlaps, ReadError> {
+        // A case that is not for the viewer ends here, like one that does not exist.
+        self.history(viewer, name)?;
+        let no_case = || ReadError::NoCase(name.clone());
+        let side = self.side(name)?.ok_or_else(no_case)?;
+        let here = self.view(viewer, &side)?;
+        let mut found = Overlaps::default();
+        let (candidates, more) = self.candidates(name, &side.marks)?;
+        found.truncated = more;
+        let mut untold = 0;
+        let (mut bytes_read, mut bytes_told) = (0, 0);
+        for holder in candidates {
+            if bytes_read > MAX_BYTES_READ || found.overlaps.len() >= MAX_OVERLAPS {
+                found.truncated = true;
+                break;
+            }
+            let Some(other) = self.side(&holder.case)? else {
+                continue;
+            };
+            bytes_read += other.bytes();
+            let Some(overlap) = self.told(viewer, (&side, &here), &other)? else {
+                untold += 1;
+                continue;
+            };
+            bytes_told += overlap.encoded_len() + 8;
+            if bytes_told > MAX_BYTES {
+                found.truncated = true;
+                break;
+            }
+            found.overlaps.push(overlap);
+        }
+        for step in 0..EQUAL_WORK {
+            let decoy = self.decoy(name, step as u64)?;
+            if let (true, Some((decoy, record))) = (step >= untold, decoy) {
+                let other = self.side_of(&decoy, &record)?;
+                let told = other.map(|other| self.told(viewer, (&side, &here), &other));
+                std::hint::black_box(told.transpose()?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a case has an overlap of that id, by what its newest revision and its newest findings brought. For the owner's
+    /// declarations: who knows an id was told it. A bounded number of reads.
+    pub fn knows_overlap(&self, name: &CaseName, id: &str) -> Result<bool, ReadError> {
+        let Some(record) = self.state.case(name)? else {
+            return Ok(false);
+        };
+        let Some((first, _)) = record.statements.first() else {
+            return Ok(false);
+        };
+        let mut marks = Vec::new();
+        for position in newest(&record) {
+            if let Some(said) = self.statement(position)? {
+                marks.extend(overlap::marks(&said.agency, &said.statement));
+            }
+        }
+        marks.truncate(2 * overlap::MAX_MARKS);
+        let (candidates, _) = self.candidates(name, &marks)?;
+        for other in candidates {
+            if self.overlap_id(*first, other.first_position)? == id {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Cases that ever had one of these marks, by their first positions; and whether there may be more.
+    fn candidates(
+        &self,
+        name: &CaseName,
+        marks: &[Mark],
+    ) -> Result<(BTreeSet<Holder>, bool), ReadError> {
+        let mut candidates = BTreeSet::new();
+        let mut more = false;
+        for mark in marks {
+            let holders = self.state.holders(&mark.key())?;
+            more |= holders.more;
+            candidates.extend(holders.cases.into_iter().filter(|h| h.case != *name));
+            while candidates.len() > MAX_CANDIDATES {
+                candidates.pop_last();
+                more = true;
+            }
+        }
+        Ok((candidates, more))
+    }
+
+    /// What a viewer who may see the one case is told of its overlap with the other; `None` if nothing, or if they share
+    /// nothing now.
+    fn told(
+        &self,
+        viewer: &Viewer,
+        (side, here): (&Side, &View<'_>),
+        other: &Side,
+    ) -> Result<Option<Overlap>, ReadError> {
+        // Nothing ends this early: see `EQUAL_WORK`.
+        let shared = side.shared(other);
+        let id = self.overlap_id(side.first_position, other.first_position)?;
+        let there = self.view(viewer, other)?;
+        let seen = here.seen_in_both(&there, &shared);
+        let may_know = viewer.agency == *side.name.agency()
+            && side.allows_deconfliction()
+            && other.allows_deconfliction();
+        let named = !seen.is_empty();
+        let matches = match (named, may_know) {
+            (true, _) => seen,
+            (false, true) if !shared.is_empty() => shared,
+            (false, _) => return Ok(None),
+        };
+        let owners = [side.name.agency(), other.name.agency()];
+        let verdicts = match owners.contains(&&viewer.agency) {
+            true => [side.verdict(&id), other.verdict(&id)],
+            false => [here.verdict(&id), there.verdict(&id)],
+        };
+        let state = match side.case.retracted || other.case.retracted {
+            true => OverlapState::Retracted,
+            false => agreed(verdicts),
+        };
+        let agency = other.name.agency();
+        let members = self.membership.now();
+        let contact = members.member(agency).map(|member| member.contact.clone());
+        let (other_case, other_verdict) = match named {
+            true => (other.name.to_string(), there.verdict(&id)),
+            false => (String::new(), OverlapVerdict::Unspecified),
+        };
+        Ok(Some(Overlap {
+            own_verdict: here.verdict(&id).into(),
+            id,
+            case: side.name.to_string(),
+            other_case,
+            other_agency: agency.to_string(),
+            other_contact: contact.unwrap_or_default(),
+            matches: shown(&matches),
+            state: state.into(),
+            other_verdict: other_verdict.into(),
+        }))
+    }
+
+    /// The id of an overlap: a hash over the salts of both cases' first entries, in the order of the log. Whoever may not see
+    /// one of them learns nothing from it.
+    fn overlap_id(&self, one: u64, other: u64) -> Result<String, ReadError> {
+        let (first, second) = (one.min(other), one.max(other));
+        let (first, second) = (self.salt(first)?, self.salt(second)?);
+        let hashed = digest(&SHA256, &[ID_DOMAIN, &first, &second].concat());
+        let short = hashed.as_ref().get(..16).unwrap_or_default();
+        Ok(hex::encode(short))
+    }
+}
+
+/// What both owners' newest verdicts come to.
+fn agreed(verdicts: [OverlapVerdict; 2]) -> OverlapState {
+    if verdicts.contains(&OverlapVerdict::Different) {
+        OverlapState::Different
+    } else if verdicts == [OverlapVerdict::Same; 2] {
+        OverlapState::SameIncident
+    } else {
+        OverlapState::Open
+    }
+}
+
+/// The report in force and the newest of what came late.
+fn newest(record: &CaseRecord) -> Vec<u64> {
+    let newest = || record.statements.iter().rev();
+    let report = newest().find(|(_, e)| matches!(e, Effect::Reported | Effect::Amended));
+    let late = |effect| newest().filter(move |(_, e)| *e == effect).take(MAX_LATE);
+    let late = late(Effect::Found).chain(late(Effect::Answered));
+    let all = report.into_iter().chain(late);
+    all.map(|(position, _)| *position).collect()
+}
+
+/// Each thing once: one circumstance is two marks if it has a subdivision and a locality.
+fn shown(marks: &[&Mark]) -> Vec<OverlapMatch> {
+    let mut matches: Vec<OverlapMatch> = Vec::new();
+    for mark in marks {
+        let shown = OverlapMatch {
+            basis: mark.basis.into(),
+            value: mark.shown.clone(),
+        };
+        if matches.len() < MAX_MATCHES && !matches.contains(&shown) {
+            matches.push(shown);
+        }
+    }
+    matches
+}
+
+#[cfg(test)]
+mod tests;

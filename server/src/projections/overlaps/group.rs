@@ -1,0 +1,115 @@
+//! Cases that are one incident by the word of their owners: chains count as one group.
+
+use casebroker_proto::{
+    names::CaseName,
+    v1::{OverlapState, OverlapVerdict},
+};
+
+use super::{
+    super::reader::{CaseReader, ReadError},
+    Side,
+};
+use crate::{
+    policy::Viewer,
+    state::{CaseRecord, Effect},
+};
+
+/// Most cases of one group.
+pub const MAX_GROUP: usize = 100;
+
+impl CaseReader {
+    /// Other cases that are the same incident as one that the viewer may see, as far as they and what joins them are for the
+    /// viewer, by their first positions; at most [`MAX_GROUP`] with the case itself. Retracted ones are left out.
+    pub fn same_incident(
+        &self,
+        viewer: &Viewer,
+        name: &CaseName,
+    ) -> Result<Vec<String>, ReadError> {
+        // Most cases end here: one look-up.
+        let record = self.state.case(name)?.unwrap_or_default();
+        if !is_declared(&record) {
+            return Ok(Vec::new());
+        }
+        let told = |one: &Side, other: &Side| {
+            let here = self.view(viewer, one)?;
+            let told = self.told(viewer, (one, &here), other)?;
+            let same = OverlapState::SameIncident;
+            Ok(told.is_some_and(|told| !told.other_case.is_empty() && told.state() == same))
+        };
+        let mut group = self.group(name, told)?;
+        group.retain(|side| side.name != *name);
+        group.sort_by_key(|side| side.first_position);
+        Ok(group.iter().map(|side| side.name.to_string()).collect())
+    }
+
+    /// The number of the incident that a case is about: the smallest first position of the cases that are the same incident,
+    /// retracted ones left out. Counts count each number once. Whatever handling says: a number that counts tells no name.
+    pub fn incident_id(&self, name: &CaseName) -> Result<u64, ReadError> {
+        let record = self.state.case(name)?.unwrap_or_default();
+        let first = record.statements.first().map(|(position, _)| *position);
+        let mut first = first.ok_or_else(|| ReadError::NoCase(name.clone()))?;
+        if is_declared(&record) {
+            let group = self.group(name, |_, _| Ok(true))?;
+            let others = group.iter().map(|side| side.first_position);
+            first = others.fold(first, u64::min);
+        }
+        Ok(first)
+    }
+
+    /// The case and those that the owners' words join it with, over as many steps as it takes.
+    fn group(
+        &self,
+        name: &CaseName,
+        follow: impl Fn(&Side, &Side) -> Result<bool, ReadError>,
+    ) -> Result<Vec<Side>, ReadError> {
+        let mut group: Vec<Side> = self.side(name)?.into_iter().collect();
+        let mut next = 0;
+        while let Some(side) = group.get(next) {
+            next += 1;
+            let mut joined = Vec::new();
+            for other in self.joined(side, &group)? {
+                if group.len() + joined.len() < MAX_GROUP && follow(side, &other)? {
+                    joined.push(other);
+                }
+            }
+            group.extend(joined);
+        }
+        Ok(group)
+    }
+
+    /// Cases outside the group so far that are the same incident as this one by the word of both owners.
+    fn joined(&self, side: &Side, group: &[Side]) -> Result<Vec<Side>, ReadError> {
+        let ids = side.taken_for_same();
+        if ids.is_empty() || side.case.retracted {
+            return Ok(Vec::new());
+        }
+        let mut joined = Vec::new();
+        let (candidates, _) = self.candidates(&side.name, &side.marks)?;
+        for holder in candidates {
+            if group.iter().any(|known| known.name == holder.case) {
+                continue;
+            }
+            let id = self.overlap_id(side.first_position, holder.first_position)?;
+            let record = self.state.case(&holder.case)?.unwrap_or_default();
+            let declared = record
+                .statements
+                .iter()
+                .any(|(_, e)| *e == Effect::Declared);
+            if !declared || !ids.contains(id.as_str()) {
+                continue;
+            }
+            let other = self.side_of(&holder.case, &record)?;
+            joined.extend(other.filter(|other| {
+                let agreed = other.verdict(&id) == OverlapVerdict::Same;
+                agreed && !other.case.retracted && !side.shared(other).is_empty()
+            }));
+        }
+        Ok(joined)
+    }
+}
+
+/// Whether the owner ever said something of an overlap.
+fn is_declared(record: &CaseRecord) -> bool {
+    let mut effects = record.statements.iter().map(|(_, effect)| *effect);
+    effects.any(|effect| effect == Effect::Declared)
+}
