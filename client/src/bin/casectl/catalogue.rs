@@ -51,11 +51,12 @@ pub fn run(args: Catalogue, out: &mut Output) -> Result<()> {
     }
     let found: Vec<Entry> = args.texts.iter().map(|t| find(t)).collect::<Result<_>>()?;
     if out.is_json() {
-        let (substances, measures): (Vec<_>, Vec<_>) =
-            found.iter().partition(|e| matches!(e, Entry::Substance(_)));
-        let values = |entries: Vec<&Entry>| entries.into_iter().map(Entry::to_json).collect();
-        let (substances, measures): (Vec<Value>, Vec<Value>) =
-            (values(substances), values(measures));
+        let (substances, measures): (Vec<Entry>, Vec<Entry>) = found
+            .into_iter()
+            .partition(|e| matches!(e, Entry::Substance(_)));
+        let values =
+            |entries: Vec<Entry>| entries.into_iter().map(Entry::to_json).collect::<Vec<_>>();
+        let (substances, measures) = (values(substances), values(measures));
         return out.document(&json!({"substances": substances, "measures": measures}));
     }
     for (i, entry) in found.iter().enumerate() {
@@ -77,7 +78,7 @@ enum Entry {
 }
 
 impl Entry {
-    fn to_json(&self) -> Value {
+    fn to_json(self) -> Value {
         match self {
             Self::Substance(substance) => substance_json(substance),
             Self::Measure(measure) => measure_json(measure),
