@@ -2,7 +2,12 @@
 //!
 //! All of them are held against one finding, the best one of the item, so that nothing is pieced together from several.
 
-use super::{Outcome, goods::ItemFacts, words};
+use super::{
+    Outcome,
+    denials::{Denials, Stated},
+    goods::ItemFacts,
+    words,
+};
 use crate::{
     catalogue::{
         identity::{Resolution, name_of, resolve, same},
@@ -59,12 +64,14 @@ impl Examined<'_> {
 /// where nothing was identified, was not detected.
 pub(super) fn choose<'a>(
     findings: &[(&'a LaboratoryFinding, &'a [EvidenceReference])],
-    claimed: (&'a SubstanceIdentity, Resolution),
+    claimed: Stated<'a>,
 ) -> (Option<Examined<'a>>, Option<&'a LaboratoryFinding>) {
-    let denial_of = |substance: (&SubstanceIdentity, Resolution)| {
-        let mut denials = findings.iter().map(|(finding, _)| *finding);
-        denials.find(|finding| denies(finding, substance, claimed))
-    };
+    let mut denials = Denials::default();
+    for (finding, _) in findings {
+        if let Some(sought) = denied_by(finding, claimed) {
+            denials.add(sought, finding);
+        }
+    }
     let mut best: Option<Examined<'a>> = None;
     for (finding, evidence) in findings {
         let Some(identity) = identified_by(finding) else {
@@ -83,7 +90,7 @@ pub(super) fn choose<'a>(
             techniques: enough(finding, Some(substance)),
             named: is_named(finding),
             reported: names_report(finding, evidence),
-            denial: denial_of(substance),
+            denial: denials.of(substance),
         };
         if best.is_none_or(|before| examined.rank() > before.rank()) {
             best = Some(examined);
@@ -91,7 +98,7 @@ pub(super) fn choose<'a>(
     }
     let denial = match &best {
         Some(best) => best.denial,
-        None => denial_of(claimed),
+        None => denials.of(claimed),
     };
     (best, denial)
 }
@@ -234,26 +241,22 @@ fn identified_by(finding: &LaboratoryFinding) -> Option<&SubstanceIdentity> {
     }
 }
 
-/// True if the finding says, on techniques that suffice, that this substance was not detected. One that does not say what was looked
-/// for looked for what was reported.
-fn denies(
-    finding: &LaboratoryFinding,
-    substance: (&SubstanceIdentity, Resolution),
-    claimed: (&SubstanceIdentity, Resolution),
-) -> bool {
+/// The substance of which the finding says, on techniques that suffice, that it was not detected. One that does not say what was
+/// looked for looked for what was reported.
+fn denied_by<'a>(finding: &'a LaboratoryFinding, claimed: Stated<'a>) -> Option<Stated<'a>> {
     if finding.result() != FindingResult::NotDetected {
-        return false;
+        return None;
     }
     let sought = match &finding.substance {
         Some(identity) => (identity, resolve(identity)),
         None => claimed,
     };
-    enough(finding, Some(sought)) && same(sought, substance)
+    enough(finding, Some(sought)).then_some(sought)
 }
 
 /// The minimum of SWGDRUG Part IIIB, 3: a category A technique and one more of any category, or three of which two are
 /// category B.
-fn enough(finding: &LaboratoryFinding, of: Option<(&SubstanceIdentity, Resolution)>) -> bool {
+fn enough(finding: &LaboratoryFinding, of: Option<Stated<'_>>) -> bool {
     let (mut a, mut b, mut all) = (0, 0, 0);
     for (_, category) in counting(finding, of) {
         all += 1;
@@ -269,7 +272,7 @@ fn enough(finding: &LaboratoryFinding, of: Option<(&SubstanceIdentity, Resolutio
 /// The techniques that count for this substance, each once, with their categories.
 fn counting<'a>(
     finding: &'a LaboratoryFinding,
-    of: Option<(&'a SubstanceIdentity, Resolution)>,
+    of: Option<Stated<'a>>,
 ) -> impl Iterator<Item = (Technique, char)> + 'a {
     let listed = finding.techniques().enumerate();
     let once = listed.filter(|(i, t)| !finding.techniques().take(*i).any(|before| before == *t));
