@@ -8,6 +8,7 @@ mod demo;
 mod deploy;
 mod idempotency;
 mod identity;
+mod life;
 mod life_casectl;
 mod log;
 mod overlaps;

@@ -22,6 +22,7 @@ mod failure;
 mod find;
 mod given;
 mod input;
+mod judgement;
 mod list;
 mod log;
 mod output;

@@ -121,6 +121,8 @@ impl CaseReader {
 
     /// What a viewer may see of a case.
     pub(super) fn view<'a>(&self, viewer: &Viewer, side: &'a Side) -> Result<View<'a>, ReadError> {
+        // Also of its own: see `EQUAL_WORK`.
+        let sees = self.sees(viewer, &side.record)?;
         if viewer.agency == *side.name.agency() {
             return Ok(View {
                 statements: Cow::Borrowed(&side.statements),
@@ -128,7 +130,7 @@ impl CaseReader {
             });
         }
         let mut statements = Vec::new();
-        if self.sees(viewer, &side.record)? {
+        if sees {
             statements.clone_from(&side.statements);
             self.keep_visible(viewer, &mut statements);
         }
