@@ -8,6 +8,7 @@ mod demo;
 mod deploy;
 mod idempotency;
 mod identity;
+mod life;
 mod log;
 mod overlaps;
 mod quotas;
