@@ -165,13 +165,16 @@ pub fn finding_text(finding: &LaboratoryFinding) -> String {
         [] => "no evidence given".into(),
         ids => format!("evidence {}", ids.join(", ")),
     };
+    let date = match &finding.report_date {
+        Some(date) => format!(" of {}", words::date(Some(date))),
+        None => ", date not known".into(),
+    };
     format!(
-        "{text} by {}: {} ({}), report {}, {}; {evidence}",
+        "{text} by {}: {} ({}), report {}{date}; {evidence}",
         techniques.join(", "),
         finding.laboratory,
         words::accreditation(finding.accreditation),
         finding.report_number,
-        words::date(finding.report_date.as_ref()),
     )
 }
 

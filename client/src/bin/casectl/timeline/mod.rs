@@ -263,7 +263,8 @@ impl Timeline<'_> {
                 (Some(old), None) => format!("{under}{path}: removed {old}"),
                 (None, None) => continue,
             };
-            self.lines(self.left + 2, &text)?;
+            // A value is one piece, with whatever line breaks in it.
+            self.lines(self.left + 2, &clean(&text))?;
         }
         Ok(())
     }
@@ -286,7 +287,8 @@ impl Timeline<'_> {
             .enumerate()
         {
             let left = if i == 0 { left } else { left + 2 };
-            self.out.line(format_args!("{:left$}{line}", ""))?;
+            let line = format!("{:left$}{line}", "");
+            self.out.line(line.trim_end())?;
         }
         Ok(())
     }
