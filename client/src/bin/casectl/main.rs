@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 mod access;
 mod case;
 mod case_page;
+mod catalogue;
 mod change;
 mod cheat;
 mod choice;
@@ -157,6 +158,7 @@ enum Command {
     Log(log::Log),
     Verify(verify::Verify),
     Errors(errors::Errors),
+    Catalogue(catalogue::Catalogue),
     Cheat(cheat::Cheat),
     Completions(completions::Completions),
 }
@@ -293,6 +295,7 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
         Command::Log(args) => log::run(args, global, out).await,
         Command::Verify(args) => verify::run(args, global, out),
         Command::Errors(args) => errors::run(args, out),
+        Command::Catalogue(args) => catalogue::run(args, out),
         Command::Cheat(args) => cheat::run(args, out),
         Command::Completions(args) => completions::run(args, Cli::command(), out),
     }

@@ -1,5 +1,6 @@
 //! Version 1 of the standard: the table of its rules, and what follows from them.
 
+mod denials;
 mod finding;
 mod goods;
 mod incident;
