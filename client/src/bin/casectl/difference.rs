@@ -26,6 +26,9 @@ pub struct Change {
     pub new: Option<String>,
 }
 
+/// Computed by the broker from the fields beside it: that it is there in one and not in the other says nothing.
+const COMPUTED: &str = "casebroker.v1.Quantity.normalized";
+
 /// Every field in which two messages of type `name` (such as `casebroker.v1.CaseReport`) differ, in the order of the contract.
 pub fn between<T: Message>(name: &str, old: &T, new: &T) -> Vec<Change> {
     let Some(descriptor) = contract().and_then(|pool| pool.get_message_by_name(name)) else {
@@ -49,7 +52,7 @@ fn messages(at: &str, old: &DynamicMessage, new: &DynamicMessage, changes: &mut 
             at => format!("{at}.{}", field.name()),
         };
         let (old, new) = (set(old, &field), set(new, &field));
-        if old == new {
+        if old == new || field.full_name() == COMPUTED {
             continue;
         }
         if field.is_list() {
@@ -368,6 +371,17 @@ mod tests {
                 "items[0].precursor: - → name “NPP”"
             ]
         );
+    }
+
+    #[test]
+    fn what_the_broker_computes_is_no_difference() {
+        let old = CaseReport {
+            items: vec![item("heroin", "1")],
+            ..Default::default()
+        };
+        let mut new = old.clone();
+        new.items[0].quantity.as_mut().unwrap().normalized = Some(1_000_000_000);
+        assert!(diff(&old, &new).is_empty());
     }
 
     #[test]

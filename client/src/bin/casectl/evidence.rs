@@ -43,7 +43,7 @@ pub struct Hash {
     #[arg(long, default_value = "sha256")]
     algorithm: Algorithm,
     /// Kind of evidence that the files are, such as lab-report [default: left to be filled in]
-    #[arg(long, hide_possible_values = true, value_parser = choice("casebroker.v1.EvidenceKind"))]
+    #[arg(long, value_parser = choice("casebroker.v1.EvidenceKind"))]
     kind: Option<i32>,
     /// Agency or unit that holds them [default: left to be filled in]
     #[arg(

@@ -63,8 +63,7 @@ pub struct Find {
     #[arg(long, value_name = "DATE", requires = "item", value_parser = parse_date)]
     report_date: Option<Date>,
     /// Technique used; may be given several times
-    #[arg(long = "technique", value_name = "TECHNIQUE", requires = "item", hide_possible_values = true,
-        value_parser = choice("casebroker.v1.Technique"))]
+    #[arg(long = "technique", value_name = "TECHNIQUE", requires = "item", value_parser = choice("casebroker.v1.Technique"))]
     techniques: Vec<i32>,
     /// Identified: a catalogue id, CAS number, InChIKey or name
     #[arg(long, value_name = "SUBSTANCE", requires = "item", value_parser = parse_substance)]

@@ -161,15 +161,16 @@ pub fn finding_text(finding: &LaboratoryFinding) -> String {
     if !finding.purity_percent.is_empty() {
         text.push_str(&format!(", {}", percent(&finding.purity_percent)));
     }
-    let date = finding.report_date.as_ref();
-    let dated = date.map(|date| format!(", {}", words::date(Some(date))));
-    let dated = dated.unwrap_or_default();
     let evidence = match finding.evidence_ids.as_slice() {
         [] => "no evidence given".into(),
         ids => format!("evidence {}", ids.join(", ")),
     };
+    let date = match &finding.report_date {
+        Some(date) => format!(" of {}", words::date(Some(date))),
+        None => ", date not known".into(),
+    };
     format!(
-        "{text} by {}: {} ({}), report {}{dated}; {evidence}",
+        "{text} by {}: {} ({}), report {}{date}; {evidence}",
         techniques.join(", "),
         finding.laboratory,
         words::accreditation(finding.accreditation),

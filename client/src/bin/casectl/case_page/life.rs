@@ -67,13 +67,14 @@ impl Page<'_> {
         }
         self.section("Disputes")?;
         for dispute in &case.disputes {
-            self.dispute(dispute)?;
+            self.dispute(dispute, case.retracted)?;
         }
         Ok(())
     }
 
-    fn dispute(&mut self, dispute: &CaseDispute) -> Result<()> {
+    fn dispute(&mut self, dispute: &CaseDispute, retracted: bool) -> Result<()> {
         let (style, state) = match dispute.end_position {
+            0 if retracted => (Style::new(), "over, as the case was retracted".to_owned()),
             0 => (BAD, "open".to_owned()),
             position => (Style::new(), format!("ended at position {position}")),
         };

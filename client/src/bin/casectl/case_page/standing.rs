@@ -18,15 +18,15 @@ impl Page<'_> {
             Some(assessment) => self.assessment(assessment)?,
             None => self.field("Status", NOT_KNOWN)?,
         }
-        let open = case.disputes.iter().filter(|d| d.end_position == 0).count();
-        if open > 0 {
-            let by: Vec<_> = case
-                .disputes
-                .iter()
-                .filter(|dispute| dispute.end_position == 0)
-                .map(|dispute| words::id(&dispute.agency))
-                .collect();
-            let text = format!("by {}, see below", by.join(", "));
+        let disputed_by: Vec<_> = case
+            .disputes
+            .iter()
+            .filter(|dispute| dispute.end_position == 0)
+            .map(|dispute| words::id(&dispute.agency))
+            .collect();
+        // What was taken back is disputed no more.
+        if !disputed_by.is_empty() && !case.retracted {
+            let text = format!("by {}, see below", disputed_by.join(", "));
             self.marked("Disputed", "", BAD, &text)?;
         }
         for name in &case.same_incident_cases {

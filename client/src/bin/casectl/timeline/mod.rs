@@ -122,9 +122,7 @@ impl Timeline<'_> {
                     );
                     self.text(&skipped)?;
                 }
-                let mut changes = between("casebroker.v1.CaseReport", &old, &new);
-                // Computed from the rest; may be sent or left out.
-                changes.retain(|change| !change.path.ends_with(".quantity.normalized"));
+                let changes = between("casebroker.v1.CaseReport", &old, &new);
                 if changes.is_empty() {
                     self.text("no field differs")?;
                 }
@@ -265,7 +263,8 @@ impl Timeline<'_> {
                 (Some(old), None) => format!("{under}{path}: removed {old}"),
                 (None, None) => continue,
             };
-            self.lines(self.left + 2, &text)?;
+            // A value is one piece, with whatever line breaks in it.
+            self.lines(self.left + 2, &clean(&text))?;
         }
         Ok(())
     }
@@ -288,7 +287,8 @@ impl Timeline<'_> {
             .enumerate()
         {
             let left = if i == 0 { left } else { left + 2 };
-            self.out.line(format_args!("{:left$}{line}", ""))?;
+            let line = format!("{:left$}{line}", "");
+            self.out.line(line.trim_end())?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::{
     choice::choice,
     failure::Result,
     output::{BAD, FAINT, Format, Output},
-    table::{Column, Layout},
+    table::{Column, Layout, clean, cut},
     words,
 };
 
@@ -46,6 +46,9 @@ pub struct Worklist {
     #[arg(long, conflicts_with_all = ["kinds", "done", "limit"])]
     summary: bool,
 }
+
+/// Terminals narrower than this show a task on three lines: the names, which other commands want, are never cut.
+const NARROW: usize = 110;
 
 /// Runs the command.
 pub async fn run(args: Worklist, global: &Global, out: &mut Output) -> Result<()> {
@@ -109,14 +112,16 @@ fn print(mut tasks: Vec<Task>, out: &mut Output) -> Result<()> {
         return out.line("nothing waits");
     }
     tasks.sort_by_key(urgency);
+    if out.width.is_some_and(|width| width < NARROW) {
+        return tasks.iter().try_for_each(|task| narrow(task, out));
+    }
     let rows: Vec<_> = tasks.iter().map(row).collect();
     let columns = [
         Column::whole(""),
         Column::whole("DUE"),
         Column::whole("STATE"),
         Column::whole("TASK"),
-        Column::whole("WHO"),
-        Column::flexible("CASE", 14),
+        Column::whole("CASE"),
         Column::flexible("WHAT", 10),
         Column::whole("ID"),
     ];
@@ -159,63 +164,108 @@ fn is_overdue(task: &Task) -> bool {
 }
 
 fn row(task: &Task) -> Vec<String> {
-    let open = |done: bool| if done { "ended" } else { "open" };
+    let Told {
+        due,
+        state,
+        who,
+        what,
+        id,
+    } = tell(task);
+    let mark = if is_overdue(task) { "!" } else { "" };
+    let case = clean(&words::short_case(&task.case));
+    vec![mark.into(), due, state, who, case, what, id]
+}
+
+fn narrow(task: &Task, out: &mut Output) -> Result<()> {
+    let told = tell(task);
+    let mark = if is_overdue(task) { "!" } else { " " };
+    let due = match told.due.as_str() {
+        "" => String::new(),
+        due => format!(", due {due}"),
+    };
+    let head = clean(&format!(
+        "{mark} {:8}  {}: {}{due}",
+        told.id, told.who, told.state
+    ));
+    let head = if is_overdue(task) {
+        out.paint(BAD, head)
+    } else {
+        head
+    };
+    out.line(head)?;
+    let left = 12;
+    let case = clean(&words::short_case(&task.case));
+    out.line(format_args!("{:left$}{case}", ""))?;
+    let width = out.width.unwrap_or(NARROW).saturating_sub(left);
+    out.line(format_args!("{:left$}{}", "", cut(&told.what, width)))
+}
+
+/// A task in words.
+struct Told {
+    /// Date that an answer is due, or empty.
+    due: String,
+    state: String,
+    /// Who wants something of whom.
+    who: String,
+    what: String,
+    id: String,
+}
+
+fn tell(task: &Task) -> Told {
     let (due, state, who, what, id) = match &task.detail {
         Some(Detail::EvidenceRequest(r)) => {
             let who = match task.kind() {
-                TaskKind::RequestByAgency => &r.addressee,
-                _ => &r.requester,
+                TaskKind::RequestByAgency => format!("we asked {}", words::id(&r.addressee)),
+                _ => format!("{} asks us", words::id(&r.requester)),
             };
             let due = r.due_date.map(|date| words::date(Some(&date)));
             (
                 due.unwrap_or_default(),
                 words::request_state(r.state),
-                who.as_str(),
+                who,
                 r.question.clone(),
                 r.request_id.as_str(),
             )
         }
-        Some(Detail::Dispute(d)) => (
-            String::new(),
-            open(d.end_position > 0).to_owned(),
-            d.agency.as_str(),
-            format!("{}: {}", d.fields.join(", "), d.reason),
-            d.request_id.as_str(),
-        ),
+        Some(Detail::Dispute(d)) => {
+            let state = match d.end_position {
+                0 if task.done => "over",
+                0 => "open",
+                _ => "ended",
+            };
+            (
+                String::new(),
+                state.to_owned(),
+                format!("{} disputes", words::id(&d.agency)),
+                format!("{}: {}", d.fields.join(", "), d.reason),
+                d.request_id.as_str(),
+            )
+        }
         Some(Detail::Overlap(o)) => {
-            let shared: Vec<_> = o
-                .matches
-                .iter()
-                .map(|m| words::overlap_basis(m.basis))
-                .collect();
+            let shared = o.matches.iter().map(|m| words::overlap_basis(m.basis));
             (
                 String::new(),
                 words::overlap_state(o.state),
-                o.other_agency.as_str(),
-                shared.join(", "),
+                format!("overlap with {}", words::id(&o.other_agency)),
+                format!("same {}", shared.collect::<Vec<_>>().join(", ")),
                 o.id.as_str(),
             )
         }
-        None => (String::new(), String::new(), "", task.title.clone(), ""),
+        None => (
+            String::new(),
+            words::NOT_KNOWN.into(),
+            String::new(),
+            task.title.clone(),
+            "",
+        ),
     };
-    let kind = match task.kind() {
-        TaskKind::RequestToAgency => "asks us",
-        TaskKind::RequestByAgency => "we asked",
-        TaskKind::Dispute => "disputes",
-        TaskKind::Overlap => "overlaps",
-        TaskKind::Unspecified => "",
-    };
-    let mark = if is_overdue(task) { "!" } else { "" };
-    vec![
-        mark.into(),
+    Told {
         due,
         state,
-        kind.into(),
-        words::id(who).to_owned(),
-        words::short_case(&task.case),
+        who,
         what,
-        words::short_id(id).to_owned(),
-    ]
+        id: words::short_id(id).to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -245,8 +295,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_overdue_stands_first_and_is_marked() {
+    fn tasks() -> Vec<Task> {
         let dispute = Task {
             kind: TaskKind::Dispute.into(),
             case: "agencies/ca-rcmp/cases/2016-0627".into(),
@@ -276,24 +325,56 @@ mod tests {
             })),
             ..Default::default()
         };
-        let tasks = vec![
+        vec![
             request(1, None, EvidenceRequestState::Answered),
             request(2, Some((2026, 12, 24)), EvidenceRequestState::Open),
             overlap,
             dispute,
             request(3, Some((2026, 10, 1)), EvidenceRequestState::Overdue),
-        ];
-        let mut out = Output::kept(100);
-        print(tasks, &mut out).unwrap();
+        ]
+    }
+
+    fn lines(width: usize) -> Vec<String> {
+        let mut out = Output::kept(width);
+        print(tasks(), &mut out).unwrap();
+        out.text().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_is_overdue_stands_first_and_is_marked() {
         assert_eq!(
-            out.text().lines().collect::<Vec<_>>(),
+            lines(120),
             [
-                "   DUE         STATE     TASK      WHO      CASE               WHAT                         ID",
-                "!  2026-10-01  overdue   asks us   us-dea   ca-rcmp/2016-0627  The laboratory report, for…  00000003",
-                "   2026-12-24  open      asks us   us-dea   ca-rcmp/2016-0627  The laboratory report, for…  00000002",
-                "               open      disputes  cn-nncc  ca-rcmp/2016-0627  route.origin: 证据不足       dddddddd",
-                "               open      overlaps  us-cbp   ca-rcmp/2016-0700  evidence digest              eeeeeeee",
-                "               answered  asks us   us-dea   ca-rcmp/2016-0627  The laboratory report, for…  00000001",
+                "   DUE         STATE     TASK                 CASE               WHAT                                           ID",
+                "!  2026-10-01  overdue   us-dea asks us       ca-rcmp/2016-0627  The laboratory report, for use in court in M…  00000003",
+                "   2026-12-24  open      us-dea asks us       ca-rcmp/2016-0627  The laboratory report, for use in court in M…  00000002",
+                "               open      cn-nncc disputes     ca-rcmp/2016-0627  route.origin: 证据不足                         dddddddd",
+                "               open      overlap with us-cbp  ca-rcmp/2016-0700  same evidence digest                           eeeeeeee",
+                "               answered  us-dea asks us       ca-rcmp/2016-0627  The laboratory report, for use in court in M…  00000001",
+            ]
+        );
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_a_task_has_three_lines_and_no_name_is_cut() {
+        assert_eq!(
+            lines(60),
+            [
+                "! 00000003  us-dea asks us: overdue, due 2026-10-01",
+                "            ca-rcmp/2016-0627",
+                "            The laboratory report, for use in court in May",
+                "  00000002  us-dea asks us: open, due 2026-12-24",
+                "            ca-rcmp/2016-0627",
+                "            The laboratory report, for use in court in May",
+                "  dddddddd  cn-nncc disputes: open",
+                "            ca-rcmp/2016-0627",
+                "            route.origin: 证据不足",
+                "  eeeeeeee  overlap with us-cbp: open",
+                "            ca-rcmp/2016-0700",
+                "            same evidence digest",
+                "  00000001  us-dea asks us: answered",
+                "            ca-rcmp/2016-0627",
+                "            The laboratory report, for use in court in May",
             ]
         );
     }
