@@ -7,7 +7,10 @@ use casebroker_proto::{
     google::rpc,
     statement::{Thumbprint, decode_entry, thumbprint},
     tlog::Receipt,
-    v1::{Case, GetReceiptResponse, Statement, StatementRecord, statement::Kind},
+    v1::{
+        Case, FindOverlapsResponse, GetReceiptResponse, Overlap, Statement, StatementRecord,
+        statement::Kind,
+    },
 };
 use casebroker_tests::{FIRST, site::ORIGIN};
 use prost::Message as _;
@@ -48,6 +51,8 @@ pub enum Body {
         /// Whether a token came along.
         more: bool,
     },
+    /// What overlaps with a case, and whether there is more.
+    Overlaps(Vec<Overlap>, bool),
     /// A page of statements.
     Statements {
         /// Index, principal, agency.
@@ -129,7 +134,27 @@ pub fn case(book: &Book, mut case: Case) -> Shown {
     assert_eq!(case.create_time.take().as_ref(), Some(&first.record_time));
     assert_eq!(case.update_time.take().as_ref(), Some(&last.record_time));
     (case.first_position, case.last_position) = (first.id as u64, last.id as u64);
+    for provenance in &mut case.provenance {
+        let line = book.line(provenance.position);
+        assert_eq!(line.statement.case, case.name);
+        provenance.position = line.id as u64;
+    }
     Shown(case)
+}
+
+/// Overlaps without their ids, which hash salts. That there are others is told to the owner alone, and not by a broker that
+/// knows nothing of them: those are taken out.
+pub fn overlaps(agency: &str, case: &str, answer: FindOverlapsResponse) -> Body {
+    let owns = case.starts_with(&format!("agencies/{agency}/"));
+    let mut overlaps = answer.overlaps;
+    for overlap in &mut overlaps {
+        assert_eq!(overlap.case, case);
+        assert!(!overlap.matches.is_empty());
+        assert!(owns || !overlap.other_case.is_empty(), "{overlap:?}");
+        overlap.id.clear();
+    }
+    overlaps.retain(|overlap| !overlap.other_case.is_empty());
+    Body::Overlaps(overlaps, answer.truncated)
 }
 
 /// A statement by its index. It must say what this broker was told.

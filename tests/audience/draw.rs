@@ -14,7 +14,11 @@ use crate::{
 pub fn draw(world: &mut World, tokens: &[(By, Ask, Tokens)]) -> Query {
     let by = (world.pick(&AGENCIES), role(world));
     let ask = match world.rng.random_range(0..1_000) {
-        0..380 => Ask::Get {
+        0..320 => Ask::Get {
+            name: name(world),
+            ahead: ahead(world),
+        },
+        320..380 => Ask::Overlaps {
             name: name(world),
             ahead: ahead(world),
         },

@@ -51,6 +51,7 @@ struct Tally {
     refused: usize,
     pages: usize,
     tokens: usize,
+    overlapping: usize,
     submitted: usize,
     recorded: usize,
 }
@@ -87,6 +88,7 @@ async fn no_answer_shows_or_is_changed_by_anything_outside_the_callers_audience(
     at_least(tally.pages, 50);
     at_least(tally.tokens, 100);
     at_least(tally.submitted, 50);
+    at_least(tally.overlapping, 200);
 }
 
 impl Stage {
@@ -267,7 +269,7 @@ impl Stage {
         let refused = matches!(answers[0].body, Body::Refused { .. });
         let scope = Scope::of(query.by.0, query.by.1);
         let case = match &query.ask {
-            Ask::Get { name, .. } => Some(name.as_str()),
+            Ask::Get { name, .. } | Ask::Overlaps { name, .. } => Some(name.as_str()),
             Ask::Statements { request, .. } => Some(request.case.as_str()),
             Ask::Receipt {
                 at: Number::Entry(id),
@@ -275,6 +277,9 @@ impl Stage {
             } => Some(self.world.recorded[*id].statement.case.as_str()),
             _ => None,
         };
+        let found =
+            |answer: &Answer| matches!(&answer.body, Body::Overlaps(found, _) if !found.is_empty());
+        tally.overlapping += usize::from(found(&answers[0]));
         let there = case.filter(|case| self.world.cases.contains_key(*case));
         let hidden = there.is_some_and(|case| self.world.visible(scope, case).is_empty());
         tally.hidden += usize::from(hidden);

@@ -3,8 +3,9 @@
 use casebroker_proto::{
     tlog::Checkpoint,
     v1::{
-        ConsistencyProof, GetCallerRequest, GetCaseRequest, GetCheckpointRequest,
-        GetConsistencyProofRequest, GetReceiptRequest, ListCasesRequest, ListStatementsRequest,
+        ConsistencyProof, FindOverlapsRequest, GetCallerRequest, GetCaseRequest,
+        GetCheckpointRequest, GetConsistencyProofRequest, GetReceiptRequest, ListCasesRequest,
+        ListStatementsRequest,
     },
 };
 use casebroker_tests::{proof, site::ORIGIN};
@@ -52,6 +53,8 @@ pub type Tokens = [String; 2];
 pub enum Ask {
     /// GetCase.
     Get { name: String, ahead: Number },
+    /// FindOverlaps.
+    Overlaps { name: String, ahead: Number },
     /// ListCases, so many pages.
     Cases {
         request: Box<ListCasesRequest>,
@@ -116,6 +119,18 @@ pub async fn put(side: &Side, query: &Query) -> Answers {
             Answer::of(book, outcome, &[(min_position, "AHEAD")], |book, got| {
                 assert_eq!(got.as_of_position, book.size());
                 Body::Case(Box::new(answer::case(book, got.case.unwrap())))
+            })
+        }
+        Ask::Overlaps { name, ahead } => {
+            let min_position = ahead.of(book);
+            let request = FindOverlapsRequest {
+                case: name.clone(),
+                min_position,
+            };
+            let outcome = caller.cases().find_overlaps(request).await;
+            Answer::of(book, outcome, &[(min_position, "AHEAD")], |book, got| {
+                assert_eq!(got.as_of_position, book.size());
+                answer::overlaps(query.by.0, name, got)
             })
         }
         Ask::Receipt { at, known } => {

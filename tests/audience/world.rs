@@ -23,7 +23,7 @@ const MAKERS: [&str; 2] = ["system", "officer"];
 /// Case ids that every agency draws from, so that names collide.
 const CASE_IDS: u32 = 70;
 /// Digests and tracking numbers that all agencies share.
-const SHARED: u8 = 8;
+const SHARED: u8 = 200;
 /// Draws before the world gives up finding a statement that fits.
 const DRAWS: usize = 1_000;
 
@@ -393,9 +393,14 @@ impl World {
             });
         }
         for identifier in &mut report.identifiers {
-            identifier.value = format!("CP{}CN", self.rng.random_range(0..SHARED));
+            identifier.value = format!("CP{:09}CN", self.rng.random_range(0..SHARED));
         }
+        // Else all would overlap with all by the day, and most be left out.
+        let (month, day) = (self.rng.random_range(1..13), self.rng.random_range(1..29));
+        report.incident_date = Some(cases::date(2015, month, day));
         report.handling = Some(self.handling(agency));
+        let handling = report.handling.as_mut();
+        handling.unwrap().no_deconfliction = self.rng.random_bool(0.3);
         report
     }
 

@@ -9,6 +9,7 @@ mod deploy;
 mod idempotency;
 mod identity;
 mod life;
+mod life_casectl;
 mod log;
 mod overlaps;
 mod quotas;

@@ -8,7 +8,7 @@
 mod group;
 mod side;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use casebroker_proto::{
@@ -21,7 +21,7 @@ use prost::Message as _;
 use super::reader::{CaseReader, ReadError};
 use crate::{
     policy::Viewer,
-    state::{CaseRecord, Effect, Holder},
+    state::{CaseRecord, Effect, Holder, MAX_HOLDERS, MAX_HOLDERS_AN_AGENCY},
 };
 use side::{Side, View};
 
@@ -46,7 +46,8 @@ const ID_DOMAIN: &[u8] = b"casebroker.v1 overlap\0";
 /// Overlaps of a case, as far as they are for the caller.
 #[derive(Debug, Default)]
 pub struct Overlaps {
-    /// By the other case's first position.
+    /// Those with a named case by the first position of it that the viewer may see, then the others by their ids: what is
+    /// hidden leaves no trace in the order.
     pub overlaps: Vec<Overlap>,
     /// True if there may be more.
     pub truncated: bool,
@@ -62,20 +63,22 @@ impl CaseReader {
         let side = self.side(name)?.ok_or_else(no_case)?;
         let here = self.view(viewer, &side)?;
         let mut found = Overlaps::default();
-        let (candidates, more) = self.candidates(name, &side.marks)?;
-        found.truncated = more;
+        let mut order = BTreeMap::new();
+        let (candidates, mut more) = self.candidates(name, &side.marks)?;
         let mut untold = 0;
-        let (mut bytes_read, mut bytes_told) = (0, 0);
+        let (mut bytes_read, mut bytes_of_told, mut bytes_told) = (0, 0, 0);
         for holder in candidates {
-            if bytes_read > MAX_BYTES_READ || found.overlaps.len() >= MAX_OVERLAPS {
-                found.truncated = true;
+            if bytes_read > MAX_BYTES_READ || order.len() >= MAX_OVERLAPS {
+                more = true;
                 break;
             }
             let Some(other) = self.side(&holder.case)? else {
                 continue;
             };
-            bytes_read += other.bytes();
-            let Some(overlap) = self.told(viewer, (&side, &here), &other)? else {
+            let bytes = other.bytes();
+            bytes_read += bytes;
+            let there = self.view(viewer, &other)?;
+            let Some(overlap) = self.told(viewer, (&side, &here), (&other, &there))? else {
                 untold += 1;
                 continue;
             };
@@ -84,14 +87,26 @@ impl CaseReader {
                 found.truncated = true;
                 break;
             }
-            found.overlaps.push(overlap);
+            bytes_of_told += bytes;
+            let named = !overlap.other_case.is_empty();
+            let place = if named {
+                there.first_position
+            } else {
+                u64::MAX
+            };
+            order.insert((place, overlap.id.clone()), overlap);
         }
+        found.overlaps = order.into_values().collect();
+        found.truncated |= more && (is_many(&found.overlaps) || bytes_of_told > MAX_BYTES_READ / 2);
         for step in 0..EQUAL_WORK {
             let decoy = self.decoy(name, step as u64)?;
             if let (true, Some((decoy, record))) = (step >= untold, decoy) {
                 let other = self.side_of(&decoy, &record)?;
-                let told = other.map(|other| self.told(viewer, (&side, &here), &other));
-                std::hint::black_box(told.transpose()?);
+                if let Some(other) = other {
+                    let there = self.view(viewer, &other)?;
+                    let told = self.told(viewer, (&side, &here), (&other, &there))?;
+                    std::hint::black_box(told);
+                }
             }
         }
         Ok(found)
@@ -148,13 +163,12 @@ impl CaseReader {
         &self,
         viewer: &Viewer,
         (side, here): (&Side, &View<'_>),
-        other: &Side,
+        (other, there): (&Side, &View<'_>),
     ) -> Result<Option<Overlap>, ReadError> {
         // Nothing ends this early: see `EQUAL_WORK`.
         let shared = side.shared(other);
         let id = self.overlap_id(side.first_position, other.first_position)?;
-        let there = self.view(viewer, other)?;
-        let seen = here.seen_in_both(&there, &shared);
+        let seen = here.seen_in_both(there, &shared);
         let may_know = viewer.agency == *side.name.agency()
             && side.allows_deconfliction()
             && other.allows_deconfliction();
@@ -202,6 +216,18 @@ impl CaseReader {
         let short = hashed.as_ref().get(..16).unwrap_or_default();
         Ok(hex::encode(short))
     }
+}
+
+/// Whether so many are told that some may have been left out for them. Of what was left out for others nothing may be told,
+/// not even that there is something.
+fn is_many(overlaps: &[Overlap]) -> bool {
+    let mut by_agency: BTreeMap<&str, usize> = BTreeMap::new();
+    for overlap in overlaps {
+        *by_agency.entry(&overlap.other_agency).or_default() += 1;
+    }
+    let most_of_one = by_agency.into_values().max().unwrap_or_default();
+    // The case itself is one of a key's, and one of its owner's.
+    overlaps.len() + 1 >= MAX_HOLDERS || most_of_one + 1 >= MAX_HOLDERS_AN_AGENCY
 }
 
 /// What both owners' newest verdicts come to.

@@ -26,7 +26,7 @@ use casebroker_proto::{
 };
 
 pub use look::{Looked, look};
-pub use overlaps::{Holder, Holders, MAX_HOLDERS};
+pub use overlaps::{Holder, Holders, MAX_HOLDERS, MAX_HOLDERS_AN_AGENCY};
 pub use store::{Opened, RootAt, Store};
 pub use tasks::{Task, TaskKind};
 

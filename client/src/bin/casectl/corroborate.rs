@@ -23,14 +23,15 @@ use crate::{
 #[command(group(ArgGroup::new("what").args(["note", "file"]).required(true)))]
 #[command(after_help = "\
 Evidence is what `casectl evidence hash` prints. A country of origin other than the report's stands beside it: the case is then
-contested. Findings, or more of the route, go into a file (`casectl template corroboration`).
+contested. Findings, or more of the route, go into a file.
 
 Examples:
   casectl evidence hash --kind financial-record --custodian 'Unit 4' payments.pdf > payments.json
   casectl corroborate us-cbp/2016-0042 --note 'The sender was paid from our country.' --evidence payments.json
   casectl corroborate us-cbp/2016-0042 --note 'Made elsewhere.' --origin MX --basis financial-trail \\
       --evidence payments.json --evidence-id payments
-  casectl corroborate us-cbp/2016-0042 -f corroboration.json")]
+  casectl -o json template corroboration | jq .corroboration > ours.json     then edit it
+  casectl corroborate us-cbp/2016-0042 -f ours.json")]
 pub struct Corroborate {
     /// Name of the case: agencies/AGENCY/cases/CASE, or AGENCY/CASE
     #[arg(value_parser = parse_case, value_name = "CASE")]
@@ -68,10 +69,7 @@ pub struct Corroborate {
 pub async fn run(args: Corroborate, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
     let corroboration = match &args.file {
-        Some(file) => given::message(file, "casebroker.v1.Corroboration", |kind| match kind {
-            Kind::Corroboration(corroboration) => Some(corroboration),
-            _ => None,
-        })?,
+        Some(file) => given::message(file, "casebroker.v1.Corroboration")?,
         None => from_options(&args, given::evidence(&args.evidence)?),
     };
     let client = global.connect()?;

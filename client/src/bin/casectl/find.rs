@@ -40,6 +40,7 @@ Examples:
       --identified carfentanil --evidence report.json
   casectl find us-cbp/2019-0815 --item 1 --laboratory 'Navy laboratory' --accreditation none --report-number 7 \\
       --technique infrared-spectroscopy --technique gas-chromatography --not-detected fentanyl --evidence report.json
+  casectl -o json template finding | jq .finding > finding.json     then edit it
   casectl find ca-rcmp/2016-0627 -f finding.json")]
 pub struct Find {
     /// Name of the case: agencies/AGENCY/cases/CASE, or AGENCY/CASE
@@ -94,10 +95,7 @@ pub struct Find {
 pub async fn run(args: Find, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
     let mut finding = match &args.file {
-        Some(file) => given::message(file, "casebroker.v1.Finding", |kind| match kind {
-            Kind::Finding(finding) => Some(finding),
-            _ => None,
-        })?,
+        Some(file) => given::message(file, "casebroker.v1.Finding")?,
         None => from_options(&args, given::evidence(&args.evidence)?),
     };
     let client = global.connect()?;

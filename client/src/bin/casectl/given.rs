@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use casebroker_proto::{
     json::{self, JsonError},
-    v1::{EvidenceReference, Statement, statement::Kind},
+    v1::{EvidenceReference, Statement},
 };
 use prost::Message;
 
@@ -49,20 +49,18 @@ pub fn evidence(files: &[PathBuf]) -> Result<Vec<EvidenceReference>> {
     Ok(references)
 }
 
-/// The one message of this type in a file: by itself, or as what a statement says. Lines that begin with `//` are left out.
-pub fn message<T: Message + Default>(
-    file: &Path,
-    name: &str,
-    of: impl Fn(Kind) -> Option<T>,
-) -> Result<T> {
+/// The one message of this type in a file. Lines that begin with `//` are left out. A whole statement, which has a handling and
+/// perhaps a request id of its own, is not taken: it would be sent as another one than it says.
+pub fn message<T: Message + Default>(file: &Path, name: &str) -> Result<T> {
     let source = Source::new(file);
     let short = name.rsplit('.').next().unwrap_or(name);
     let invalid = |line: u64, what: &str| {
+        let kind = short.to_ascii_lowercase();
         Failure::new(
             Exit::Invalid,
             format!("{}:{line}: {what}", source.name()),
             format!(
-                "The file must hold one {short} in proto JSON, or a statement with one; `casectl template` prints examples."
+                "The file must hold one {short} in proto JSON, such as `casectl -o json template {kind} | jq .{kind}` gives."
             ),
         )
     };
@@ -76,17 +74,16 @@ pub fn message<T: Message + Default>(
         [] => return Err(invalid(1, "holds nothing")),
         [_, second, ..] => return Err(invalid(second.line, "a second value begins here")),
     };
-    let alone = match json::from_str::<T>(name, &raw.text) {
-        Ok(message) => return Ok(message),
-        Err(error) => error,
-    };
-    match json::from_str::<Statement>("casebroker.v1.Statement", &raw.text) {
-        Ok(statement) => statement
-            .kind
-            .and_then(of)
-            .ok_or_else(|| invalid(raw.line, "this statement is of another kind")),
-        Err(_) => Err(invalid(raw.line, &what(&alone))),
-    }
+    json::from_str::<T>(name, &raw.text).map_err(|error| {
+        if json::from_str::<Statement>("casebroker.v1.Statement", &raw.text).is_ok() {
+            return Failure::new(
+                Exit::Invalid,
+                format!("{}:{}: this is a whole statement", source.name(), raw.line),
+                format!("Send it with `casectl submit {}`.", source.name()),
+            );
+        }
+        invalid(raw.line, &what(&error))
+    })
 }
 
 fn no_reference(source: &Source, line: u64, what: &str) -> Failure {
@@ -149,25 +146,19 @@ mod tests {
     }
 
     #[test]
-    fn a_message_stands_alone_or_in_a_statement() {
-        let of = |kind| match kind {
-            Kind::Corroboration(c) => Some(c),
-            _ => None,
-        };
+    fn a_message_stands_alone_and_a_whole_statement_is_left_to_submit() {
         let read = |text: &str| {
             let (_dir, path) = file(text);
-            message::<Corroboration>(&path, "casebroker.v1.Corroboration", of)
+            message::<Corroboration>(&path, "casebroker.v1.Corroboration")
         };
         assert_eq!(read("// ours\n{\"note\": \"x\"}").unwrap().note, "x");
         let statement = "{\"case\":\"agencies/a/cases/1\",\"corroboration\":{\"note\":\"y\"}}";
-        assert_eq!(read(statement).unwrap().note, "y");
-        for bad in [
-            "{\"retraction\":{\"reason\":\"z\"}}",
-            "{\"nota\":1}",
-            "",
-            "{} {}",
-        ] {
-            assert_eq!(read(bad).unwrap_err().exit, Exit::Invalid, "{bad}");
+        let failure = read(statement).unwrap_err();
+        assert!(failure.next.contains("casectl submit"), "{}", failure.next);
+        for bad in ["{\"nota\":1}", "", "{} {}"] {
+            let failure = read(bad).unwrap_err();
+            assert_eq!(failure.exit, Exit::Invalid, "{bad}");
+            assert!(failure.next.contains("template corroboration"), "{bad}");
         }
     }
 }

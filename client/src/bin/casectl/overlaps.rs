@@ -5,8 +5,8 @@ use casebroker_proto::{
     json,
     names::CaseName,
     v1::{
-        FindOverlapsResponse, Overlap, OverlapDeclaration, OverlapState, OverlapVerdict,
-        statement::Kind,
+        FindOverlapsResponse, Overlap, OverlapBasis, OverlapDeclaration, OverlapState,
+        OverlapVerdict, statement::Kind,
     },
 };
 use clap::Args;
@@ -159,7 +159,12 @@ fn one(case: &CaseName, overlap: &Overlap, own: &str, out: &mut Output) -> Resul
     for (i, found) in overlap.matches.iter().enumerate() {
         let label = if i == 0 { "shares" } else { "" };
         let basis = words::overlap_basis(found.basis);
-        field(label, &format!("{basis} {}", found.value), out)?;
+        let value = match (found.basis(), found.value.get(..12)) {
+            // `-o json` has it whole.
+            (OverlapBasis::EvidenceDigest, Some(beginning)) => format!("{beginning}…"),
+            _ => found.value.clone(),
+        };
+        field(label, &format!("{basis} {value}"), out)?;
     }
     let contact = match overlap.other_contact.as_str() {
         "" => words::NOT_KNOWN,
@@ -225,7 +230,7 @@ fn field(label: &str, text: &str, out: &mut Output) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use casebroker_proto::v1::{OverlapBasis, OverlapMatch};
+    use casebroker_proto::v1::OverlapMatch;
 
     use super::*;
     use crate::failure::Exit;
@@ -241,6 +246,10 @@ mod tests {
                 OverlapMatch {
                     basis: OverlapBasis::TrackingNumber.into(),
                     value: "CP42CN\u{1b}[2J".into(),
+                },
+                OverlapMatch {
+                    basis: OverlapBasis::EvidenceDigest.into(),
+                    value: "ab".repeat(32),
                 },
                 OverlapMatch {
                     basis: OverlapBasis::Circumstances.into(),
@@ -266,6 +275,7 @@ mod tests {
             out.text(),
             "3fa1b2c4  a case of us-dea that is not for my agency: open\n\
              \u{20}         shares    tracking number CP42CN\u{fffd}[2J\n\
+             \u{20}                   evidence digest abababababab…\n\
              \u{20}                   circumstances 2016-06-27, CA-BC, carfentanil, 1.0 kg\n\
              \u{20}         contact   us-dea: Liaison desk, desk@dea.example\n\
              \u{20}         said      us-cbp: nothing yet; us-dea: nothing yet\n\

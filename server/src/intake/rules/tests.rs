@@ -5,7 +5,7 @@ use casebroker_proto::v1::{
     LaboratoryFinding, OverlapDeclaration, Release, Report, Retraction, Tlp,
 };
 
-use super::*;
+use super::{table::MOST_DISPUTES, *};
 
 /// What has been said about `agencies/us-dea/cases/1`, and by whom.
 #[derive(Default)]

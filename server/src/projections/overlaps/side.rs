@@ -31,6 +31,8 @@ pub(super) struct Side {
 /// What a viewer may see of a case.
 #[derive(Debug)]
 pub(super) struct View<'a> {
+    /// Of the first report that the viewer may see; 0 if none.
+    pub(super) first_position: u64,
     statements: Cow<'a, [Statement]>,
     marks: Cow<'a, [Mark]>,
 }
@@ -125,6 +127,7 @@ impl CaseReader {
         let sees = self.sees(viewer, &side.record)?;
         if viewer.agency == *side.name.agency() {
             return Ok(View {
+                first_position: side.first_position,
                 statements: Cow::Borrowed(&side.statements),
                 marks: Cow::Borrowed(&side.marks),
             });
@@ -136,6 +139,7 @@ impl CaseReader {
         }
         let case = unjudged(&statements);
         Ok(View {
+            first_position: case.as_ref().map_or(0, |case| case.first_position),
             marks: Cow::Owned(case.as_ref().map(of_case).unwrap_or_default()),
             statements: Cow::Owned(statements),
         })

@@ -179,6 +179,24 @@ fn cases_that_are_not_told_cost_the_same_reads_as_none() {
 }
 
 #[test]
+fn that_hidden_cases_were_left_out_is_not_told() {
+    let truncated = |hidden: bool| {
+        let mut stage = Stage::new();
+        for n in 0..MAX_HOLDERS_AN_AGENCY + 5 {
+            stage.report(&format!("us-cbp/c{n}"), hidden, &[1]);
+        }
+        stage.report("us-dea/a", false, &[1]);
+        let a = name("us-dea/a");
+        let found = stage.reader(|cases| cases.overlaps(&officer("ca-rcmp"), &a).unwrap());
+        let told = if hidden { 0 } else { MAX_HOLDERS_AN_AGENCY };
+        assert_eq!(found.overlaps.len(), told);
+        found.truncated
+    };
+    assert!(truncated(false));
+    assert!(!truncated(true));
+}
+
+#[test]
 fn what_it_costs_does_not_grow_with_the_number_of_cases() {
     let reads = |others: u32| {
         let mut stage = Stage::new();

@@ -161,17 +161,19 @@ pub fn finding_text(finding: &LaboratoryFinding) -> String {
     if !finding.purity_percent.is_empty() {
         text.push_str(&format!(", {}", percent(&finding.purity_percent)));
     }
+    let date = finding.report_date.as_ref();
+    let dated = date.map(|date| format!(", {}", words::date(Some(date))));
+    let dated = dated.unwrap_or_default();
     let evidence = match finding.evidence_ids.as_slice() {
         [] => "no evidence given".into(),
         ids => format!("evidence {}", ids.join(", ")),
     };
     format!(
-        "{text} by {}: {} ({}), report {}, {}; {evidence}",
+        "{text} by {}: {} ({}), report {}{dated}; {evidence}",
         techniques.join(", "),
         finding.laboratory,
         words::accreditation(finding.accreditation),
         finding.report_number,
-        words::date(finding.report_date.as_ref()),
     )
 }
 

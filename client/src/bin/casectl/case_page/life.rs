@@ -150,6 +150,12 @@ impl Page<'_> {
                 None => by_statement.push((part.position, &part.agency, vec![&part.part])),
             }
         }
+        if let [(position, agency, _)] = by_statement.as_slice() {
+            return self.field(
+                &format!("From {position}"),
+                format!("everything ({})", words::id(agency)),
+            );
+        }
         by_statement.sort_by_key(|(position, _, _)| *position);
         for (position, agency, parts) in by_statement {
             let text = format!("{} ({})", parts.join(", "), words::id(agency));

@@ -75,6 +75,13 @@ fn bare() -> Case {
         owner: "agencies/us-cbp".into(),
         revision: 1,
         create_time: at(1_467_000_000),
+        provenance: ["report", "title"]
+            .map(|part| Provenance {
+                part: part.into(),
+                position: 0,
+                agency: "agencies/us-cbp".into(),
+            })
+            .into(),
         report: Some(CaseReport {
             title: "White powder".into(),
             incident_date: date(2016, 0, 0),
