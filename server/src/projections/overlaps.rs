@@ -11,6 +11,7 @@ mod side;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
 use casebroker_proto::{
     names::CaseName,
     overlap::{self, Mark},
@@ -38,7 +39,7 @@ const MAX_BYTES_READ: usize = 64 << 20;
 /// Cases that are looked at without being told, at least: others are looked at in their place.
 const EQUAL_WORK: usize = 4;
 /// Statements of a kind, newest first, that are looked at to know an overlap by its id.
-const MAX_LATE: usize = 200;
+const MAX_LATE: usize = 100;
 
 /// Begin of what an id hashes, so that no other hash of this project can be one.
 const ID_DOMAIN: &[u8] = b"casebroker.v1 overlap\0";
@@ -123,14 +124,17 @@ impl CaseReader {
         };
         let mut marks = Vec::new();
         for position in newest(&record) {
+            if marks.len() >= overlap::MAX_MARKS {
+                break;
+            }
             if let Some(said) = self.statement(position)? {
                 marks.extend(overlap::marks(&said.agency, &said.statement));
             }
         }
-        marks.truncate(2 * overlap::MAX_MARKS);
         let (candidates, _) = self.candidates(name, &marks)?;
-        for other in candidates {
-            if self.overlap_id(*first, other.first_position)? == id {
+        let own = (*first, self.salt(*first)?);
+        for Holder { first_position, .. } in candidates {
+            if overlap_id(&own, &(first_position, self.salt(first_position)?)) == id {
                 return Ok(true);
             }
         }
@@ -207,15 +211,19 @@ impl CaseReader {
         }))
     }
 
-    /// The id of an overlap: a hash over the salts of both cases' first entries, in the order of the log. Whoever may not see
-    /// one of them learns nothing from it.
     fn overlap_id(&self, one: u64, other: u64) -> Result<String, ReadError> {
-        let (first, second) = (one.min(other), one.max(other));
-        let (first, second) = (self.salt(first)?, self.salt(second)?);
-        let hashed = digest(&SHA256, &[ID_DOMAIN, &first, &second].concat());
-        let short = hashed.as_ref().get(..16).unwrap_or_default();
-        Ok(hex::encode(short))
+        let with_salt = |position| Ok::<_, ReadError>((position, self.salt(position)?));
+        Ok(overlap_id(&with_salt(one)?, &with_salt(other)?))
     }
+}
+
+/// The id of an overlap: a hash over the salts of both cases' first entries, in the order of the log. Whoever may not see one
+/// of them learns nothing from it.
+fn overlap_id(one: &(u64, Bytes), other: &(u64, Bytes)) -> String {
+    let ((_, first), (_, second)) = (one.min(other), one.max(other));
+    let hashed = digest(&SHA256, &[ID_DOMAIN, first, second].concat());
+    let short = hashed.as_ref().get(..16).unwrap_or_default();
+    hex::encode(short)
 }
 
 /// Whether so many are told that some may have been left out for them. Of what was left out for others nothing may be told,
