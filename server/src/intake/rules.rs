@@ -14,7 +14,7 @@ pub use table::{Audience, Makers, RULES, Rule};
 use crate::{
     policy::{Groups, Subject, Viewer, is_within, may_see},
     sequencer::SequencerError,
-    state::{CaseRecord, Effect, MAX_STATEMENTS, RequestId},
+    state::{CaseRecord, Effect, MAX_ADDED_BYTES, MAX_REPORT_BYTES, MAX_STATEMENTS, RequestId},
 };
 
 /// What the rules want to know. A failure is that of the disk, never an answer.
@@ -89,7 +89,7 @@ pub fn decide<K: Known>(
     if record.retracted() && !rule.after_retraction {
         return Ok(Err(SequencerError::CaseRetracted(case.clone())));
     }
-    if !has_room(rule, record) {
+    if !has_room(rule, record, wanted.statement) {
         return Ok(Err(SequencerError::CaseFull(case.clone())));
     }
     Ok(match question.condition(kind)? {
@@ -98,12 +98,14 @@ pub fn decide<K: Known>(
     })
 }
 
-fn has_room(rule: &Rule, record: &CaseRecord) -> bool {
+fn has_room(rule: &Rule, record: &CaseRecord, statement: &v1::Statement) -> bool {
     // There is always room for a retraction.
     if rule.effect == Effect::Retracted {
         return true;
     }
-    if record.statements.len() + 1 >= MAX_STATEMENTS {
+    let bytes = record.bytes.with(rule.effect, statement);
+    let fits = bytes.reports <= MAX_REPORT_BYTES && bytes.added <= MAX_ADDED_BYTES;
+    if record.statements.len() + 1 >= MAX_STATEMENTS || !fits {
         return false;
     }
     let of_kind = record.statements.iter().filter(|(_, e)| *e == rule.effect);

@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::state::{Effect, StatementChange, TaskKind};
+use crate::state::{CaseBytes, Effect, StatementChange, TaskKind};
 
 fn change(position: u64, case: &str) -> StatementChange {
     StatementChange {
@@ -11,6 +11,7 @@ fn change(position: u64, case: &str) -> StatementChange {
         case: CaseName::from_ids("us-dea", case).unwrap(),
         record: CaseRecord {
             statements: vec![(position, Effect::Reported)],
+            bytes: CaseBytes::default(),
         },
         tasks: vec![(AgencyName::from_id("us-cbp").unwrap(), TaskKind::RequestTo)],
         keys: Vec::new(),
