@@ -102,11 +102,11 @@ impl Client {
     }
 
     /// Reads see at least what this client wrote, and what it has seen a signed checkpoint of.
-    fn min_position(&self) -> u64 {
+    pub(crate) fn min_position(&self) -> u64 {
         max(self.written(), self.known_tree_size())
     }
 
-    async fn read<T>(&self, answer: Result<T, ClientError>) -> Result<T, ClientError> {
+    pub(crate) async fn read<T>(&self, answer: Result<T, ClientError>) -> Result<T, ClientError> {
         match answer {
             Err(e) if is_out_of_range(&e) => Err(self.explain_out_of_range(e).await),
             other => other,
@@ -158,6 +158,6 @@ impl StatementPages<'_> {
     }
 }
 
-fn case_service(channel: Transport) -> CaseServiceClient<Transport> {
+pub(crate) fn case_service(channel: Transport) -> CaseServiceClient<Transport> {
     CaseServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)
 }

@@ -61,6 +61,7 @@ mod purpose;
 mod registry;
 mod stream;
 mod submit;
+mod tasks;
 mod trust;
 mod waiting;
 
@@ -75,6 +76,7 @@ pub use proof::{LogBreach, ProofFailure};
 pub use proof_file::{ProofFile, ProofFileError};
 pub use stream::{Answers, Outcome, Submissions, Window};
 pub use submit::{Prepared, Recorded, check, prepare};
+pub use tasks::TaskPages;
 pub use trust::{LogTrust, VerifiedCheckpoint, is_consistent};
 pub use waiting::Waiting;
 

@@ -192,9 +192,9 @@ reasons! {
         action: "Report a new case if the incident stands after all."
     }
     CaseFull "CASE_FULL" FailedPrecondition {
-        "The case has as many statements as a case may have (10,000)."
-        causes: ["A system amends the case in a loop."]
-        action: "Find out what sends the amendments; report further incidents as cases of their own."
+        "The case has no room for another statement of this kind: 10,000 in all, 16 MiB of revisions, 1 MiB of everything else, or as many of the kind as `docs/statements.md` says."
+        causes: ["A system amends the case in a loop.", "Much was added to the case by others."]
+        action: "Find out what sends the statements; report further incidents as cases of their own. A retraction always has room."
     }
     OwnCase "OWN_CASE" FailedPrecondition {
         "A statement that others make about a case was made by its owner."

@@ -212,6 +212,39 @@ fn a_file_without_a_statement_is_no_success() {
 }
 
 #[test]
+fn validate_tells_the_status_that_a_report_would_get_rule_by_rule() {
+    let (_site, _broker, casectl) = start("officer");
+    write_cases(&casectl, "a.json", ["a".into()]);
+    let found = casectl
+        .expect(0, &["-o", "json", "validate", "a.json"])
+        .json();
+    let judged = &found["assessments"][0];
+    assert_eq!(judged["case"], cases::name(DEA, "a"));
+    assert_eq!(judged["assessment"]["status"], "CASE_STATUS_CONFIRMED");
+    let rules = judged["assessment"]["rules"].as_array().unwrap();
+    let missing: Vec<_> = rules.iter().filter(|r| r["met"] != true).collect();
+    assert!(!missing.is_empty(), "{judged:#}");
+    let ended = casectl.expect(0, &["validate", "a.json"]);
+    for rule in missing {
+        let line = format!("{}: {}", rule["rule"], rule["message"]).replace('"', "");
+        assert!(ended.stdout.contains(&line), "{line} {ended:#?}");
+    }
+    assert!(ended.stdout.contains("would be confirmed by version 1"));
+    // The broker answers the same.
+    casectl.expect(0, &["submit", "a.json"]);
+    let got = casectl
+        .expect(0, &["-o", "json", "get", &cases::name(DEA, "a")])
+        .json();
+    assert_eq!(got["case"]["assessment"], judged["assessment"]);
+    assert_eq!(
+        got["case"].get("controls"),
+        found["assessments"][0].get("controls")
+    );
+    let brief = casectl.expect(0, &["validate", "--brief", "a.json"]);
+    assert_eq!(brief.stdout, "1 valid; by the standard 1 confirmed\n");
+}
+
+#[test]
 fn what_is_wrong_is_told_with_the_line_of_its_own_field() {
     let (_site, _broker, casectl) = start("officer");
     let mut report = cases::report(DEA, "a");

@@ -9,6 +9,8 @@ mod demo;
 mod deploy;
 mod idempotency;
 mod identity;
+mod life;
+mod life_casectl;
 mod log;
 mod overlaps;
 mod quotas;

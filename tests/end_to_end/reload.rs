@@ -112,6 +112,11 @@ async fn a_reload_with_a_broken_file_changes_nothing_and_says_so() {
             "unknown field",
         ),
         (
+            member("member.toml"),
+            "display_name = \"x\"\ncontact = \"a\\nb\"\n".into(),
+            "`contact` must have",
+        ),
+        (
             groups.clone(),
             "[groups.two]\nmembers = [\"us-fbi\"]\n".into(),
             "`us-fbi` is not a member",

@@ -90,9 +90,14 @@ pub fn same(a: (&SubstanceIdentity, Resolution), b: (&SubstanceIdentity, Resolut
             let shared = |a: &str, b: &str| !a.is_empty() && a == b;
             shared(&a.inchikey, &b.inchikey)
                 || shared(&a.cas_number, &b.cas_number)
-                || !a.name.is_empty() && substances::key(&a.name) == substances::key(&b.name)
+                || !a.name.is_empty() && name_key(&a.name) == name_key(&b.name)
         }
     }
+}
+
+/// The form in which names are compared: two names are equal if these are.
+pub fn name_key(name: &str) -> String {
+    substances::key(name)
 }
 
 /// The best name a substance has: the catalogue's if it is resolved, else what was stated.

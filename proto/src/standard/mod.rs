@@ -88,7 +88,13 @@ pub fn counted_substances(case: &Case) -> Vec<Counted> {
     version1::counted(case)
 }
 
-/// The same under a version of the standard.
+/// The substance of each item, as [`counted_substances`] names it, where nobody asks whether it is confirmed.
+pub(crate) fn named_substances(case: &Case) -> impl Iterator<Item = (i32, CountedSubstance)> {
+    let named = version1::named(case).into_iter();
+    named.map(|counted| (counted.item, counted.substance))
+}
+
+/// What [`counted_substances`] says under a version of the standard.
 pub fn counted_substances_under(version: i32, case: &Case) -> Result<Vec<Counted>, UnknownVersion> {
     match version {
         1 => Ok(version1::counted(case)),

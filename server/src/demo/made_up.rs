@@ -8,12 +8,15 @@ use casebroker_proto::{
     google::r#type::Date,
     v1::{
         Accreditation, Attribution, AttributionBasis, CaseReport, Conveyance, Digest,
-        DigestAlgorithm, EvidenceKind, EvidenceReference, FindingResult, Handling,
-        IncidentDateKind, Item, ItemForm, LaboratoryFinding, Location, Place, PlaceKind, Quantity,
-        Route, SubstanceIdentity, Technique, Tlp, Unit, item::Goods,
+        DigestAlgorithm, EvidenceKind, EvidenceReference, Finding, FindingResult, Handling,
+        Identifier, IdentifierKind, IncidentDateKind, Item, ItemFinding, ItemForm,
+        LaboratoryFinding, Location, Place, PlaceKind, Quantity, Route, SubstanceIdentity,
+        Technique, Tlp, Unit, item::Goods,
     },
 };
 
+const NO_EVIDENCE: &str = "MADE UP for the demonstration: the evidence whose id begins with `made-up`, and what rests on it. The \
+     published sources give none.";
 const NOT_REAL: &str = "Made up for the demonstration: there was no such incident.";
 
 /// A case for two agencies' eyes only.
@@ -101,6 +104,70 @@ pub(super) fn example(folder: &Path) -> anyhow::Result<CaseReport> {
         }];
     }
     Ok(report)
+}
+
+/// Evidence for a real case that its sources do not give. It says of itself that it is made up.
+pub(super) fn piece(case: &str, id: &str, kind: EvidenceKind) -> EvidenceReference {
+    let text = format!("{id} of {case}\n{NO_EVIDENCE}\n");
+    EvidenceReference {
+        id: id.into(),
+        kind: kind.into(),
+        digest: Some(Digest {
+            algorithm: DigestAlgorithm::Sha256.into(),
+            value: digest::digest(&digest::SHA256, text.as_bytes())
+                .as_ref()
+                .to_vec(),
+        }),
+        size_bytes: i64::try_from(text.len()).unwrap_or(i64::MAX),
+        media_type: "text/plain".into(),
+        custodian: "Nobody: made up".into(),
+        description: NO_EVIDENCE.into(),
+        ..Default::default()
+    }
+}
+
+/// A laboratory's result for the first item of a real case, with the evidence that it names. Techniques and laboratory are
+/// made up: the sources name none.
+pub(super) fn result(case: &str, substance: &str) -> Finding {
+    Finding {
+        findings: vec![ItemFinding {
+            item: 1,
+            finding: Some(LaboratoryFinding {
+                laboratory: "MADE UP: Example Forensic Laboratory".into(),
+                accreditation: Accreditation::IsoIec17025.into(),
+                report_number: format!("MADE-UP-{}", case.rsplit('/').next().unwrap_or(case)),
+                techniques: vec![
+                    Technique::MassSpectrometry.into(),
+                    Technique::GasChromatography.into(),
+                ],
+                result: FindingResult::Identified.into(),
+                substance: Some(named(substance)),
+                evidence_ids: vec!["made-up-lab-report".into()],
+                ..Default::default()
+            }),
+        }],
+        evidence: vec![piece(case, "made-up-lab-report", EvidenceKind::LabReport)],
+        evidence_request: String::new(),
+    }
+}
+
+/// A tracking number for a real case that its sources do not give.
+pub(super) fn tracking_number() -> Identifier {
+    Identifier {
+        kind: IdentifierKind::TrackingNumber.into(),
+        value: "MADE-UP-CP-2016-0627".into(),
+        issuer: "Nobody: made up".into(),
+    }
+}
+
+/// Marks a real case to which something made up is added.
+pub(super) fn mark(report: &mut CaseReport) {
+    report.narrative = format!("{}\n\n{NO_EVIDENCE}", report.narrative);
+    if let Some(handling) = &mut report.handling {
+        handling
+            .caveats
+            .push("holds evidence made up for the demonstration".into());
+    }
 }
 
 /// What the made-up cases have in common.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use casebroker_client::{Client, Profile};
 use casebroker_proto::{
     names::Role,
-    v1::{CaseReport, Report, Statement, statement::Kind},
+    v1::{CaseReport, Handling, Report, Statement, statement::Kind},
 };
 
 use super::pki::{Layout, log_vkey};
@@ -68,11 +68,17 @@ impl Site {
 
 /// The statement that reports a case.
 pub(super) fn report(report: CaseReport) -> Statement {
+    let case = report.name.clone();
+    let report = Some(report);
+    statement(&case, None, Kind::Report(Report { report }))
+}
+
+/// A statement about a case. What it leaves out, the SDK adds.
+pub(super) fn statement(case: &str, handling: Option<Handling>, kind: Kind) -> Statement {
     Statement {
-        case: report.name.clone(),
-        kind: Some(Kind::Report(Report {
-            report: Some(report),
-        })),
+        case: case.to_owned(),
+        handling,
+        kind: Some(kind),
         ..Default::default()
     }
 }

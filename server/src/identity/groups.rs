@@ -154,6 +154,24 @@ mod tests {
     }
 
     #[test]
+    fn a_contact_is_one_short_line_or_nothing() {
+        for good in [
+            "",
+            "liaison office, desk 3",
+            &"点".repeat(MAX_CONTACT_CHARS),
+        ] {
+            assert_eq!(check_contact(good), Ok(()));
+        }
+        for bad in [
+            "two\nlines",
+            "\u{1b}[2J",
+            &"x".repeat(MAX_CONTACT_CHARS + 1),
+        ] {
+            assert!(check_contact(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn members_are_sorted_and_the_id_stands_in_for_a_display_name() {
         let groups = parse(
             "[groups.b]\nmembers = [\"a9\", \"a1\"]\n\

@@ -67,11 +67,6 @@ pub fn apply(case: &mut Option<v1::Case>, statement: &Statement) {
 
 /// What follows from the whole case.
 pub fn finish(mut case: v1::Case) -> v1::Case {
-    for item in case.report.iter_mut().flat_map(|report| &mut report.items) {
-        if let Some(quantity) = &mut item.quantity {
-            quantity.normalized = normalize(quantity).ok();
-        }
-    }
     case.contested_origins = contested(&case);
     case.assessment = Some(assess(&case));
     case.controls = controls(&case);
@@ -93,6 +88,11 @@ pub fn set_overdue(case: &mut v1::Case, today: (i32, i32, i32)) {
 }
 
 fn replace_report(case: &mut v1::Case, report: &CaseReport, statement: &Statement) {
+    let mut report = report.clone();
+    for quantity in report.items.iter_mut().flat_map(|item| &mut item.quantity) {
+        // Computed, and may be left out of what is sent: no change if it is.
+        quantity.normalized = normalize(quantity).ok();
+    }
     let before = case.report.take().unwrap_or_default();
     let first = case.revision == 0;
     case.revision += 1;
@@ -128,25 +128,15 @@ fn replace_report(case: &mut v1::Case, report: &CaseReport, statement: &Statemen
         };
         late.detached |= !same;
     }
-    case.report = Some(report.clone());
+    case.report = Some(report);
 }
 
 /// Whether a finding about the one is one about the other: all but what was found in it is the same.
 fn is_same_item(old: &Item, new: &Item) -> bool {
-    let parts = |item: &Item| {
-        let quantity = item.quantity.clone().map(|mut quantity| {
-            // Computed, and may be left out.
-            quantity.normalized = None;
-            quantity
-        });
-        (
-            item.description.clone(),
-            item.goods.clone(),
-            quantity,
-            item.form,
-        )
-    };
-    parts(old) == parts(new)
+    old.description == new.description
+        && old.goods == new.goods
+        && old.quantity == new.quantity
+        && old.form == new.form
 }
 
 fn set_provenance(case: &mut v1::Case, part: &str, statement: &Statement) {

@@ -8,9 +8,10 @@
 mod group;
 mod side;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
 use casebroker_proto::{
     names::CaseName,
     overlap::{self, Mark},
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     policy::Viewer,
-    state::{CaseRecord, Effect, Holder},
+    state::{CaseRecord, Effect, Holder, MAX_HOLDERS, MAX_HOLDERS_AN_AGENCY},
 };
 use side::{Side, View};
 
@@ -41,7 +42,7 @@ const MAX_BYTES_READ: usize = 64 << 20;
 /// Cases that are looked at without being told, at least: others are looked at in their place.
 const EQUAL_WORK: usize = 4;
 /// Statements of a kind, newest first, that are looked at to know an overlap by its id.
-const MAX_LATE: usize = 200;
+const MAX_LATE: usize = 100;
 
 /// Begin of what an id hashes, so that no other hash of this project can be one.
 const ID_DOMAIN: &[u8] = b"casebroker.v1 overlap\0";
@@ -49,8 +50,8 @@ const ID_DOMAIN: &[u8] = b"casebroker.v1 overlap\0";
 /// Overlaps of a case, as far as they are for the caller.
 #[derive(Debug, Default)]
 pub struct Overlaps {
-    /// By the first position of the other case that is for the caller; those of which nothing is come last, in no order that
-    /// tells anything.
+    /// Those with a named case by the first position of it that the viewer may see, then the others by their ids: what is
+    /// hidden leaves no trace in the order.
     pub overlaps: Vec<Overlap>,
     /// True if there may be more.
     pub truncated: bool,
@@ -66,39 +67,52 @@ impl CaseReader {
         let side = self.side(name)?.ok_or_else(no_case)?;
         let here = self.view(viewer, &side)?;
         let mut found = Overlaps::default();
-        let (candidates, more) = self.candidates(name, &side.marks)?;
-        found.truncated = more;
-        let (mut told, mut untold) = (Vec::new(), 0);
-        let (mut bytes_read, mut bytes_told) = (0, 0);
+        let mut order = BTreeMap::new();
+        let (candidates, mut more) = self.candidates(name, &side.marks)?;
+        let mut untold = 0;
+        let (mut bytes_read, mut bytes_of_told, mut bytes_told) = (0, 0, 0);
         for holder in candidates {
-            if bytes_read > MAX_BYTES_READ || told.len() >= MAX_OVERLAPS {
-                found.truncated = true;
+            if bytes_read > MAX_BYTES_READ || order.len() >= MAX_OVERLAPS {
+                more = true;
                 break;
             }
             let Some(other) = self.side(&holder.case)? else {
                 continue;
             };
-            bytes_read += other.bytes();
-            let Some(overlap) = self.told(viewer, (&side, &here), &other)? else {
+            let bytes = other.bytes();
+            bytes_read += bytes;
+            let there = self.view(viewer, &other)?;
+            let Some(overlap) = self.told(viewer, (&side, &here), (&other, &there))? else {
                 untold += 1;
                 continue;
             };
-            bytes_told += overlap.1.encoded_len() + 8;
+            bytes_told += overlap.encoded_len() + 8;
             if bytes_told > MAX_BYTES {
                 found.truncated = true;
                 break;
             }
-            told.push(overlap);
+            bytes_of_told += bytes;
+            let named = !overlap.other_case.is_empty();
+            let place = if named {
+                there.first_position
+            } else {
+                u64::MAX
+            };
+            order.insert((place, overlap.id.clone()), overlap);
         }
-        for step in untold..EQUAL_WORK {
-            if let Some(decoy) = self.decoy(name, step as u64)? {
-                let other = self.side_of(name, &decoy)?;
-                let shared = other.as_ref().map(|other| side.shared(other));
-                std::hint::black_box(shared);
+        found.overlaps = order.into_values().collect();
+        found.truncated |= more && (is_many(&found.overlaps) || bytes_of_told > MAX_BYTES_READ / 2);
+        for step in 0..EQUAL_WORK {
+            let decoy = self.decoy(name, step as u64)?;
+            if let (true, Some((decoy, record))) = (step >= untold, decoy) {
+                let other = self.side_of(&decoy, &record)?;
+                if let Some(other) = other {
+                    let there = self.view(viewer, &other)?;
+                    let told = self.told(viewer, (&side, &here), (&other, &there))?;
+                    std::hint::black_box(told);
+                }
             }
         }
-        told.sort_by(|(a, one), (b, other)| (a, &one.id).cmp(&(b, &other.id)));
-        found.overlaps = told.into_iter().map(|(_, overlap)| overlap).collect();
         Ok(found)
     }
 
@@ -114,12 +128,16 @@ impl CaseReader {
         };
         let marks = marks_of(&self.newest(&record)?);
         let (candidates, _) = self.candidates(name, &marks)?;
-        for other in candidates {
-            if self.overlap_id(*first, other.first_position)? == id {
-                let theirs = self.told_marks(name, &record, &other.case)?;
-                return Ok(theirs
-                    .iter()
-                    .any(|mark| marks.iter().any(|m| m.is_same(mark))));
+        let own = (*first, self.salt(*first)?);
+        for Holder {
+            first_position,
+            case,
+        } in candidates
+        {
+            if overlap_id(&own, &(first_position, self.salt(first_position)?)) == id {
+                let theirs = self.told_marks(name, &record, &case)?;
+                let has = |mark: &Mark| marks.iter().any(|own| own.is_same(mark));
+                return Ok(theirs.iter().any(has));
             }
         }
         Ok(false)
@@ -184,18 +202,18 @@ impl CaseReader {
         Ok((candidates, more))
     }
 
-    /// What a viewer who may see the one case is told of its overlap with the other, after the first position that it sees of
-    /// that one, the highest if none; `None` if nothing, or if they share nothing now.
+    /// What a viewer who may see the one case is told of its overlap with the other; `None` if nothing, or if they share
+    /// nothing now.
     fn told(
         &self,
         viewer: &Viewer,
         (side, here): (&Side, &View<'_>),
-        other: &Side,
-    ) -> Result<Option<(u64, Overlap)>, ReadError> {
+        (other, there): (&Side, &View<'_>),
+    ) -> Result<Option<Overlap>, ReadError> {
+        // Nothing ends this early: see `EQUAL_WORK`.
         let shared = side.shared(other);
         let id = self.overlap_id(side.first_position, other.first_position)?;
-        let there = self.view(viewer, other)?;
-        let seen = here.seen_in_both(&there);
+        let seen = here.seen_in_both(there);
         let deconflicts = side.allows_deconfliction() && other.allows_deconfliction();
         let may_know = deconflicts && viewer.agency == *side.name.agency();
         let named = !seen.is_empty();
@@ -221,8 +239,7 @@ impl CaseReader {
             true => (other.name.to_string(), there.verdict(&id)),
             false => (String::new(), OverlapVerdict::Unspecified),
         };
-        let at = there.first_position.filter(|_| named);
-        let overlap = Overlap {
+        Ok(Some(Overlap {
             own_verdict: here.verdict(&id).into(),
             id,
             case: side.name.to_string(),
@@ -232,19 +249,34 @@ impl CaseReader {
             matches: shown(&matches),
             state: state.into(),
             other_verdict: other_verdict.into(),
-        };
-        Ok(Some((at.unwrap_or(u64::MAX), overlap)))
+        }))
     }
 
-    /// The id of an overlap: a hash over the salts of both cases' first entries, in the order of the log. Whoever may not see
-    /// one of them learns nothing from it.
     fn overlap_id(&self, one: u64, other: u64) -> Result<String, ReadError> {
-        let (first, second) = (one.min(other), one.max(other));
-        let (first, second) = (self.salt(first)?, self.salt(second)?);
-        let hashed = digest(&SHA256, &[ID_DOMAIN, &first, &second].concat());
-        let short = hashed.as_ref().get(..16).unwrap_or_default();
-        Ok(hex::encode(short))
+        let with_salt = |position| Ok::<_, ReadError>((position, self.salt(position)?));
+        Ok(overlap_id(&with_salt(one)?, &with_salt(other)?))
     }
+}
+
+/// The id of an overlap: a hash over the salts of both cases' first entries, in the order of the log. Whoever may not see one
+/// of them learns nothing from it.
+fn overlap_id(one: &(u64, Bytes), other: &(u64, Bytes)) -> String {
+    let ((_, first), (_, second)) = (one.min(other), one.max(other));
+    let hashed = digest(&SHA256, &[ID_DOMAIN, first, second].concat());
+    let short = hashed.as_ref().get(..16).unwrap_or_default();
+    hex::encode(short)
+}
+
+/// Whether so many are told that some may have been left out for them. Of what was left out for others nothing may be told,
+/// not even that there is something.
+fn is_many(overlaps: &[Overlap]) -> bool {
+    let mut by_agency: BTreeMap<&str, usize> = BTreeMap::new();
+    for overlap in overlaps {
+        *by_agency.entry(&overlap.other_agency).or_default() += 1;
+    }
+    let most_of_one = by_agency.into_values().max().unwrap_or_default();
+    // The case itself is one of a key's, and one of its owner's.
+    overlaps.len() + 1 >= MAX_HOLDERS || most_of_one + 1 >= MAX_HOLDERS_AN_AGENCY
 }
 
 /// What both owners' newest verdicts come to.
@@ -258,9 +290,10 @@ fn agreed(verdicts: [OverlapVerdict; 2]) -> OverlapState {
     }
 }
 
+/// What statements bring, the newest first.
 fn marks_of(statements: &[Statement]) -> Vec<Mark> {
-    let marks = statements.iter();
-    let marks = marks.flat_map(|said| overlap::marks(&said.agency, &said.statement));
+    let newest = statements.iter().rev();
+    let marks = newest.flat_map(|said| overlap::marks(&said.agency, &said.statement));
     marks.take(2 * overlap::MAX_MARKS).collect()
 }
 
@@ -288,3 +321,6 @@ fn shown(marks: &[&Mark]) -> Vec<OverlapMatch> {
     }
     matches
 }
+
+#[cfg(test)]
+mod tests;

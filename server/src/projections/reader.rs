@@ -136,7 +136,7 @@ impl CaseReader {
         }
         // From here on a hidden case and a missing one cost two look-ups and two reads each.
         let decoy = self.decoy(name, 0)?;
-        if let (None, Some(decoy)) = (record, decoy) {
+        if let (None, Some((_, decoy))) = (record, decoy) {
             self.sees(viewer, &decoy)?;
         }
         Err(ReadError::NoCase(name.clone()))
@@ -247,12 +247,12 @@ impl CaseReader {
         Ok(in_force.is_some_and(|in_force| sees_case(viewer, &*groups, &in_force)))
     }
 
-    /// The record of some case, always the same for a name, a number and a size of the log; `None` while the log is empty.
+    /// Some case with its record, always the same for a name, a number and a size of the log; `None` while the log is empty.
     pub(super) fn decoy(
         &self,
         name: &CaseName,
         number: u64,
-    ) -> Result<Option<CaseRecord>, ReadError> {
+    ) -> Result<Option<(CaseName, CaseRecord)>, ReadError> {
         let size = self.journal.next_position();
         let chance = self.decoys.hash_one((name, number));
         for step in 0..DECOY_ENTRIES.min(size) {
@@ -260,7 +260,8 @@ impl CaseReader {
                 break;
             };
             if let Some(statement) = self.statement(position)? {
-                return Ok(self.state.case(&statement.case)?);
+                let record = self.state.case(&statement.case)?;
+                return Ok(record.map(|record| (statement.case, record)));
             }
         }
         Ok(None)
@@ -291,4 +292,4 @@ fn decode(position: u64, entry: &[u8]) -> Result<Option<Statement>, ReadError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -33,7 +33,7 @@ use crate::{
     journal::Journal,
     policy::quotas::Quotas,
     projections::Membership,
-    state::{MAX_STATEMENTS, RequestId, Store},
+    state::{RequestId, Store},
     transparency::{Log, Signed},
     vital,
 };
@@ -64,7 +64,7 @@ pub enum SequencerError {
         expected: i32,
     },
     /// The case has as many statements as it may have.
-    #[error("`{0}` has {MAX_STATEMENTS} statements, the most a case may have")]
+    #[error("`{0}` has no room for another statement of this kind")]
     CaseFull(CaseName),
     /// The statement's audience is wider than that of its case.
     #[error("the statement names somebody who may not see `{0}`")]

@@ -5,7 +5,9 @@ use casebroker_proto::{
     overlap::Key,
 };
 
-use super::{Applied, CaseRecord, Effect, Holder, Holders, RequestId, StateError, Task, TaskKind};
+use super::{
+    Applied, CaseBytes, CaseRecord, Effect, Holder, Holders, RequestId, StateError, Task, TaskKind,
+};
 
 /// How far the store is. Value: [`encode_applied`]. The number is that of the store's form: one of an earlier form does not
 /// have this key, and is built anew.
@@ -154,9 +156,12 @@ pub(super) fn decode_overlapping(key: &[u8], value: &[u8]) -> Result<Holder, Sta
     })
 }
 
-/// Nine bytes a statement: position, u64, big endian, and effect.
+/// Bytes of reports and of what was added, u64, big endian; then nine bytes a statement: position, u64, big endian, and
+/// effect.
 pub(super) fn encode_record(record: &CaseRecord) -> Vec<u8> {
-    let mut value = Vec::with_capacity(record.statements.len() * 9);
+    let mut value = Vec::with_capacity(16 + record.statements.len() * 9);
+    value.extend_from_slice(&record.bytes.reports.to_be_bytes());
+    value.extend_from_slice(&record.bytes.added.to_be_bytes());
     for (position, effect) in &record.statements {
         value.extend_from_slice(&position.to_be_bytes());
         value.push(*effect as u8);
@@ -165,31 +170,27 @@ pub(super) fn encode_record(record: &CaseRecord) -> Vec<u8> {
 }
 
 pub(super) fn decode_record(key: &[u8], value: &[u8]) -> Result<CaseRecord, StateError> {
+    let bad = || unknown(key);
+    let (reports, value) = value.split_first_chunk::<8>().ok_or_else(bad)?;
+    let (added, value) = value.split_first_chunk::<8>().ok_or_else(bad)?;
     let (chunks, rest) = value.as_chunks::<9>();
     let statements = chunks
         .iter()
         .map(|[a, b, c, d, e, f, g, h, effect]| {
-            let effect = match effect {
-                1 => Effect::Reported,
-                2 => Effect::Amended,
-                3 => Effect::Retracted,
-                4 => Effect::Released,
-                5 => Effect::Corroborated,
-                6 => Effect::Asked,
-                7 => Effect::Answered,
-                8 => Effect::Disputed,
-                9 => Effect::Resolved,
-                10 => Effect::Found,
-                11 => Effect::Declared,
-                _ => return Err(unknown(key)),
-            };
+            let effect = Effect::from_byte(*effect).ok_or_else(bad)?;
             Ok((u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), effect))
         })
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<Vec<_>, StateError>>()?;
     if statements.is_empty() || !rest.is_empty() {
         return Err(unknown(key));
     }
-    Ok(CaseRecord { statements })
+    Ok(CaseRecord {
+        statements,
+        bytes: CaseBytes {
+            reports: u64::from_be_bytes(*reports),
+            added: u64::from_be_bytes(*added),
+        },
+    })
 }
 
 pub(super) fn decode_position(key: &[u8], value: &[u8]) -> Result<u64, StateError> {
@@ -217,12 +218,17 @@ mod tests {
                 (9, Effect::Amended),
                 (u64::MAX, Effect::Retracted),
             ],
+            bytes: CaseBytes {
+                reports: 70,
+                added: 8,
+            },
         };
         let value = encode_record(&record);
         assert_eq!(decode_record(b"k", &value).unwrap(), record);
         assert!(decode_record(b"k", &value[..8]).is_err());
         assert!(decode_record(b"k", b"").is_err());
-        assert!(decode_record(b"k", &[0; 9]).is_err());
+        assert!(decode_record(b"k", &value[..value.len() - 1]).is_err());
+        assert!(decode_record(b"k", &[0; 25]).is_err());
     }
 
     #[test]

@@ -25,8 +25,10 @@ use casebroker_proto::{
     v1::{Statement, statement::Kind},
 };
 
+use prost::Message as _;
+
 pub use look::{Looked, look};
-pub use overlaps::{Holder, Holders, MAX_HOLDERS};
+pub use overlaps::{Holder, Holders, MAX_HOLDERS, MAX_HOLDERS_AN_AGENCY};
 pub use store::{Opened, RootAt, Store};
 pub use tasks::{Task, TaskKind};
 
@@ -35,6 +37,10 @@ pub type RequestId = [u8; 16];
 
 /// Most statements one case may have. Its record is read and written whole.
 pub const MAX_STATEMENTS: usize = 10_000;
+/// Most bytes of reports and amendments of one case, as serialized statements. A case is read whole.
+pub const MAX_REPORT_BYTES: u64 = 16 << 20;
+/// Most bytes of all other statements about it. With one report they must fit an answer.
+pub const MAX_ADDED_BYTES: u64 = 1 << 20;
 
 /// Why the store failed. The process stops after one of these while it runs; the next start builds the store anew.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +122,23 @@ impl Effect {
         }
     }
 
+    fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Reported,
+            2 => Self::Amended,
+            3 => Self::Retracted,
+            4 => Self::Released,
+            5 => Self::Corroborated,
+            6 => Self::Asked,
+            7 => Self::Answered,
+            8 => Self::Disputed,
+            9 => Self::Resolved,
+            10 => Self::Found,
+            11 => Self::Declared,
+            _ => return None,
+        })
+    }
+
     /// Whether the statement's handling is then the case's.
     pub fn sets_handling(self) -> bool {
         matches!(self, Self::Reported | Self::Amended | Self::Released)
@@ -127,6 +150,32 @@ impl Effect {
 pub struct CaseRecord {
     /// Position and effect.
     pub statements: Vec<(u64, Effect)>,
+    /// Bytes of what was said, as serialized statements.
+    pub bytes: CaseBytes,
+}
+
+/// Bytes of the statements of a case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CaseBytes {
+    /// Of its reports and amendments.
+    pub reports: u64,
+    /// Of all others.
+    pub added: u64,
+}
+
+impl CaseBytes {
+    /// With one more.
+    pub fn with(self, effect: Effect, statement: &Statement) -> Self {
+        let bytes = statement.encoded_len() as u64;
+        let (reports, added) = match effect {
+            Effect::Reported | Effect::Amended => (bytes, 0),
+            _ => (0, bytes),
+        };
+        Self {
+            reports: self.reports.saturating_add(reports),
+            added: self.added.saturating_add(added),
+        }
+    }
 }
 
 impl CaseRecord {
@@ -194,10 +243,10 @@ impl StatementChange {
         statement: &Statement,
     ) -> Self {
         // A statement without a kind does not get past intake.
-        let effect = statement.kind.as_ref().map(Effect::of);
-        record
-            .statements
-            .extend(effect.map(|effect| (position, effect)));
+        if let Some(effect) = statement.kind.as_ref().map(Effect::of) {
+            record.statements.push((position, effect));
+            record.bytes = record.bytes.with(effect, statement);
+        }
         Self {
             tasks: tasks::begun_by(statement, &case, &maker),
             keys: overlap::keys(&maker, statement),

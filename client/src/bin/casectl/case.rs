@@ -11,9 +11,8 @@ use clap::Args;
 use crate::{
     Global, case_page,
     failure::{Failure, Result},
-    output::{FAINT, Format, Output},
-    table::{Column, Layout},
-    words,
+    output::{Format, Output},
+    timeline,
 };
 
 /// Show one case as it stands.
@@ -32,9 +31,12 @@ pub struct Get {
     case: CaseName,
 }
 
-/// Show every statement about a case, oldest first.
+/// Show every statement about a case, oldest first, and what each changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+An amendment is compared field by field with the revision before it. Of the ids shown the beginning is enough for `respond`,
+`dispute --end` and `find`; -o json has them whole.
+
 Examples:
   casectl history us-cbp/2016-0042
   casectl -o jsonl history us-cbp/2016-0042 | jq -r .position")]
@@ -82,7 +84,7 @@ pub async fn history(args: History, global: &Global, out: &mut Output) -> Result
                 &serde_json::json!({"statements": statements, "asOfPosition": as_of.to_string()}),
             )
         }
-        _ => table(&records, out),
+        _ => timeline::print(&records, out),
     }
 }
 
@@ -120,54 +122,6 @@ pub fn kind_word(kind: Option<&Kind>) -> &'static str {
 fn to_json(record: &StatementRecord) -> Result<serde_json::Value> {
     json::to_value("casebroker.v1.StatementRecord", record)
         .map_err(|e| Failure::from(ClientError::from(e)))
-}
-
-fn table(records: &[StatementRecord], out: &mut Output) -> Result<()> {
-    let rows: Vec<_> = records.iter().map(row).collect();
-    let columns = [
-        Column::number("POSITION"),
-        Column::whole("RECORDED (UTC)"),
-        Column::whole("AGENCY"),
-        Column::whole("STATEMENT"),
-        Column::flexible("WHAT", 16),
-    ];
-    let layout = Layout::fit(&columns, &rows, out.width);
-    let heading = out.paint(FAINT, layout.heading());
-    out.line(heading)?;
-    for row in &rows {
-        out.line(layout.row(row))?;
-    }
-    Ok(())
-}
-
-fn row(record: &StatementRecord) -> Vec<String> {
-    let kind = record.statement.as_ref().and_then(|s| s.kind.as_ref());
-    let what = match kind {
-        Some(Kind::Report(r)) => r
-            .report
-            .as_ref()
-            .map(|r| r.title.clone())
-            .unwrap_or_default(),
-        Some(Kind::Amendment(a)) => {
-            format!("replaces revision {}: {}", a.expected_revision, a.reason)
-        }
-        Some(Kind::Corroboration(c)) => c.note.clone(),
-        Some(Kind::EvidenceRequest(e)) => e.question.clone(),
-        Some(Kind::EvidenceResponse(e)) => e.note.clone(),
-        Some(Kind::Dispute(d)) => d.reason.clone(),
-        Some(Kind::Finding(f)) => format!("{} findings", f.findings.len()),
-        Some(Kind::Release(r)) => words::handling(r.handling.as_ref()),
-        Some(Kind::Retraction(r)) => r.reason.clone(),
-        Some(Kind::OverlapDeclaration(d)) => d.reason.clone(),
-        None => String::new(),
-    };
-    vec![
-        record.position.to_string(),
-        words::minute(record.record_time.as_ref()),
-        words::id(&record.agency).to_owned(),
-        kind_word(kind).to_owned(),
-        what,
-    ]
 }
 
 #[cfg(test)]

@@ -2,20 +2,21 @@
 
 use std::path::PathBuf;
 
-use casebroker_client::{Client, ClientError, Recorded};
 use casebroker_proto::{
-    names::{AgencyName, CaseName, GroupName},
-    v1::{self, Amendment, Case, CaseReport, Retraction, Statement, Tlp, statement::Kind},
+    errors::Reason,
+    names::CaseName,
+    v1::{self, Amendment, CaseReport, Retraction, Statement, Tlp, statement::Kind},
 };
-use clap::{ArgGroup, Args, ValueEnum};
-use serde_json::json;
+use clap::{ArgGroup, Args};
 
 use crate::{
     Global,
     case::parse_case,
+    choice::parse_reader,
     failure::{Exit, Failure, Result},
     input::{Source, decode},
-    output::{GOOD, Output},
+    output::Output,
+    stating::{Marking, Shown, current, send, state},
     words,
 };
 
@@ -28,7 +29,7 @@ the exit status is 8.
 Examples:
   casectl -o json get us-cbp/2016-0042 | jq .case.report > new.json     then edit it
   casectl amend us-cbp/2016-0042 new.json --reason 'laboratory result: carfentanil'
-  casectl amend us-cbp/2016-0042 new.json --revision 1 --reason 'weight corrected'")]
+  casectl amend us-cbp/2016-0042 new.json --expected-revision 1 --reason 'weight corrected'")]
 pub struct Amend {
     /// Name of the case: agencies/AGENCY/cases/CASE, or AGENCY/CASE
     #[arg(value_parser = parse_case, value_name = "CASE")]
@@ -39,8 +40,8 @@ pub struct Amend {
     #[arg(long)]
     reason: String,
     /// Revision that the file was made from [default: the current one]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
-    revision: Option<i32>,
+    #[arg(long, visible_alias = "revision", value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    expected_revision: Option<i32>,
 }
 
 /// Take one of my agency's cases back. It stays visible as retracted and counts nowhere.
@@ -85,22 +86,12 @@ pub struct Release {
     reason: String,
 }
 
-/// A marking on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Marking {
-    Clear,
-    Green,
-    Amber,
-    AmberStrict,
-    Red,
-}
-
 /// Runs `amend`.
 pub async fn amend(args: Amend, global: &Global, out: &mut Output) -> Result<()> {
     out.no_csv()?;
     let report = read_report(&Source::new(&args.file), &args.case)?;
     let client = global.connect()?;
-    let expected_revision = match args.revision {
+    let expected_revision = match args.expected_revision {
         Some(revision) => revision,
         None => current(&client, &args.case).await?.revision,
     };
@@ -114,12 +105,13 @@ pub async fn amend(args: Amend, global: &Global, out: &mut Output) -> Result<()>
         kind: Some(kind),
         ..Default::default()
     };
-    let recorded = client.submit(statement).await?;
     let what = format!(
         "amended, revision {} now",
         expected_revision.saturating_add(1)
     );
-    tell(&args.case, &what, &recorded, out)
+    send(&client, statement, &what, out)
+        .await
+        .map_err(|failure| outdated(failure, &args.case, expected_revision))
 }
 
 /// Runs `retract`.
@@ -127,17 +119,11 @@ pub async fn retract(args: Retract, global: &Global, out: &mut Output) -> Result
     out.no_csv()?;
     let client = global.connect()?;
     // Whoever may see the case may see that it was taken back.
-    let handling = current(&client, &args.case).await?.handling;
-    let statement = Statement {
-        case: args.case.to_string(),
-        handling,
-        kind: Some(Kind::Retraction(Retraction {
-            reason: args.reason,
-        })),
-        ..Default::default()
-    };
-    let recorded = client.submit(statement).await?;
-    tell(&args.case, "retracted", &recorded, out)
+    let case = current(&client, &args.case).await?;
+    let kind = Kind::Retraction(Retraction {
+        reason: args.reason,
+    });
+    state(&client, &case, Shown::default(), kind, "retracted", out).await
 }
 
 /// Runs `release`.
@@ -160,13 +146,7 @@ pub async fn release(args: Release, global: &Global, out: &mut Output) -> Result
         ));
     }
     if let Some(marking) = args.tlp {
-        let tlp = match marking {
-            Marking::Clear => Tlp::Clear,
-            Marking::Green => Tlp::Green,
-            Marking::Amber => Tlp::Amber,
-            Marking::AmberStrict => Tlp::AmberStrict,
-            Marking::Red => Tlp::Red,
-        };
+        let tlp = Tlp::from(marking);
         handling.set_tlp(tlp);
         if args.to.is_empty() && matches!(tlp, Tlp::Clear | Tlp::Green) {
             handling.audience.clear();
@@ -186,29 +166,25 @@ pub async fn release(args: Release, global: &Global, out: &mut Output) -> Result
         })),
         ..Default::default()
     };
-    let recorded = client.submit(statement).await?;
-    tell(&args.case, &what, &recorded, out)
+    send(&client, statement, &what, out).await
 }
 
-/// An agency by its id or resource name, or a group by its resource name.
-fn parse_reader(text: &str) -> std::result::Result<String, String> {
-    if text.starts_with("groups/") {
-        return text
-            .parse::<GroupName>()
-            .map(|name| name.to_string())
-            .map_err(|e| e.to_string());
+/// A conflict of revisions, with what to do about it in the words of the command line.
+fn outdated(failure: Failure, case: &CaseName, expected: i32) -> Failure {
+    let reason = failure.reason.as_deref().and_then(Reason::find);
+    if reason != Some(Reason::RevisionConflict) {
+        return failure;
     }
-    text.parse::<AgencyName>()
-        .or_else(|_| AgencyName::from_id(text))
-        .map(|name| name.to_string())
-        .map_err(|e| e.to_string())
-}
-
-async fn current(client: &Client, name: &CaseName) -> Result<Case> {
-    let answer = client.get_case(&name.to_string()).await?;
-    answer
-        .case
-        .ok_or_else(|| ClientError::Answer("no case").into())
+    let short = words::short_case(&case.to_string());
+    Failure {
+        what: format!("{short} was amended meanwhile: {}", failure.what).into(),
+        next: format!(
+            "Nothing was recorded. See what changed since revision {expected} (`casectl history {short}`), apply your change to \
+             the current revision (`casectl -o json get {short} | jq .case.report`) and amend again."
+        )
+        .into(),
+        ..failure
+    }
 }
 
 /// The one case in a file, bare or as the report of a statement.
@@ -243,23 +219,4 @@ fn read_report(source: &Source, name: &CaseName) -> Result<CaseReport> {
         return Err(invalid(raw.line, &what));
     }
     Ok(report)
-}
-
-fn tell(case: &CaseName, what: &str, recorded: &Recorded, out: &mut Output) -> Result<()> {
-    if out.is_json() {
-        return out.document(&json!({
-            "case": case.to_string(),
-            "position": recorded.position.to_string(),
-            "recordTime": recorded.record_time.as_ref().map(words::rfc3339),
-            "replayed": recorded.replayed,
-            "verified": recorded.verified,
-            "receipt": recorded.receipt,
-        }));
-    }
-    let what = out.paint(GOOD, what);
-    let case = words::short_case(&case.to_string());
-    out.line(format_args!(
-        "{case} {what} (position {})",
-        recorded.position
-    ))
 }

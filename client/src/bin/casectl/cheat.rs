@@ -18,7 +18,7 @@ pub struct Cheat {
     topic: Option<String>,
 }
 
-const PAGES: [(&str, &str, &str); 7] = [
+const PAGES: [(&str, &str, &str); 8] = [
     (
         "start",
         "who am I, first case, first proof",
@@ -38,6 +38,11 @@ const PAGES: [(&str, &str, &str); 7] = [
         "read",
         "get, list, history, other formats",
         include_str!("cheat/read.txt"),
+    ),
+    (
+        "answer",
+        "worklist, requests and answers, disputes, findings, overlaps",
+        include_str!("cheat/answer.txt"),
     ),
     (
         "registry",

@@ -8,11 +8,12 @@ use std::{
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use casebroker_proto::v1::DigestAlgorithm;
+use casebroker_proto::v1::{DigestAlgorithm, EvidenceKind};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::{
+    choice::choice,
     failure::{Exit, Failure, Result},
     output::{Format, Output},
     progress::Progress,
@@ -27,10 +28,11 @@ pub enum Evidence {
 /// Print files as evidence references: digest and size, ready to paste into a case.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The references are JSON in every format; fill in kind and custodian. The file itself is never sent.
+The references are JSON in every format; kind and custodian, if not given, are to be filled in. The file itself is never sent.
 
 Examples:
   casectl evidence hash lab-report.pdf
+  casectl evidence hash --kind lab-report --custodian 'Evidence room' lab-report.pdf > lab.json
   casectl evidence hash --algorithm sha512 photos/*.jpg
   casectl -o jsonl evidence hash *.pdf | jq .digest.value")]
 pub struct Hash {
@@ -40,6 +42,17 @@ pub struct Hash {
     /// Digest algorithm
     #[arg(long, default_value = "sha256")]
     algorithm: Algorithm,
+    /// Kind of evidence that the files are, such as lab-report [default: left to be filled in]
+    #[arg(long, value_parser = choice("casebroker.v1.EvidenceKind"))]
+    kind: Option<i32>,
+    /// Agency or unit that holds them [default: left to be filled in]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
+    custodian: String,
 }
 
 /// Digest algorithms of the contract.
@@ -58,6 +71,7 @@ pub fn run(Evidence::Hash(args): Evidence, out: &mut Output) -> Result<()> {
         Algorithm::Sha384 => DigestAlgorithm::Sha384,
         Algorithm::Sha512 => DigestAlgorithm::Sha512,
     };
+    let kind = EvidenceKind::try_from(args.kind.unwrap_or_default()).unwrap_or_default();
     let mut references = Vec::new();
     for file in &args.files {
         let (value, size) = hash_file(file, algorithm)?;
@@ -68,7 +82,11 @@ pub fn run(Evidence::Hash(args): Evidence, out: &mut Output) -> Result<()> {
                 "An evidence reference needs a size over 0; leave the file out.",
             ));
         }
-        let reference = reference(file, algorithm, &value, size);
+        let mut reference = reference(file, algorithm, &value, size);
+        if let Some(map) = reference.as_object_mut() {
+            map.insert("kind".into(), kind.as_str_name().into());
+            map.insert("custodian".into(), args.custodian.as_str().into());
+        }
         match out.format {
             Format::Jsonl => out.line(reference)?,
             _ => references.push(reference),

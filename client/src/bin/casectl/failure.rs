@@ -302,7 +302,7 @@ mod tests {
             (Reason::RequestIdReused, Exit::Conflict),
             (Reason::RevisionConflict, Exit::Conflict),
             (Reason::CaseRetracted, Exit::Conflict),
-            (Reason::DisputeNotOpen, Exit::Failed),
+            (Reason::DisputeNotOpen, Exit::Conflict),
             (Reason::PositionOutOfRange, Exit::Invalid),
             (Reason::IntakeFull, Exit::Unreachable),
             (Reason::ShuttingDown, Exit::Unreachable),

@@ -7,28 +7,41 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 mod access;
 mod case;
 mod case_page;
+mod catalogue;
 mod change;
 mod cheat;
+mod choice;
 mod completions;
 mod config;
 mod context;
+mod corroborate;
+mod difference;
+mod dispute;
 mod errors;
 mod evidence;
 mod failure;
+mod find;
+mod given;
 mod input;
+mod judgement;
 mod list;
 mod log;
 mod output;
+mod overlaps;
 mod patience;
 mod progress;
 mod registry;
+mod requests;
+mod stating;
 mod submit;
 mod table;
 mod template;
+mod timeline;
 mod validate;
 mod verify;
 mod whoami;
 mod words;
+mod worklist;
 
 use failure::{Exit, Failure, Result};
 use output::{Color, Format, Output};
@@ -129,6 +142,14 @@ enum Command {
     Amend(change::Amend),
     Retract(change::Retract),
     Release(change::Release),
+    Corroborate(corroborate::Corroborate),
+    RequestEvidence(requests::RequestEvidence),
+    Respond(requests::Respond),
+    Dispute(dispute::Dispute),
+    Find(Box<find::Find>),
+    Overlaps(overlaps::Overlaps),
+    #[command(visible_alias = "tasks")]
+    Worklist(worklist::Worklist),
     #[command(subcommand)]
     Registry(registry::Registry),
     #[command(subcommand)]
@@ -137,6 +158,7 @@ enum Command {
     Log(log::Log),
     Verify(verify::Verify),
     Errors(errors::Errors),
+    Catalogue(catalogue::Catalogue),
     Cheat(cheat::Cheat),
     Completions(completions::Completions),
 }
@@ -156,6 +178,7 @@ Examples:
   casectl submit case.json
   casectl get agencies/us-cbp/cases/2016-0042
   casectl list --agency us-cbp
+  casectl worklist                     who wants what from my agency
   casectl verify case.json.receipts.jsonl
 
 `casectl cheat` shows more; `casectl COMMAND --help` shows a command's options and examples.";
@@ -260,11 +283,19 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
         Command::Amend(args) => change::amend(args, global, out).await,
         Command::Retract(args) => change::retract(args, global, out).await,
         Command::Release(args) => change::release(args, global, out).await,
+        Command::Corroborate(args) => corroborate::run(args, global, out).await,
+        Command::RequestEvidence(args) => requests::request(args, global, out).await,
+        Command::Respond(args) => requests::respond(args, global, out).await,
+        Command::Dispute(args) => dispute::run(args, global, out).await,
+        Command::Find(args) => find::run(*args, global, out).await,
+        Command::Overlaps(args) => overlaps::run(args, global, out).await,
+        Command::Worklist(args) => worklist::run(args, global, out).await,
         Command::Registry(command) => registry::run(command, global, out).await,
         Command::Access(args) => access::run(args, global, out).await,
         Command::Log(args) => log::run(args, global, out).await,
         Command::Verify(args) => verify::run(args, global, out),
         Command::Errors(args) => errors::run(args, out),
+        Command::Catalogue(args) => catalogue::run(args, out),
         Command::Cheat(args) => cheat::run(args, out),
         Command::Completions(args) => completions::run(args, Cli::command(), out),
     }

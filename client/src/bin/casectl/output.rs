@@ -48,6 +48,32 @@ pub const BAD: Style = AnsiColor::Red.on_default().bold();
 /// Something holds.
 pub const GOOD: Style = AnsiColor::Green.on_default();
 
+/// Standard output, or what a test reads instead.
+#[derive(Debug)]
+enum Sink {
+    Standard(BufWriter<Stdout>),
+    #[cfg(test)]
+    Kept(Vec<u8>),
+}
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Standard(stdout) => stdout.write(bytes),
+            #[cfg(test)]
+            Self::Kept(kept) => kept.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Standard(stdout) => stdout.flush(),
+            #[cfg(test)]
+            Self::Kept(_) => Ok(()),
+        }
+    }
+}
+
 /// Where a command's results go.
 #[derive(Debug)]
 pub struct Output {
@@ -55,7 +81,7 @@ pub struct Output {
     pub format: Format,
     /// Columns of the terminal; none when there is none and lines may be as long as they are.
     pub width: Option<usize>,
-    stdout: BufWriter<Stdout>,
+    stdout: Sink,
     bar: Option<Progress>,
     colored: bool,
     colored_errors: bool,
@@ -72,10 +98,32 @@ impl Output {
         Self {
             format,
             width: width(),
-            stdout: BufWriter::new(io::stdout()),
+            stdout: Sink::Standard(BufWriter::new(io::stdout())),
             bar: None,
             colored: colored(io::stdout().is_terminal()),
             colored_errors: colored(io::stderr().is_terminal()),
+        }
+    }
+
+    /// A page of so many columns without colour, kept for a test.
+    #[cfg(test)]
+    pub fn kept(width: usize) -> Self {
+        Self {
+            format: Format::Table,
+            width: Some(width),
+            stdout: Sink::Kept(Vec::new()),
+            bar: None,
+            colored: false,
+            colored_errors: false,
+        }
+    }
+
+    /// What was written to a kept page.
+    #[cfg(test)]
+    pub fn text(&self) -> String {
+        match &self.stdout {
+            Sink::Kept(kept) => String::from_utf8(kept.clone()).unwrap(),
+            Sink::Standard(_) => String::new(),
         }
     }
 

@@ -32,6 +32,7 @@ enum Kind {
     Finding,
     Release,
     Retraction,
+    OverlapDeclaration,
 }
 
 impl Kind {
@@ -55,6 +56,9 @@ impl Kind {
             Self::Finding => include_str!("templates/finding.json").to_owned(),
             Self::Release => include_str!("templates/release.json").to_owned(),
             Self::Retraction => include_str!("templates/retraction.json").to_owned(),
+            Self::OverlapDeclaration => {
+                include_str!("templates/overlap_declaration.json").to_owned()
+            }
         }
     }
 }
@@ -104,7 +108,9 @@ mod tests {
                         "value",
                         "addressee",
                         "evidence_request",
-                        "own_case"
+                        "own_case",
+                        "overlap",
+                        "requester"
                     ]
                     .contains(&field)
                         || field.starts_with("audience"),

@@ -3,10 +3,11 @@
 use casebroker_proto::{
     google::r#type::Date,
     v1::{
-        Accreditation, AttributionBasis, Conveyance, Digest, DigestAlgorithm, EquipmentKind,
-        EvidenceKind, FindingResult, Handling, IdentifierKind, IncidentDateKind, ItemForm,
-        OrganizationRole, PlaceKind, Qualifier, Quantity, RegistryChange, SubstanceIdentity,
-        Technique, Tlp, Unit, registry_change::Change,
+        Accreditation, AttributionBasis, CaseStatus, Conveyance, Digest, DigestAlgorithm,
+        EquipmentKind, EvidenceKind, EvidenceRequestState, EvidenceResponseKind, FindingResult,
+        Handling, IdentifierKind, IncidentDateKind, ItemForm, OrganizationRole, OverlapBasis,
+        OverlapState, OverlapVerdict, PlaceKind, Qualifier, Quantity, RegistryChange,
+        SubstanceIdentity, Technique, Tlp, Unit, registry_change::Change,
     },
 };
 use prost_types::Timestamp;
@@ -77,6 +78,12 @@ in_words! {
     identifier IdentifierKind, "Kind of identifier.";
     role OrganizationRole, "Part of an organisation.";
     conveyance Conveyance, "By what goods travelled.";
+    answer EvidenceResponseKind, "How a request for evidence is answered.";
+    request_state EvidenceRequestState, "Where a request for evidence stands.";
+    status CaseStatus, "Status under the confirmation standard.";
+    overlap_basis OverlapBasis, "What two cases share.";
+    overlap_state OverlapState, "Where an overlap stands.";
+    verdict OverlapVerdict, "What an owner says of an overlap.";
 }
 
 /// A quantity as reported: `about 1.2 kg`.
@@ -108,6 +115,45 @@ pub fn quantity(quantity: Option<&Quantity>) -> String {
         Unit::Piece => "piece",
     };
     format!("{qualifier}{} {unit}", grouped(&quantity.value))
+}
+
+/// The same quantity in the unit that masses and volumes are added up in: `1,000 g`. None if that says nothing new, or if the
+/// broker did not give it.
+pub fn normalized(quantity: &Quantity) -> Option<String> {
+    let unit = match quantity.unit() {
+        Unit::Kilogram | Unit::Milligram | Unit::MetricTon | Unit::Pound | Unit::Ounce => "g",
+        Unit::Litre => "mL",
+        _ => return None,
+    };
+    let millionths = quantity.normalized?;
+    // Micrograms to a gram; microlitres to a millilitre.
+    let to_one: i64 = if unit == "g" { 1_000_000 } else { 1_000 };
+    let places = if unit == "g" { 6 } else { 3 };
+    let (whole, rest) = (millionths / to_one, millionths % to_one);
+    let fraction = format!("{rest:0places$}");
+    let fraction = fraction.trim_end_matches('0');
+    let whole = grouped(&whole.to_string());
+    Some(match fraction {
+        "" => format!("{whole} {unit}"),
+        fraction => format!("{whole}.{fraction} {unit}"),
+    })
+}
+
+/// The first characters of a request id or overlap id: enough to tell it from others on a page. Commands take it in place of
+/// the whole.
+pub fn short_id(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+/// Who within an agency: `officer/chen` of `spiffe://example/agency/us-dea/officer/chen`.
+pub fn principal(spiffe_id: &str) -> &str {
+    let after_agency = spiffe_id
+        .split_once("/agency/")
+        .and_then(|(_, path)| path.split_once('/'));
+    match after_agency {
+        Some((_, who)) => who,
+        None => spiffe_id,
+    }
 }
 
 /// A decimal with its thousands apart, from five digits on: `4,000,000`.
@@ -219,7 +265,7 @@ pub fn short_case(name: &str) -> String {
 }
 
 /// The name without the prefix that it shares with the unspecified value.
-fn plain(name: &str, unspecified: &str) -> String {
+pub fn plain(name: &str, unspecified: &str) -> String {
     let prefix = unspecified.strip_suffix("UNSPECIFIED").unwrap_or_default();
     name.strip_prefix(prefix)
         .unwrap_or(name)
@@ -303,6 +349,39 @@ mod tests {
         ] {
             assert_eq!(grouped(value), expected);
         }
+    }
+
+    #[test]
+    fn a_normalized_mass_loses_no_microgram() {
+        let q = |unit: Unit, micro| {
+            normalized(&Quantity {
+                unit: unit.into(),
+                normalized: micro,
+                ..Default::default()
+            })
+        };
+        assert_eq!(
+            q(Unit::Pound, Some(453_592_370)),
+            Some("453.59237 g".into())
+        );
+        assert_eq!(
+            q(Unit::MetricTon, Some(23_368_000_000_001)),
+            Some("23,368,000.000001 g".into())
+        );
+        assert_eq!(q(Unit::Litre, Some(1_500_000)), Some("1500 mL".into()));
+        assert_eq!(q(Unit::Kilogram, None), None);
+        assert_eq!(q(Unit::Tablet, Some(5)), None);
+    }
+
+    #[test]
+    fn principals_and_ids_are_shortened_and_others_left() {
+        assert_eq!(
+            principal("spiffe://example.org/agency/us-dea/officer/chen"),
+            "officer/chen"
+        );
+        assert_eq!(principal("somebody"), "somebody");
+        assert_eq!(short_id("1b9d6bcd-bbfd-4b2d"), "1b9d6bcd");
+        assert_eq!(short_id("short"), "short");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     google::r#type::Date,
-    standard::{Counted, CountedSubstance, counted_substances},
+    standard::{CountedSubstance, named_substances},
     v1::{Case, ControlStatus, Controlled},
 };
 
@@ -122,14 +122,11 @@ pub fn of(
 }
 
 /// Which substances of a case were controlled where at its incident date: for each item whose substance the catalogue knows, as
-/// [`counted_substances`] names it, one answer for each jurisdiction.
+/// [`counted_substances`](crate::standard::counted_substances) names it, one answer for each jurisdiction.
 pub fn controls(case: &Case) -> Vec<ControlStatus> {
     let date = case.report.as_ref().and_then(|r| r.incident_date);
     let mut controls = Vec::new();
-    for Counted {
-        item, substance, ..
-    } in counted_substances(case)
-    {
+    for (item, substance) in named_substances(case) {
         if let CountedSubstance::Catalogued(substance) = substance {
             let each = Jurisdiction::ALL.into_iter();
             controls.extend(each.map(|j| control(item, substance, j, date.as_ref())));

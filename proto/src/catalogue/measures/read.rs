@@ -104,7 +104,10 @@ fn nations(substance: &'static Substance) -> Option<Measure> {
 
 fn states(substance: &'static Substance) -> Option<Measure> {
     let schedule = substance.us_schedule.as_deref()?;
-    let title = format!("{}, {schedule}", substance.name);
+    let title = match schedule.starts_with("List") {
+        true => format!("{}, {schedule}", substance.name),
+        false => format!("{}, schedule {schedule}", substance.name),
+    };
     let source = "Schedules of the United States; the date is not known here";
     Some(single(
         substance,

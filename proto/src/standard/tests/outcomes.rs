@@ -118,3 +118,23 @@ fn long_and_broken_texts_are_cut_to_one_line() {
         "{message}"
     );
 }
+
+#[test]
+fn the_answers_about_the_largest_case_take_less_than_half_a_message() {
+    let long = "卡".repeat(500);
+    let case = changed(|_, r| {
+        r.items = vec![item(&long, &long, "123456789012.123456789"); 200];
+        for item in &mut r.items {
+            let finding = &mut item.findings[0];
+            finding.laboratory.clone_from(&long);
+            finding.report_number.clone_from(&long);
+            finding.techniques = (20..=28).chain(40..=44).collect();
+            item.findings.push(LaboratoryFinding {
+                result: FindingResult::NotDetected.into(),
+                ..item.findings[0].clone()
+            });
+        }
+    });
+    let size = prost::Message::encoded_len(&assess(&case));
+    assert!(size < crate::MAX_MESSAGE_BYTES / 2, "{size}");
+}

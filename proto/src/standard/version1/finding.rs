@@ -2,7 +2,12 @@
 //!
 //! All of them are held against one finding, the best one of the item, so that nothing is pieced together from several.
 
-use super::{Outcome, goods::ItemFacts, words};
+use super::{
+    Outcome,
+    denials::{Denials, Stated},
+    goods::ItemFacts,
+    words,
+};
 use crate::{
     catalogue::{
         identity::{Resolution, name_of, resolve, same},
@@ -59,12 +64,14 @@ impl Examined<'_> {
 /// where nothing was identified, was not detected.
 pub(super) fn choose<'a>(
     findings: &[(&'a LaboratoryFinding, &'a [EvidenceReference])],
-    claimed: (&'a SubstanceIdentity, Resolution),
+    claimed: Stated<'a>,
 ) -> (Option<Examined<'a>>, Option<&'a LaboratoryFinding>) {
-    let denial_of = |substance: (&SubstanceIdentity, Resolution)| {
-        let mut denials = findings.iter().map(|(finding, _)| *finding);
-        denials.find(|finding| denies(finding, substance, claimed))
-    };
+    let mut denials = Denials::default();
+    for (finding, _) in findings {
+        if let Some(sought) = denied_by(finding, claimed) {
+            denials.add(sought, finding);
+        }
+    }
     let mut best: Option<Examined<'a>> = None;
     for (finding, evidence) in findings {
         let Some(identity) = identified_by(finding) else {
@@ -83,7 +90,7 @@ pub(super) fn choose<'a>(
             techniques: enough(finding, Some(substance)),
             named: is_named(finding),
             reported: names_report(finding, evidence),
-            denial: denial_of(substance),
+            denial: denials.of(substance),
         };
         if best.is_none_or(|before| examined.rank() > before.rank()) {
             best = Some(examined);
@@ -91,7 +98,7 @@ pub(super) fn choose<'a>(
     }
     let denial = match &best {
         Some(best) => best.denial,
-        None => denial_of(claimed),
+        None => denials.of(claimed),
     };
     (best, denial)
 }
@@ -101,8 +108,8 @@ pub(super) fn identified(item: &ItemFacts<'_>) -> Outcome {
     if let Some(best) = &item.best {
         return Outcome::met(format!(
             "{label}: {} identified {}",
-            report_of(best.finding),
-            words::clip(name_of(best.identity, best.resolution))
+            report_of(best.finding, item.clip),
+            words::clip_to(name_of(best.identity, best.resolution), item.clip)
         ));
     }
     let contradictory =
@@ -115,7 +122,7 @@ pub(super) fn identified(item: &ItemFacts<'_>) -> Outcome {
     if let Some((finding, a, b)) = contradictory {
         return Outcome::missing(format!(
             "{label}: {} names what it identified by a name or number of {} and one of {}: state which of the two it is",
-            report_of(finding),
+            report_of(finding, item.clip),
             a.name,
             b.name
         ));
@@ -144,7 +151,7 @@ pub(super) fn techniques(item: &ItemFacts<'_>) -> Outcome {
         .map(|(technique, category)| format!("{} ({category})", words::technique(technique)))
         .collect();
     let list = techniques.join(", ");
-    let report = report_of(best.finding);
+    let report = report_of(best.finding, item.clip);
     if best.techniques {
         return Outcome::met(format!("{label}: {report} rests on {list}"));
     }
@@ -169,7 +176,7 @@ pub(super) fn named(item: &ItemFacts<'_>) -> Outcome {
             "{label} has no laboratory finding that names the laboratory and its accreditation"
         ));
     };
-    let report = report_of(best.finding);
+    let report = report_of(best.finding, item.clip);
     if best.named {
         let accreditation = match best.finding.accreditation() {
             Accreditation::IsoIec17025 => "is accredited to ISO/IEC 17025",
@@ -189,7 +196,7 @@ pub(super) fn reported(item: &ItemFacts<'_>) -> Outcome {
             "{label} has no laboratory finding that names evidence of kind LAB_REPORT"
         ));
     };
-    let report = report_of(best.finding);
+    let report = report_of(best.finding, item.clip);
     if best.reported {
         return Outcome::met(format!("{label}: {report} is listed as evidence"));
     }
@@ -205,13 +212,14 @@ pub(super) fn agree(item: &ItemFacts<'_>) -> Outcome {
         Some(best) => name_of(best.identity, best.resolution),
         None => claimed,
     };
-    let (name, claimed) = (words::clip(name), words::clip(claimed));
+    let clip = |text| words::clip_to(text, item.clip);
+    let (name, claimed) = (clip(name), clip(claimed));
     if let Some(denial) = item.denial {
-        let report = report_of(denial);
+        let report = report_of(denial, item.clip);
         return Outcome::missing(match &item.best {
             Some(best) => format!(
                 "{label}: {report} did not detect {name}, which {} identified: settle with the laboratories which of them holds",
-                report_of(best.finding)
+                report_of(best.finding, item.clip)
             ),
             None => format!(
                 "{label}: {report} did not detect {name}: amend what the item is, or retract the case"
@@ -233,26 +241,22 @@ fn identified_by(finding: &LaboratoryFinding) -> Option<&SubstanceIdentity> {
     }
 }
 
-/// True if the finding says, on techniques that suffice, that this substance was not detected. One that does not say what was looked
-/// for looked for what was reported.
-fn denies(
-    finding: &LaboratoryFinding,
-    substance: (&SubstanceIdentity, Resolution),
-    claimed: (&SubstanceIdentity, Resolution),
-) -> bool {
+/// The substance of which the finding says, on techniques that suffice, that it was not detected. One that does not say what was
+/// looked for looked for what was reported.
+fn denied_by<'a>(finding: &'a LaboratoryFinding, claimed: Stated<'a>) -> Option<Stated<'a>> {
     if finding.result() != FindingResult::NotDetected {
-        return false;
+        return None;
     }
     let sought = match &finding.substance {
         Some(identity) => (identity, resolve(identity)),
         None => claimed,
     };
-    enough(finding, Some(sought)) && same(sought, substance)
+    enough(finding, Some(sought)).then_some(sought)
 }
 
 /// The minimum of SWGDRUG Part IIIB, 3: a category A technique and one more of any category, or three of which two are
 /// category B.
-fn enough(finding: &LaboratoryFinding, of: Option<(&SubstanceIdentity, Resolution)>) -> bool {
+fn enough(finding: &LaboratoryFinding, of: Option<Stated<'_>>) -> bool {
     let (mut a, mut b, mut all) = (0, 0, 0);
     for (_, category) in counting(finding, of) {
         all += 1;
@@ -268,7 +272,7 @@ fn enough(finding: &LaboratoryFinding, of: Option<(&SubstanceIdentity, Resolutio
 /// The techniques that count for this substance, each once, with their categories.
 fn counting<'a>(
     finding: &'a LaboratoryFinding,
-    of: Option<(&'a SubstanceIdentity, Resolution)>,
+    of: Option<Stated<'a>>,
 ) -> impl Iterator<Item = (Technique, char)> + 'a {
     let listed = finding.techniques().enumerate();
     let once = listed.filter(|(i, t)| !finding.techniques().take(*i).any(|before| before == *t));
@@ -336,10 +340,10 @@ fn names_report(finding: &LaboratoryFinding, evidence: &[EvidenceReference]) -> 
 }
 
 /// `report 17-0042 of the State Laboratory`.
-fn report_of(finding: &LaboratoryFinding) -> String {
+fn report_of(finding: &LaboratoryFinding, most: usize) -> String {
     let or = |text: &str, other: &'static str| match text.trim() {
         "" => other.to_owned(),
-        text => words::clip(text).into_owned(),
+        text => words::clip_to(text, most).into_owned(),
     };
     format!(
         "report {} of {}",

@@ -17,6 +17,8 @@ pub(super) struct ItemFacts<'a> {
     pub(super) goods: Option<&'a Goods>,
     /// How messages call it.
     pub(super) label: String,
+    /// How long a stated text may be in them.
+    pub(super) clip: usize,
     /// The substance as reported.
     pub(super) claimed: Option<(&'a SubstanceIdentity, Resolution)>,
     /// All findings that count: those of the report, then those that came later and are not detached.
@@ -32,6 +34,7 @@ pub(super) struct ItemFacts<'a> {
 impl<'a> ItemFacts<'a> {
     /// Those of every item, in order.
     pub(super) fn all(facts: &Facts<'a>) -> Vec<Self> {
+        let clip = words::clip_of(facts.report.items.len());
         let items = facts.report.items.iter();
         items
             .zip(1..)
@@ -61,7 +64,8 @@ impl<'a> ItemFacts<'a> {
                 Self {
                     number,
                     goods: item.goods.as_ref(),
-                    label: words::item(number, item, name),
+                    label: words::item(number, item, name, clip),
+                    clip,
                     claimed,
                     findings,
                     detached,

@@ -1,5 +1,6 @@
 //! Version 1 of the standard: the table of its rules, and what follows from them.
 
+mod denials;
 mod finding;
 mod goods;
 mod incident;
@@ -137,23 +138,34 @@ pub(super) fn counted(case: &Case) -> Vec<Counted> {
     let facts = Facts::new(case, &empty);
     let items = ItemFacts::all(&facts);
     let confirmed = judge(&facts, &items).confirmed_items;
-    let counted = items.iter().filter_map(|item| {
-        let (claimed, claim) = item.claimed?;
-        let confirmed = confirmed.binary_search(&item.number).is_ok();
-        let found = item.best.as_ref().filter(|best| best.stands());
-        let (identity, resolution) =
-            found.map_or((claimed, claim), |best| (best.identity, best.resolution));
-        Some(Counted {
-            item: item.number,
-            substance: match resolution {
-                Resolution::Resolved(substance) => CountedSubstance::Catalogued(substance),
-                _ => CountedSubstance::Free(name_of(identity, resolution).to_owned()),
-            },
-            confirmed,
-            reclassified: found.is_some_and(|best| !best.as_claimed),
-        })
-    });
-    counted.collect()
+    let mut counted: Vec<_> = items.iter().filter_map(name).collect();
+    for item in &mut counted {
+        item.confirmed = confirmed.binary_search(&item.item).is_ok();
+    }
+    counted
+}
+
+/// As [`counted`], without asking what is confirmed: nothing is.
+pub(super) fn named(case: &Case) -> Vec<Counted> {
+    let empty = CaseReport::default();
+    let items = ItemFacts::all(&Facts::new(case, &empty));
+    items.iter().filter_map(name).collect()
+}
+
+fn name(item: &ItemFacts<'_>) -> Option<Counted> {
+    let (claimed, claim) = item.claimed?;
+    let found = item.best.as_ref().filter(|best| best.stands());
+    let (identity, resolution) =
+        found.map_or((claimed, claim), |best| (best.identity, best.resolution));
+    Some(Counted {
+        item: item.number,
+        substance: match resolution {
+            Resolution::Resolved(substance) => CountedSubstance::Catalogued(substance),
+            _ => CountedSubstance::Free(name_of(identity, resolution).to_owned()),
+        },
+        confirmed: false,
+        reclassified: found.is_some_and(|best| !best.as_claimed),
+    })
 }
 
 impl<'a> Facts<'a> {

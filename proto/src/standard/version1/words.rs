@@ -8,8 +8,17 @@ use crate::{
     v1::{EvidenceKind, Item, Qualifier, Quantity, Technique, Unit},
 };
 
-/// Most characters of a stated text in a sentence: every item is named in five of them.
+/// Most characters of a stated text in a sentence.
 const CLIP: usize = 60;
+/// The same in a case of many items: each is named in five sentences, and a case must fit a message.
+const SHORT_CLIP: usize = 24;
+/// How many items are many.
+const MANY: usize = 40;
+
+/// How long a stated text may be in the sentences about one of so many items.
+pub(super) fn clip_of(items: usize) -> usize {
+    if items > MANY { SHORT_CLIP } else { CLIP }
+}
 
 impl Outcome {
     pub(super) fn met(message: String) -> Self {
@@ -25,10 +34,10 @@ impl Outcome {
 }
 
 /// An item as an officer knows it: `item 2 'white powder, 1.2 kg'`.
-pub(super) fn item(number: i32, item: &Item, name: &str) -> String {
+pub(super) fn item(number: i32, item: &Item, name: &str, most: usize) -> String {
     let what = match item.description.as_str() {
-        "" => clip(name),
-        description => clip(description),
+        "" => clip_to(name, most),
+        description => clip_to(description, most),
     };
     match &item.quantity {
         Some(quantity) => format!("item {number} '{what}, {}'", amount(quantity)),
@@ -66,12 +75,17 @@ fn amount(quantity: &Quantity) -> String {
 
 /// A stated text on one line, cut where it is long.
 pub(super) fn clip(text: &str) -> Cow<'_, str> {
-    let long = text.len() > CLIP && text.char_indices().nth(CLIP).is_some();
+    clip_to(text, CLIP)
+}
+
+/// The same, to so many characters.
+pub(super) fn clip_to(text: &str, most: usize) -> Cow<'_, str> {
+    let long = text.len() > most && text.char_indices().nth(most).is_some();
     if !long && !text.contains(char::is_control) {
         return Cow::Borrowed(text);
     }
     let line = |c: char| if c.is_control() { ' ' } else { c };
-    let mut cut: String = text.chars().take(CLIP).map(line).collect();
+    let mut cut: String = text.chars().take(most).map(line).collect();
     if long {
         cut.push('…');
     }

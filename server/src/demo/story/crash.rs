@@ -1,4 +1,4 @@
-//! Step 5: the broker is killed in the middle of a flood, and nothing that it acknowledged is lost.
+//! Step 6: the broker is killed in the middle of a flood, and nothing that it acknowledged is lost.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -2,8 +2,10 @@
 
 mod ask;
 mod begin;
+mod confirm;
 mod crash;
 mod invite;
+mod numbers;
 mod offline;
 mod record;
 mod tamper;
@@ -64,6 +66,7 @@ impl Stage {
         self.start_broker().await?;
         self.record_cases().await?;
         self.ask_as_an_officer().await?;
+        self.confirm_cases().await?;
         self.crash().await?;
         self.verify_offline().await?;
         self.tamper().await?;

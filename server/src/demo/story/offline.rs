@@ -1,4 +1,4 @@
-//! Step 6: a receipt is verified with the broker stopped, from three files.
+//! Step 7: a receipt is verified with the broker stopped, from three files.
 
 use std::{fs, net::TcpStream};
 

@@ -1,4 +1,4 @@
-//! Step 7: somebody with access to the disk changes one byte, and is found out.
+//! Step 8: somebody with access to the disk changes one byte, and is found out.
 
 use std::{
     fs::{self, OpenOptions},

@@ -5,7 +5,7 @@ use casebroker_proto::v1::{
     LaboratoryFinding, OverlapDeclaration, Release, Report, Retraction, Tlp,
 };
 
-use super::*;
+use super::{table::MOST_DISPUTES, *};
 
 /// What has been said about `agencies/us-dea/cases/1`, and by whom.
 #[derive(Default)]
@@ -77,6 +77,7 @@ impl Life {
         };
         let record = (!self.said.is_empty()).then_some(&self.record);
         decide(wanted, record, &NoGroups, self).unwrap()?;
+        self.record.bytes = self.record.bytes.with(effect, &statement);
         self.record
             .statements
             .push((self.said.len() as u64, effect));
@@ -362,6 +363,28 @@ fn others_cannot_fill_a_case_up_and_a_retraction_always_has_room() {
     life.record.statements.extend(filler);
     assert_eq!(life.say("us-dea", 3, amend(2)), full());
     life.say("us-dea", 4, retract()).unwrap();
+}
+
+#[test]
+fn what_is_added_to_a_case_fits_an_answer_and_its_revisions_are_bounded_too() {
+    let full = || Err(SequencerError::CaseFull(case()));
+    let long = |bytes: usize| {
+        Kind::Dispute(Dispute {
+            reason: "x".repeat(bytes),
+            ..Default::default()
+        })
+    };
+    let mut life = Life::reported();
+    life.say("us-cbp", 2, long(600_000)).unwrap();
+    assert_eq!(life.say("us-cbp", 3, long(600_000)), full());
+    life.say("us-cbp", 3, long(100_000)).unwrap();
+    // Revisions have room of their own.
+    life.say("us-dea", 4, amend(1)).unwrap();
+    life.record.bytes.reports = MAX_REPORT_BYTES;
+    assert_eq!(life.say("us-dea", 5, amend(2)), full());
+    life.record.bytes.added = MAX_ADDED_BYTES;
+    assert_eq!(life.say("us-dea", 6, find(1, None)), full());
+    life.say("us-dea", 7, retract()).unwrap();
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub const MAX_GROUP: usize = 100;
 
 impl CaseReader {
     /// Other cases that are the same incident as one that the viewer may see, as far as they and what joins them are for the
-    /// viewer, by the first positions that it sees of them; at most [`MAX_GROUP`] with the case itself. Retracted ones are left out.
+    /// viewer, by their names; at most [`MAX_GROUP`] with the case itself. Retracted ones are left out.
     pub fn same_incident(
         &self,
         viewer: &Viewer,
@@ -32,17 +32,16 @@ impl CaseReader {
         }
         let told = |one: &Side, other: &Side| {
             let here = self.view(viewer, one)?;
-            let told = self.told(viewer, (one, &here), other)?;
+            let there = self.view(viewer, other)?;
+            let told = self.told(viewer, (one, &here), (other, &there))?;
             let same = OverlapState::SameIncident;
-            Ok(told.is_some_and(|(_, told)| !told.other_case.is_empty() && told.state() == same))
+            Ok(told.is_some_and(|told| !told.other_case.is_empty() && told.state() == same))
         };
-        let mut group = self.group(name, told)?;
-        group.retain(|side| side.name != *name);
-        // Not where the cases begin: a hidden first statement must not show in the order.
-        let begins = |side: &Side| Ok((self.view(viewer, side)?.first_position, side.name.clone()));
-        let mut group: Vec<_> = group.iter().map(begins).collect::<Result<_, ReadError>>()?;
-        group.sort();
-        Ok(group.iter().map(|(_, name)| name.to_string()).collect())
+        let group = self.group(name, told)?;
+        let others = group.iter().filter(|side| side.name != *name);
+        let mut names: Vec<_> = others.map(|side| side.name.to_string()).collect();
+        names.sort();
+        Ok(names)
     }
 
     /// The number of the incident that a case is about: the smallest first position of the cases that are the same incident,

@@ -31,8 +31,8 @@ pub(super) struct Side {
 /// What a viewer may see of a case.
 #[derive(Debug)]
 pub(super) struct View<'a> {
-    /// Where the case begins for the viewer.
-    pub(super) first_position: Option<u64>,
+    /// Of the first report that the viewer may see; 0 if none.
+    pub(super) first_position: u64,
     statements: Cow<'a, [Statement]>,
     marks: Cow<'a, [Mark]>,
 }
@@ -116,21 +116,23 @@ impl CaseReader {
 
     /// What a viewer may see of a case.
     pub(super) fn view<'a>(&self, viewer: &Viewer, side: &'a Side) -> Result<View<'a>, ReadError> {
+        // Also of its own: see `EQUAL_WORK`.
+        let sees = self.sees(viewer, &side.record)?;
         if viewer.agency == *side.name.agency() {
             return Ok(View {
-                first_position: Some(side.first_position),
+                first_position: side.first_position,
                 statements: Cow::Borrowed(&side.statements),
                 marks: Cow::Borrowed(&side.marks),
             });
         }
         let mut statements = Vec::new();
-        if self.sees(viewer, &side.record)? {
+        if sees {
             statements.clone_from(&side.statements);
             self.keep_visible(viewer, &mut statements);
         }
         let case = unjudged(&statements);
         Ok(View {
-            first_position: case.as_ref().map(|case| case.first_position),
+            first_position: case.as_ref().map_or(0, |case| case.first_position),
             marks: Cow::Owned(case.as_ref().map(of_case).unwrap_or_default()),
             statements: Cow::Owned(statements),
         })

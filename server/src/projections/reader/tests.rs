@@ -19,9 +19,9 @@ use crate::{
 
 /// A journal that counts how often it is read.
 #[derive(Debug, Default)]
-struct Counted {
-    entries: Vec<Bytes>,
-    reads: AtomicUsize,
+pub(in crate::projections) struct Counted {
+    pub(in crate::projections) entries: Vec<Bytes>,
+    pub(in crate::projections) reads: AtomicUsize,
 }
 
 impl JournalReader for Counted {
@@ -139,7 +139,7 @@ fn entry(signer: &Signer, case: &CaseName, revision: usize) -> Bytes {
     entry.encode_to_vec().into()
 }
 
-fn signer() -> Signer {
+pub(in crate::projections) fn signer() -> Signer {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

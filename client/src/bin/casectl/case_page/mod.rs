@@ -1,8 +1,12 @@
 //! One case as a page for a reader. Nothing is inferred: what was not reported is shown as not known.
 
-use casebroker_proto::v1::{
-    Case, CaseReport, EvidenceReference, Item, LaboratoryFinding, Location, Place, item::Goods,
-};
+mod goods;
+mod life;
+mod standing;
+
+use anstyle::Style;
+use casebroker_proto::v1::{Case, CaseReport, EvidenceReference, Location, Place, Route};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
     failure::Result,
@@ -11,19 +15,28 @@ use crate::{
     words::{self, NOT_KNOWN},
 };
 
+pub use goods::finding_text;
+
 /// Width of the labels.
 const LABEL: usize = 14;
+
+/// What stands for a place of the route that the agency does not name.
+const NOT_STATED: &str = "not stated";
 
 /// Prints the page.
 pub fn print(case: &Case, out: &mut Output) -> Result<()> {
     let report = case.report.clone().unwrap_or_default();
     let mut page = Page { out };
     page.head(case, &report)?;
+    page.standing(case)?;
     page.incident(&report)?;
-    page.route(&report)?;
-    page.items(&report)?;
+    page.route(report.route.as_ref().unwrap_or(&Route::default()), case)?;
+    page.items(case, &report)?;
     page.evidence(&report.evidence)?;
     page.others(&report)?;
+    page.requests(case)?;
+    page.disputes(case)?;
+    page.corroborations(case)?;
     page.narrative(&report)?;
     page.foot(case, &report)
 }
@@ -34,18 +47,23 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn head(&mut self, case: &Case, report: &CaseReport) -> Result<()> {
-        let title = self.out.paint(HEADING, clean(&report.title));
-        self.out.line(title)?;
-        self.out.line(&case.name)?;
+        for line in wrap(&report.title, self.width()) {
+            let line = self.out.paint(HEADING, line);
+            self.out.line(line)?;
+        }
+        self.out.line(clean(&case.name))?;
         if case.retracted {
-            let text = format!("RETRACTED: {}", clean(&case.retraction_reason));
-            let text = self.out.paint(BAD, text);
-            self.out.line(text)?;
+            let text = format!("RETRACTED: {}", case.retraction_reason);
+            for line in wrap(&text, self.width()) {
+                let line = self.out.paint(BAD, line);
+                self.out.line(line)?;
+            }
         }
         self.out.line("")
     }
 
     fn incident(&mut self, report: &CaseReport) -> Result<()> {
+        self.section("Incident")?;
         let date = words::date(report.incident_date.as_ref());
         let kind = words::date_kind(report.incident_date_kind);
         self.field("Date", with(&date, &kind))?;
@@ -58,10 +76,23 @@ impl Page<'_> {
         self.field("Hidden", or_not_known(&report.concealment))
     }
 
-    fn route(&mut self, report: &CaseReport) -> Result<()> {
+    fn route(&mut self, route: &Route, case: &Case) -> Result<()> {
         self.section("Route")?;
-        let route = report.route.clone().unwrap_or_default();
         self.location("Origin", route.origin.as_ref())?;
+        for claim in &case.contested_origins {
+            let bases: Vec<_> = claim.bases.iter().map(|b| words::basis(*b)).collect();
+            let rests = match bases.as_slice() {
+                [] => "no basis given".into(),
+                some => format!("rests on {}", some.join(", ")),
+            };
+            let text = format!(
+                "contested: {} says {} (position {}), {rests}",
+                words::id(&claim.agency),
+                claim.country,
+                claim.position
+            );
+            self.field("", text)?;
+        }
         self.location("Departure", route.departure.as_ref())?;
         for (i, transit) in route.transit.iter().enumerate() {
             let label = format!("Transit {}", i + 1);
@@ -73,65 +104,17 @@ impl Page<'_> {
         self.location("Destination", route.destination.as_ref())
     }
 
+    /// A place of the route. It is never filled in from another.
     fn location(&mut self, label: &str, location: Option<&Location>) -> Result<()> {
         let Some(location) = location else {
-            return self.field(label, NOT_KNOWN);
+            return self.field(label, NOT_STATED);
         };
-        let parts = [&location.locality, &location.subdivision, &location.country];
-        let parts: Vec<_> = parts
-            .into_iter()
-            .filter(|p| !p.is_empty())
-            .cloned()
-            .collect();
-        self.field(label, parts.join(", "))?;
-        for attribution in &location.attributions {
-            let mut text = format!("rests on {}", words::basis(attribution.basis));
-            match attribution.evidence_ids.as_slice() {
-                [] => text.push_str(", no evidence given"),
-                ids => text.push_str(&format!(", evidence {}", ids.join(", "))),
-            }
-            if !attribution.note.is_empty() {
-                text.push_str(&format!(": {}", attribution.note));
-            }
-            self.field("", text)?;
+        self.field(label, location_name(location))?;
+        for reason in reasons(location) {
+            self.field("", reason)?;
         }
-        Ok(())
-    }
-
-    fn items(&mut self, report: &CaseReport) -> Result<()> {
-        self.section("Items")?;
-        for (i, item) in report.items.iter().enumerate() {
-            self.item(i + 1, item)?;
-        }
-        Ok(())
-    }
-
-    fn item(&mut self, number: usize, item: &Item) -> Result<()> {
-        let (kind, name) = match &item.goods {
-            Some(Goods::Substance(s)) => ("substance", words::substance(s)),
-            Some(Goods::Precursor(s)) => ("precursor", words::substance(s)),
-            Some(Goods::Equipment(e)) => {
-                let names = [words::equipment(e.kind), e.name.clone(), e.marking.clone()];
-                let names: Vec<_> = names.into_iter().filter(|n| !n.is_empty()).collect();
-                ("equipment", names.join(", "))
-            }
-            None => ("kind", NOT_KNOWN.into()),
-        };
-        let mut text = format!("{name}: {}", words::quantity(item.quantity.as_ref()));
-        for part in [words::form(item.form), percent(&item.purity_percent)] {
-            if !part.is_empty() {
-                text.push_str(&format!(", {part}"));
-            }
-        }
-        self.field(&format!("{number} {kind}"), text)?;
-        if !item.description.is_empty() {
-            self.field("", &item.description)?;
-        }
-        for finding in &item.findings {
-            self.field("", finding_text(finding))?;
-        }
-        if item.findings.is_empty() {
-            self.field("", "no laboratory finding reported")?;
+        if location.attributions.is_empty() {
+            self.field("", "no basis given")?;
         }
         Ok(())
     }
@@ -141,6 +124,11 @@ impl Page<'_> {
         if evidence.is_empty() {
             return self.field("", "none listed");
         }
+        self.references(evidence)
+    }
+
+    /// Evidence, each piece by its id.
+    fn references(&mut self, evidence: &[EvidenceReference]) -> Result<()> {
         for reference in evidence {
             let kind = words::evidence(reference.kind);
             let digest = words::short_digest(reference.digest.as_ref());
@@ -204,8 +192,9 @@ impl Page<'_> {
         for caveat in &handling.caveats {
             self.field("Caveat", caveat)?;
         }
-        self.field("Owner", words::id(&case.owner))?;
-        self.field("Revision", case.revision.to_string())?;
+        if handling.no_deconfliction {
+            self.field("", "overlaps with it are not told to other agencies")?;
+        }
         let recorded =
             |time, position: u64| format!("{} UTC, position {position}", words::minute(time));
         self.field(
@@ -218,7 +207,7 @@ impl Page<'_> {
                 recorded(case.update_time.as_ref(), case.last_position),
             )?;
         }
-        Ok(())
+        self.provenance(&case.provenance)
     }
 
     fn section(&mut self, title: &str) -> Result<()> {
@@ -230,8 +219,9 @@ impl Page<'_> {
     /// A label and its text, wrapped beside it. A label that is too long gets a line of its own.
     fn field(&mut self, label: &str, text: impl AsRef<str>) -> Result<()> {
         let label = clean(label);
-        let mut lead = format!("{label:LABEL$}");
-        if label.chars().count() > LABEL {
+        let padding = " ".repeat(LABEL.saturating_sub(label.width()));
+        let mut lead = format!("{label}{padding}");
+        if label.width() > LABEL {
             let label = self.out.paint(FAINT, &label);
             self.out.line(label)?;
             lead = format!("{:LABEL$}", "");
@@ -247,10 +237,67 @@ impl Page<'_> {
         Ok(())
     }
 
+    /// A label and a short text that ends in a coloured word or two; if it must be wrapped, all of it is coloured.
+    fn marked(&mut self, label: &str, text: &str, style: Style, end: &str) -> Result<()> {
+        let whole = format!("{text}{end}");
+        let lines = wrap(&whole, self.width().saturating_sub(LABEL + 2));
+        for (i, line) in lines.iter().enumerate() {
+            let label = if i == 0 { clean(label) } else { String::new() };
+            let lead = self.out.paint(FAINT, format!("{label:LABEL$}"));
+            let line = match lines.len() {
+                1 => format!("{}{}", clean(text), self.out.paint(style, clean(end))),
+                _ => self.out.paint(style, line),
+            };
+            self.out.line(format_args!("{lead}  {line}"))?;
+        }
+        Ok(())
+    }
+
     /// A page is for reading, so it is never very wide.
     fn width(&self) -> usize {
         self.out.width.unwrap_or(100).min(100)
     }
+}
+
+/// A place of a route and all that it rests on, on one line.
+pub fn location_text(location: &Location) -> String {
+    let mut text = location_name(location);
+    for reason in reasons(location) {
+        text.push_str("; ");
+        text.push_str(&reason);
+    }
+    text
+}
+
+fn location_name(location: &Location) -> String {
+    let parts = [&location.locality, &location.subdivision, &location.country];
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter(|p| !p.is_empty())
+        .cloned()
+        .collect();
+    parts.join(", ")
+}
+
+/// On what a place of a route rests, each reason with its evidence.
+fn reasons(location: &Location) -> Vec<String> {
+    let attributions = location.attributions.iter();
+    attributions
+        .map(|attribution| {
+            let mut text = format!(
+                "rests on {}",
+                or_not_known(&words::basis(attribution.basis))
+            );
+            match attribution.evidence_ids.as_slice() {
+                [] => text.push_str(", no evidence given"),
+                ids => text.push_str(&format!(", evidence {}", ids.join(", "))),
+            }
+            if !attribution.note.is_empty() {
+                text.push_str(&format!(": {}", attribution.note));
+            }
+            text
+        })
+        .collect()
 }
 
 fn place(place: Option<&Place>) -> String {
@@ -264,43 +311,6 @@ fn place(place: Option<&Place>) -> String {
         .cloned()
         .collect();
     with(&parts.join(", "), &words::place_kind(place.kind))
-}
-
-fn finding_text(finding: &LaboratoryFinding) -> String {
-    let techniques: Vec<_> = finding
-        .techniques
-        .iter()
-        .map(|t| words::technique(*t))
-        .collect();
-    let substance = finding
-        .substance
-        .as_ref()
-        .map(words::substance)
-        .unwrap_or_default();
-    let mut text = format!("{} {substance}", words::result(finding.result));
-    if !finding.purity_percent.is_empty() {
-        text.push_str(&format!(", {}", percent(&finding.purity_percent)));
-    }
-    let evidence = match finding.evidence_ids.as_slice() {
-        [] => "no evidence given".into(),
-        ids => format!("evidence {}", ids.join(", ")),
-    };
-    format!(
-        "{} by {}: {} ({}), report {}, {}; {evidence}",
-        text.trim_end(),
-        techniques.join(", "),
-        finding.laboratory,
-        words::accreditation(finding.accreditation),
-        finding.report_number,
-        words::date(finding.report_date.as_ref()),
-    )
-}
-
-fn percent(purity: &str) -> String {
-    match purity {
-        "" => String::new(),
-        purity => format!("{purity} % pure"),
-    }
 }
 
 /// `text (aside)`, without the brackets if there is nothing in them.
@@ -317,3 +327,6 @@ fn or_not_known(text: &str) -> String {
         text => text.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;
