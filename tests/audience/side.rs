@@ -57,6 +57,7 @@ pub struct Book {
 pub const STAND_IN: usize = usize::MAX;
 
 /// A declaration of an overlap, the id of which each broker chooses.
+#[derive(Debug)]
 pub struct Declares {
     /// The statement, without it.
     pub statement: Statement,
@@ -243,8 +244,9 @@ impl Book {
     ) -> Answer {
         if let Ok(response) = &outcome {
             self.take(parcel, response.get_ref());
-        } else if let Some((_, statement)) = &parcel.recorded {
-            panic!("refused: {outcome:?}\n{statement:?}");
+        } else if let Some((id, statement)) = &parcel.recorded {
+            let declares = &parcel.declares;
+            panic!("{id} refused: {outcome:?}\n{statement:?}\n{declares:?}");
         }
         Answer::of(self, outcome, asked, |book, recorded| Body::Recorded {
             id: book.line(recorded.position).id,

@@ -504,7 +504,7 @@ impl World {
             evidence.digest = Some(Digest { value, ..digest });
         }
         for identifier in &mut report.identifiers {
-            identifier.value = format!("CP{}CN", self.rng.random_range(0..SHARED));
+            identifier.value = format!("CP{:09}CN", self.rng.random_range(0..SHARED));
         }
         if let Some(quantity) = &mut report.items[0].quantity {
             quantity.value = self.rng.random_range(1..=SHARED).to_string();
