@@ -216,17 +216,19 @@ async fn an_amendment_of_another_revision_is_aborted_and_told_the_current_one() 
 }
 
 #[tokio::test]
-async fn of_amendments_at_the_same_time_exactly_one_wins() {
+async fn of_amendments_of_two_systems_at_the_same_time_exactly_one_wins() {
     let site = Site::new();
     let broker = site.start();
     let dea = broker.connect(&site.principal(DEA, "system")).await;
+    let other_system = broker.connect(&site.principal(DEA, "system")).await;
     dea.submit(&cases::reporting_as(DEA, "a")).await.unwrap();
     for round in 1..=10 {
         let attempts = (0..8).map(|n| {
             let mut report = cases::report(DEA, "a");
             report.title = format!("Attempt {n} of round {round}");
-            let (dea, amendment) = (dea.clone(), cases::amending(report, round));
-            tokio::spawn(async move { dea.submit(&amendment).await })
+            let system = if n % 2 == 0 { &dea } else { &other_system };
+            let (system, amendment) = (system.clone(), cases::amending(report, round));
+            tokio::spawn(async move { system.submit(&amendment).await })
         });
         let outcomes = futures_util::future::join_all(attempts.collect::<Vec<_>>()).await;
         let (won, lost): (Vec<_>, Vec<_>) = outcomes
