@@ -16,7 +16,9 @@ impl Rooms {
         let FindOverlapsRequest { case, min_position } = request.into_inner();
         note.resource(&case);
         let name = case_name("case", &case)?;
-        self.read(caller.clone(), move |rooms| {
+        // Every case that shares something is read whole: it must not keep look-ups of single cases waiting.
+        let _share = self.quotas.scan(&caller.principal.agency).await;
+        self.scan(move |rooms| {
             let as_of_position = rooms.cases.as_of(min_position)?;
             let found = rooms.cases.overlaps(&viewer(&caller.principal), &name)?;
             // The case itself, and what is told of others.
