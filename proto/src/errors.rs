@@ -192,7 +192,7 @@ reasons! {
         action: "Report a new case if the incident stands after all."
     }
     CaseFull "CASE_FULL" FailedPrecondition {
-        "The case has no room for another statement of this kind: 10,000 in all, 16 MiB of revisions, 1 MiB of everything else, or as many of the kind as `docs/statements.md` says."
+        "The case has no room for another statement of this kind: 10,000 in all, 16 MiB of revisions, 1 MiB of what else the owner says, 1 MiB of what others say, or as many of the kind by others as `docs/statements.md` says."
         causes: ["A system amends the case in a loop.", "Much was added to the case by others."]
         action: "Find out what sends the statements; report further incidents as cases of their own. A retraction always has room."
     }

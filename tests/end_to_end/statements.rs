@@ -249,7 +249,8 @@ makes every statement as everybody in every state and holds the outcome against 
 
 In the tables the case is one of `us-dea`, for `us-cbp` and `ca-rcmp` to see (TLP:AMBER). Its owner asked `us-cbp` for evidence.
 \"Disputed\": `us-cbp` objected. \"Retracted\": the owner then took the case back. Reasons in capitals are those of
-[errors.md](errors.md). Where a case is not for somebody, the answer is that of a case that does not exist: `CASE_NOT_FOUND`.
+[errors.md](errors.md). A case has room for 10,000 statements, 16 MiB of reports and amendments, 1 MiB of what else its owner says,
+and 1 MiB of what others say; beyond that the answer is `CASE_FULL`. Where a case is not for somebody, the answer is that of a case that does not exist: `CASE_NOT_FOUND`.
 ";
 
 fn describe(document: &mut String, rule: &Rule) {
@@ -271,8 +272,10 @@ fn describe(document: &mut String, rule: &Rule) {
     };
     let most = match rule.most {
         1 => "One a case.".to_owned(),
-        10_000.. => "As many as a case has room for, 10,000 of all kinds.".to_owned(),
-        most => format!("At most {most} a case."),
+        most if rule.makers == Makers::Owner || most >= 10_000 => {
+            "As many as the case has room for.".to_owned()
+        }
+        most => format!("At most {most} a case by others; the owner's have room of their own."),
     };
     let condition = match rule.condition {
         "" => "Nothing else.",

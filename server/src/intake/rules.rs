@@ -92,7 +92,7 @@ pub fn decide<K: Known>(
     if record.retracted() && !rule.after_retraction {
         return Ok(Err(SequencerError::CaseRetracted(case.clone())));
     }
-    if !has_room(rule, record, wanted.statement) {
+    if !has_room(rule, record, wanted) {
         return Ok(Err(SequencerError::CaseFull(case.clone())));
     }
     Ok(match question.condition(kind)? {
@@ -101,18 +101,20 @@ pub fn decide<K: Known>(
     })
 }
 
-fn has_room(rule: &Rule, record: &CaseRecord, statement: &v1::Statement) -> bool {
+fn has_room(rule: &Rule, record: &CaseRecord, wanted: Wanted<'_>) -> bool {
     // There is always room for a retraction.
     if rule.effect == Effect::Retracted {
         return true;
     }
-    let bytes = record.bytes.with(rule.effect, statement);
-    let fits = bytes.reports <= MAX_REPORT_BYTES && bytes.added <= MAX_ADDED_BYTES;
-    if record.statements.len() + 1 >= MAX_STATEMENTS || !fits {
+    let by_owner = wanted.maker == wanted.case.agency();
+    let bytes = record.bytes.with(rule.effect, by_owner, wanted.statement);
+    let added = bytes.own.max(bytes.others);
+    if bytes.reports > MAX_REPORT_BYTES || added > MAX_ADDED_BYTES {
         return false;
     }
-    let of_kind = record.statements.iter().filter(|(_, e)| *e == rule.effect);
-    rule.most >= MAX_STATEMENTS || of_kind.count() < rule.most
+    // The limits of the kinds bound what others say; together they leave the owner half of the case.
+    let of_kind = || record.statements.iter().filter(|(_, e)| *e == rule.effect);
+    record.statements.len() + 1 < MAX_STATEMENTS && (by_owner || of_kind().count() < rule.most)
 }
 
 /// A statement beside what it is held against.

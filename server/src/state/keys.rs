@@ -11,7 +11,7 @@ use super::{
 
 /// How far the store is. Value: [`encode_applied`]. The number is that of the store's form: one of an earlier form does not
 /// have this key, and is built anew.
-pub(super) const APPLIED: &[u8] = b"m/applied/2";
+pub(super) const APPLIED: &[u8] = b"m/applied/3";
 
 /// Next position that the store lacks, u64, big endian, and the log's root over everything before it: 40 bytes. The root
 /// says of which history it is.
@@ -156,12 +156,13 @@ pub(super) fn decode_overlapping(key: &[u8], value: &[u8]) -> Result<Holder, Sta
     })
 }
 
-/// Bytes of reports and of what was added, u64, big endian; then nine bytes a statement: position, u64, big endian, and
+/// Bytes of reports, of what else the owner said and of what others said, u64, big endian; then nine bytes a statement: position, u64, big endian, and
 /// effect.
 pub(super) fn encode_record(record: &CaseRecord) -> Vec<u8> {
-    let mut value = Vec::with_capacity(16 + record.statements.len() * 9);
+    let mut value = Vec::with_capacity(24 + record.statements.len() * 9);
     value.extend_from_slice(&record.bytes.reports.to_be_bytes());
-    value.extend_from_slice(&record.bytes.added.to_be_bytes());
+    value.extend_from_slice(&record.bytes.own.to_be_bytes());
+    value.extend_from_slice(&record.bytes.others.to_be_bytes());
     for (position, effect) in &record.statements {
         value.extend_from_slice(&position.to_be_bytes());
         value.push(*effect as u8);
@@ -172,7 +173,8 @@ pub(super) fn encode_record(record: &CaseRecord) -> Vec<u8> {
 pub(super) fn decode_record(key: &[u8], value: &[u8]) -> Result<CaseRecord, StateError> {
     let bad = || unknown(key);
     let (reports, value) = value.split_first_chunk::<8>().ok_or_else(bad)?;
-    let (added, value) = value.split_first_chunk::<8>().ok_or_else(bad)?;
+    let (own, value) = value.split_first_chunk::<8>().ok_or_else(bad)?;
+    let (others, value) = value.split_first_chunk::<8>().ok_or_else(bad)?;
     let (chunks, rest) = value.as_chunks::<9>();
     let statements = chunks
         .iter()
@@ -188,7 +190,8 @@ pub(super) fn decode_record(key: &[u8], value: &[u8]) -> Result<CaseRecord, Stat
         statements,
         bytes: CaseBytes {
             reports: u64::from_be_bytes(*reports),
-            added: u64::from_be_bytes(*added),
+            own: u64::from_be_bytes(*own),
+            others: u64::from_be_bytes(*others),
         },
     })
 }
@@ -220,7 +223,8 @@ mod tests {
             ],
             bytes: CaseBytes {
                 reports: 70,
-                added: 8,
+                own: 8,
+                others: 9,
             },
         };
         let value = encode_record(&record);
@@ -228,7 +232,7 @@ mod tests {
         assert!(decode_record(b"k", &value[..8]).is_err());
         assert!(decode_record(b"k", b"").is_err());
         assert!(decode_record(b"k", &value[..value.len() - 1]).is_err());
-        assert!(decode_record(b"k", &[0; 25]).is_err());
+        assert!(decode_record(b"k", &[0; 33]).is_err());
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub type RequestId = [u8; 16];
 pub const MAX_STATEMENTS: usize = 10_000;
 /// Most bytes of reports and amendments of one case, as serialized statements. A case is read whole.
 pub const MAX_REPORT_BYTES: u64 = 16 << 20;
-/// Most bytes of all other statements about it. With one report they must fit an answer.
+/// Most bytes of what else its owner says about it, and as many of what others say: so nobody can keep the owner from adding
+/// a finding. With one report all must fit an answer.
 pub const MAX_ADDED_BYTES: u64 = 1 << 20;
 
 /// Why the store failed. The process stops after one of these while it runs; the next start builds the store anew.
@@ -154,27 +155,28 @@ pub struct CaseRecord {
     pub bytes: CaseBytes,
 }
 
-/// Bytes of the statements of a case.
+/// Bytes of the statements of a case, each share with a limit of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CaseBytes {
     /// Of its reports and amendments.
     pub reports: u64,
-    /// Of all others.
-    pub added: u64,
+    /// Of what else its owner said.
+    pub own: u64,
+    /// Of what others said.
+    pub others: u64,
 }
 
 impl CaseBytes {
-    /// With one more.
-    pub fn with(self, effect: Effect, statement: &Statement) -> Self {
-        let bytes = statement.encoded_len() as u64;
-        let (reports, added) = match effect {
-            Effect::Reported | Effect::Amended => (bytes, 0),
-            _ => (0, bytes),
+    /// With one more, by the owner of the case or not.
+    pub fn with(self, effect: Effect, by_owner: bool, statement: &Statement) -> Self {
+        let mut sum = self;
+        let share = match (effect, by_owner) {
+            (Effect::Reported | Effect::Amended, _) => &mut sum.reports,
+            (_, true) => &mut sum.own,
+            (_, false) => &mut sum.others,
         };
-        Self {
-            reports: self.reports.saturating_add(reports),
-            added: self.added.saturating_add(added),
-        }
+        *share = share.saturating_add(statement.encoded_len() as u64);
+        sum
     }
 }
 
@@ -245,7 +247,8 @@ impl StatementChange {
         // A statement without a kind does not get past intake.
         if let Some(effect) = statement.kind.as_ref().map(Effect::of) {
             record.statements.push((position, effect));
-            record.bytes = record.bytes.with(effect, statement);
+            let by_owner = maker == *case.agency();
+            record.bytes = record.bytes.with(effect, by_owner, statement);
         }
         Self {
             tasks: tasks::begun_by(statement, &case, &maker),

@@ -54,7 +54,7 @@ pub struct Rule {
     pub after_retraction: bool,
     /// Who may see it.
     pub audience: Audience,
-    /// Most of its kind that a case may have.
+    /// Most of its kind that a case may have when another agency than the owner makes one.
     pub most: usize,
     /// What it changes, for people.
     pub changes: &'static str,
@@ -66,7 +66,7 @@ const BOTH: &[Role] = &[Role::System, Role::Officer];
 const OFFICERS: &[Role] = &[Role::Officer];
 
 /// Most statements of a kind that others than the owner may make about a case: they must not fill it up.
-const MOST_BY_OTHERS: usize = 1_000;
+pub(super) const MOST_BY_OTHERS: usize = 1_000;
 /// Most disputes of a case, and ends of one. A new end is held against all earlier ones.
 pub(super) const MOST_DISPUTES: usize = 200;
 

@@ -5,7 +5,10 @@ use casebroker_proto::v1::{
     LaboratoryFinding, OverlapDeclaration, Release, Report, Retraction, Tlp,
 };
 
-use super::{table::MOST_DISPUTES, *};
+use super::{
+    table::{MOST_BY_OTHERS, MOST_DISPUTES},
+    *,
+};
 
 /// What has been said about `agencies/us-dea/cases/1`, and by whom.
 #[derive(Default)]
@@ -77,7 +80,10 @@ impl Life {
         };
         let record = (!self.said.is_empty()).then_some(&self.record);
         decide(wanted, record, &NoGroups, self).unwrap()?;
-        self.record.bytes = self.record.bytes.with(effect, &statement);
+        self.record.bytes = self
+            .record
+            .bytes
+            .with(effect, maker == *case.agency(), &statement);
         self.record
             .statements
             .push((self.said.len() as u64, effect));
@@ -382,8 +388,15 @@ fn what_is_added_to_a_case_fits_an_answer_and_its_revisions_are_bounded_too() {
     life.say("us-dea", 4, amend(1)).unwrap();
     life.record.bytes.reports = MAX_REPORT_BYTES;
     assert_eq!(life.say("us-dea", 5, amend(2)), full());
-    life.record.bytes.added = MAX_ADDED_BYTES;
-    assert_eq!(life.say("us-dea", 6, find(1, None)), full());
+    // And so has what the owner adds, whatever others did.
+    life.record.bytes.others = MAX_ADDED_BYTES;
+    let asked = (0..MOST_BY_OTHERS as u64).map(|_| (0, Effect::Asked));
+    life.record.statements.extend(asked);
+    life.say("us-dea", 6, find(1, None)).unwrap();
+    life.say("us-dea", 8, ask("us-cbp")).unwrap();
+    assert_eq!(life.say("us-cbp", 9, ask("ca-rcmp")), full());
+    life.record.bytes.own = MAX_ADDED_BYTES;
+    assert_eq!(life.say("us-dea", 10, find(1, None)), full());
     life.say("us-dea", 7, retract()).unwrap();
 }
 
