@@ -6,7 +6,7 @@
 
 use std::{
     hint::black_box,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use casebroker_proto::{
@@ -14,6 +14,7 @@ use casebroker_proto::{
     names::AgencyName,
     standard::{assess, counted_substances},
     v1::{Case, CaseStatus, EvidenceKind, EvidenceReference, FindingResult, Item, LateFinding},
+    validation::{Clock, check_statement},
 };
 use casebroker_server::projections::{Statement, fold};
 use casebroker_tests::{DEA, cases, life::life};
@@ -43,6 +44,17 @@ fn main() {
             black_box(counted_substances(black_box(case))).len()
         });
     }
+    let statement = cases::reporting_as(DEA, "usual");
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = since.map_or(0, |since| since.as_secs().cast_signed());
+    let clock = Clock { now };
+    assert!(
+        check_statement(&statement, clock).is_empty(),
+        "the usual report"
+    );
+    row("usual: fields of its report checked", || {
+        black_box(check_statement(black_box(&statement), clock)).len()
+    });
     let life = all_said();
     row("usual: fold, judged", || {
         black_box(fold(black_box(&life[..1]))).map_or(0, |case| case.provenance.len())

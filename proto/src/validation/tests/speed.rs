@@ -1,26 +1,8 @@
-//! The checks stand before every submission, so their cost is watched. Run with `--ignored --nocapture` in a release build.
+//! The checks stand before every submission, so what they cost is bounded; how little a usual one costs is in the bench `judge`.
 
-use std::{hint::black_box, time::Instant};
-
-use prost::Message as _;
+use std::time::Instant;
 
 use super::*;
-
-#[test]
-#[ignore = "a measurement, not a check"]
-fn cost_of_checking_a_usual_case() {
-    let statement = new_report();
-    assert!(check_statement(&statement, CLOCK).is_empty());
-    let mut best = f64::MAX;
-    for _ in 0..20 {
-        let start = Instant::now();
-        for _ in 0..10_000 {
-            black_box(check_statement(black_box(&statement), CLOCK));
-        }
-        best = best.min(start.elapsed().as_secs_f64() / 10_000.0);
-    }
-    println!("{} bytes: {:.2} µs", statement.encoded_len(), best * 1e6);
-}
 
 #[test]
 fn a_message_of_the_largest_size_is_checked_in_bounded_time() {
