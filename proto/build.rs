@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "casebroker/v1/assessment.proto",
     "casebroker/v1/case.proto",
     "casebroker/v1/overlap.proto",
@@ -16,6 +16,7 @@ const FILES: [&str; 11] = [
     "casebroker/v1/log_service.proto",
     "casebroker/v1/registry_service.proto",
     "casebroker/v1/access_service.proto",
+    "casebroker/v1/statistics_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -7,6 +7,7 @@
 pub mod catalogue;
 mod envelope;
 pub mod errors;
+pub mod filter;
 pub mod json;
 pub mod names;
 pub mod overlap;
