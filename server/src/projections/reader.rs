@@ -69,6 +69,8 @@ pub struct CaseReader {
     pub(super) journal: Arc<dyn JournalReader>,
     pub(super) state: Arc<Store>,
     pub(super) membership: Arc<Membership>,
+    /// Nothing from this position on is looked at.
+    cut: u64,
     /// Chooses what is looked at in place of a case that does not exist; nobody outside can foretell it.
     decoys: RandomState,
 }
@@ -84,8 +86,33 @@ impl CaseReader {
             journal,
             state,
             membership,
+            cut: u64::MAX,
             decoys: RandomState::new(),
         }
+    }
+
+    /// The same as if the log ended before a position. Who may see what is then, too, as it was: see [`Self::may_see_now`].
+    pub fn at(&self, position: u64) -> Self {
+        Self {
+            cut: position,
+            ..self.clone()
+        }
+    }
+
+    /// Whether a viewer may see a case as of now.
+    pub fn may_see_now(&self, viewer: &Viewer, name: &CaseName) -> Result<bool, ReadError> {
+        Ok(self.at(u64::MAX).seen(viewer, name)?.is_some())
+    }
+
+    /// The record of a case.
+    pub(super) fn record(&self, name: &CaseName) -> Result<Option<CaseRecord>, ReadError> {
+        let mut record = self.state.case(name)?;
+        if self.cut < u64::MAX
+            && let Some(record) = &mut record
+        {
+            record.statements.retain(|(position, _)| *position < self.cut);
+        }
+        Ok(record.filter(|record| !record.statements.is_empty()))
     }
 
     /// Every answer from now on takes account of everything before this position; at least `min_position`.
@@ -128,7 +155,7 @@ impl CaseReader {
 
     /// The statements of a case that a viewer may see, oldest first; never empty.
     pub fn history(&self, viewer: &Viewer, name: &CaseName) -> Result<Vec<Statement>, ReadError> {
-        let record = self.state.case(name)?;
+        let record = self.record(name)?;
         if let Some(record) = &record
             && self.sees(viewer, record)?
         {
@@ -193,7 +220,7 @@ impl CaseReader {
         viewer: &Viewer,
         name: &CaseName,
     ) -> Result<Option<CaseRecord>, ReadError> {
-        let record = self.state.case(name)?.unwrap_or_default();
+        let record = self.record(name)?.unwrap_or_default();
         Ok(self.sees(viewer, &record)?.then_some(record))
     }
 
@@ -203,11 +230,16 @@ impl CaseReader {
         viewer: &Viewer,
         record: &CaseRecord,
     ) -> Result<Vec<Statement>, ReadError> {
-        let positions = record.statements.iter().map(|(position, _)| *position);
-        let statements = positions.filter_map(|position| self.statement(position).transpose());
-        let mut statements: Vec<_> = statements.collect::<Result<_, _>>()?;
+        let mut statements = self.all(record)?;
         self.keep_visible(viewer, &mut statements);
         Ok(statements)
+    }
+
+    /// The statements of a case, oldest first, whoever may see them.
+    pub(super) fn all(&self, record: &CaseRecord) -> Result<Vec<Statement>, ReadError> {
+        let positions = record.statements.iter().map(|(position, _)| *position);
+        let statements = positions.filter_map(|position| self.statement(position).transpose());
+        statements.collect()
     }
 
     /// Keeps what is for a viewer of the statements of a case that it may see.
@@ -260,7 +292,7 @@ impl CaseReader {
                 break;
             };
             if let Some(statement) = self.statement(position)? {
-                let record = self.state.case(&statement.case)?;
+                let record = self.record(&statement.case)?;
                 return Ok(record.map(|record| (statement.case, record)));
             }
         }

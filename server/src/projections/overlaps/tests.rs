@@ -222,7 +222,7 @@ fn joined_cases_have_one_number_whoever_may_see_them() {
     stage.report("ca-rcmp/c", true, &[2]);
     let numbers = |stage: &Stage| {
         let cases = ["us-dea/other", "us-cbp/b", "us-dea/a", "ca-rcmp/c"];
-        stage.reader(|reader| cases.map(|case| reader.incident_id(&name(case)).unwrap()))
+        stage.reader(|reader| cases.map(|case| smallest(reader, &reader.incident(&name(case)).unwrap())))
     };
     assert_eq!(numbers(&stage), [0, 1, 2, 3]);
     stage.join("us-cbp/b", "us-dea/a");
