@@ -84,6 +84,13 @@ impl Mask {
         }
     }
 
+    /// Keeps the rows that are in the other mask too.
+    pub fn and_mask(&mut self, other: &Self) {
+        for (to, from) in self.0.iter_mut().zip(other.0.iter()) {
+            *to &= from;
+        }
+    }
+
     /// Keeps the rows that are not in the other.
     pub fn and_not(&mut self, bits: &Bits) {
         for (to, from) in self.0.iter_mut().zip(bits.words()) {

@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_text_keeps_its_number_and_a_number_its_text() {
-        let names: Names<Box<str>> = Names::default();
+        let names: Names<String> = Names::default();
         let text = |n: usize| format!("name {n}");
         for round in 0..2 {
             for n in 0..10_000 {
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn readers_find_what_was_written_while_it_grows() {
-        let names: Names<Box<str>> = Names::default();
+        let names: Names<String> = Names::default();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for n in 0..20_000 {

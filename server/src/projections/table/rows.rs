@@ -44,13 +44,13 @@ pub struct Rows {
 #[derive(Debug, Default)]
 pub(super) struct Dictionaries {
     /// Ids of agencies.
-    pub(super) agencies: Names<Box<str>>,
+    pub(super) agencies: Names<String>,
     /// Reporting units as written.
-    pub(super) units: Names<Box<str>>,
+    pub(super) units: Names<String>,
     /// From the normal form of a unit to its numbers.
     pub(super) unit_keys: Keys,
     /// Ids of substances, or their names as stated.
-    pub(super) substances: Names<Box<str>>,
+    pub(super) substances: Names<String>,
     /// From the normal form of a stated name to its numbers.
     pub(super) free_keys: Keys,
     /// Sets of countries, two bytes each.
