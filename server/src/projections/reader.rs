@@ -15,6 +15,8 @@ use casebroker_proto::{
     v1::{self, statement::Kind},
 };
 use prost::Message as _;
+use prost_types::Timestamp;
+use time::OffsetDateTime;
 
 use super::{
     fold::fold,
@@ -110,7 +112,9 @@ impl CaseReader {
         if self.cut < u64::MAX
             && let Some(record) = &mut record
         {
-            record.statements.retain(|(position, _)| *position < self.cut);
+            record
+                .statements
+                .retain(|(position, _)| *position < self.cut);
         }
         Ok(record.filter(|record| !record.statements.is_empty()))
     }
@@ -151,6 +155,66 @@ impl CaseReader {
             case.same_incident_cases = self.same_incident(viewer, name)?;
         }
         Ok(case)
+    }
+
+    /// The case whose first statement for a viewer is at a position.
+    pub fn case_beginning(
+        &self,
+        viewer: &Viewer,
+        position: u64,
+    ) -> Result<Option<v1::Case>, ReadError> {
+        let Some(first) = self.statement(position)? else {
+            return Ok(None);
+        };
+        let Some(record) = self.seen(viewer, &first.case)? else {
+            return Ok(None);
+        };
+        let statements = self.statements(viewer, &record)?;
+        let case = self.folded(viewer, &first.case, &statements)?;
+        Ok(case.filter(|case| case.first_position == position))
+    }
+
+    /// The name of that case.
+    pub fn name_beginning(
+        &self,
+        viewer: &Viewer,
+        position: u64,
+    ) -> Result<Option<CaseName>, ReadError> {
+        let Some(first) = self.statement(position)? else {
+            return Ok(None);
+        };
+        let seen = self.seen(viewer, &first.case)?;
+        Ok(seen.map(|_| first.case))
+    }
+
+    /// Where the log ended at a time: the position of the first entry that was recorded later.
+    pub fn position_at(&self, time: Timestamp) -> Result<u64, ReadError> {
+        let (mut low, mut high) = (0, self.journal.next_position());
+        // Times never go back.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let recorded = self.record_time(middle)?;
+            if (recorded.seconds, recorded.nanos) <= (time.seconds, time.nanos) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// When the last entry before a position was recorded; the beginning of time if there is none.
+    pub fn time_before(&self, position: u64) -> Result<OffsetDateTime, ReadError> {
+        let time = match position.checked_sub(1) {
+            Some(last) => self.record_time(last)?,
+            None => Timestamp::default(),
+        };
+        let time = OffsetDateTime::from_unix_timestamp(time.seconds);
+        Ok(time.unwrap_or(OffsetDateTime::UNIX_EPOCH))
+    }
+
+    fn record_time(&self, position: u64) -> Result<Timestamp, ReadError> {
+        Ok(self.envelope(position)?.record_time.unwrap_or_default())
     }
 
     /// The statements of a case that a viewer may see, oldest first; never empty.
@@ -247,28 +311,6 @@ impl CaseReader {
         keep_visible(viewer, &*self.membership.now(), statements);
     }
 
-    /// Statements from `from` up to `to`, not including it, oldest first.
-    pub(super) fn range(&self, from: u64, to: u64) -> Result<Vec<Statement>, ReadError> {
-        let mut statements = Vec::new();
-        let mut next = from;
-        while next < to {
-            let entries = usize::try_from(to - next).unwrap_or(usize::MAX);
-            let records = self.journal.read(
-                next,
-                ReadLimit {
-                    entries,
-                    bytes: 8 << 20,
-                },
-            )?;
-            let Some(last) = records.last() else { break };
-            next = last.position + 1;
-            for record in records {
-                statements.extend(decode(record.position, &record.entry)?);
-            }
-        }
-        Ok(statements)
-    }
-
     /// Whether a viewer may see the case of a record. One read.
     pub(super) fn sees(&self, viewer: &Viewer, record: &CaseRecord) -> Result<bool, ReadError> {
         let Some(position) = record.handling_position() else {
@@ -305,12 +347,16 @@ impl CaseReader {
 
     /// The salt of an entry.
     pub(super) fn salt(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
+        Ok(self.envelope(position)?.salt)
+    }
+
+    /// An entry, without looking into what it holds.
+    fn envelope(&self, position: u64) -> Result<v1::Entry, ReadError> {
         let decoded = v1::Entry::decode(self.read(position)?);
-        let bad = |e: prost::DecodeError| ReadError::Entry {
+        decoded.map_err(|e| ReadError::Entry {
             position,
             source: StatementError::Payload(e.to_string()),
-        };
-        Ok(decoded.map_err(bad)?.salt)
+        })
     }
 
     fn read(&self, position: u64) -> Result<bytes::Bytes, ReadError> {

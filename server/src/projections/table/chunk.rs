@@ -392,14 +392,20 @@ impl Chunk {
             put(&values.flat_map(u16::to_le_bytes).collect::<Vec<u8>>())?;
         }
         let mut put_bits = |bits: Option<&Bits>| {
-            let words = bits.into_iter().flat_map(Bits::words).take(rows.div_ceil(64));
+            let words = bits
+                .into_iter()
+                .flat_map(Bits::words)
+                .take(rows.div_ceil(64));
             let mut words: Vec<u64> = words.collect();
             // Rows after these are not for this position.
             if let (Some(last), rest @ 1..) = (words.last_mut(), rows % 64) {
                 *last &= (1 << rest) - 1;
             }
             put(&[u8::from(bits.is_some())])?;
-            put(&words.into_iter().flat_map(u64::to_le_bytes).collect::<Vec<u8>>())
+            put(&words
+                .into_iter()
+                .flat_map(u64::to_le_bytes)
+                .collect::<Vec<u8>>())
         };
         for set in &self.sets {
             put_bits(Some(set))?;
@@ -415,10 +421,7 @@ impl Chunk {
     }
 
     /// Reads what [`Self::save`] wrote; `take` gives so many bytes.
-    pub fn load(
-        rows: usize,
-        take: &mut dyn FnMut(u64) -> io::Result<Vec<u8>>,
-    ) -> io::Result<Self> {
+    pub fn load(rows: usize, take: &mut dyn FnMut(u64) -> io::Result<Vec<u8>>) -> io::Result<Self> {
         let chunk = Self::default();
         for column in &chunk.wide {
             let bytes = take(rows as u64 * 8)?;

@@ -224,7 +224,14 @@ impl Counting<'_> {
     }
 
     /// Adds a case to the groups of its items, or to the one of the case.
-    fn add(&mut self, codes: Codes, standing: Standing, chunk: &Chunk, at: usize, items: &ItemView) {
+    fn add(
+        &mut self,
+        codes: Codes,
+        standing: Standing,
+        chunk: &Chunk,
+        at: usize,
+        items: &ItemView,
+    ) {
         let test = self.plan.items();
         let selects = |item: &RowItem| test.selects(item);
         if !self.by_item {

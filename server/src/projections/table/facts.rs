@@ -101,7 +101,11 @@ impl Facts {
             report: newest.position,
             incident: 0,
             joined: false,
-            owner: case.owner.strip_prefix("agencies/").unwrap_or_default().to_owned(),
+            owner: case
+                .owner
+                .strip_prefix("agencies/")
+                .unwrap_or_default()
+                .to_owned(),
             unit: report.reporting_unit.clone(),
             country: place.map_or(0, |place| country_code(&place.country)),
             origin: country(origin),
@@ -110,7 +114,9 @@ impl Facts {
             transits: sorted(transits.iter().map(|l| country_code(&l.country))),
             bases: origin.map_or(0, |origin| {
                 let bases = origin.attributions.iter().map(|a| a.basis);
-                bases.fold(0, |bits, basis| bits | 1_u16.checked_shl(basis as u32).unwrap_or(0))
+                bases.fold(0, |bits, basis| {
+                    bits | 1_u16.checked_shl(basis as u32).unwrap_or(0)
+                })
             }),
             day: Day::new(date.year, date.month, date.day),
             conveyance: report.conveyance(),
@@ -128,9 +134,7 @@ impl Facts {
 /// A country by a number: of two letters, 1 and more; 0 for anything else.
 pub fn country_code(code: &str) -> u16 {
     match code.as_bytes() {
-        [a @ b'A'..=b'Z', b @ b'A'..=b'Z'] => {
-            u16::from(a - b'A') * 26 + u16::from(b - b'A') + 1
-        }
+        [a @ b'A'..=b'Z', b @ b'A'..=b'Z'] => u16::from(a - b'A') * 26 + u16::from(b - b'A') + 1,
         _ => 0,
     }
 }
@@ -199,8 +203,16 @@ fn keys(case: &Case, report: &CaseReport) -> Vec<Key> {
     let late = late.chain(case.corroborations.iter().flat_map(|c| &c.findings));
     let numbers = findings
         .map(|finding| &finding.report_number)
-        .chain(late.clone().filter_map(|late| Some(&late.finding.as_ref()?.report_number)))
-        .chain(report.identifiers.iter().map(|identifier| &identifier.value));
+        .chain(
+            late.clone()
+                .filter_map(|late| Some(&late.finding.as_ref()?.report_number)),
+        )
+        .chain(
+            report
+                .identifiers
+                .iter()
+                .map(|identifier| &identifier.value),
+        );
     let answers = case.evidence_requests.iter().flat_map(|r| &r.answers);
     let evidence = [&report.evidence]
         .into_iter()

@@ -252,7 +252,8 @@ impl Follower {
                     break;
                 }
                 let statement = Statement::decode(position, &record.entry);
-                let statement = statement.map_err(|source| ReadError::Entry { position, source })?;
+                let statement =
+                    statement.map_err(|source| ReadError::Entry { position, source })?;
                 if let Some(statement) = statement {
                     self.apply.statement(statement)?;
                 }
@@ -281,11 +282,13 @@ impl Follower {
         self.saved = (position, Instant::now());
         let (rows, log) = (Arc::clone(&self.apply.rows), Arc::clone(&self.log));
         let (options, done) = (self.options.clone(), Arc::clone(&self.is_saving));
-        let saving = thread::Builder::new().name("snapshot".into()).spawn(move || {
-            crate::scans::yield_to_others();
-            save(&rows, &log, &options);
-            done.store(false, Ordering::Release);
-        });
+        let saving = thread::Builder::new()
+            .name("snapshot".into())
+            .spawn(move || {
+                crate::scans::yield_to_others();
+                save(&rows, &log, &options);
+                done.store(false, Ordering::Release);
+            });
         match saving {
             Ok(saving) => self.saving = Some(saving),
             Err(error) => {

@@ -20,6 +20,7 @@ mod plan;
 mod rows;
 mod snapshot;
 mod tally;
+mod trend;
 mod views;
 
 pub use count::{CountError, Counted, Group, MAX_DIMENSIONS, MAX_GROUPS, Reason};
@@ -28,3 +29,5 @@ pub use occurring::OfViewer;
 pub use page::{By, Order, Page, Rank};
 pub use plan::{AsOf, GivenUp, Plan, Standing, Texts};
 pub use rows::Rows;
+pub use tally::Sums;
+pub use trend::Trend;

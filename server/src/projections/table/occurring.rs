@@ -28,7 +28,9 @@ pub struct OfViewer<'a> {
 impl OfViewer<'_> {
     fn any(&self, selection: &Selection) -> bool {
         let plan = Plan::new(self.rows, self.viewer, selection, None);
-        let found = self.rows.scan(&plan, self.as_of, &|| false, |_, _, _| Err(GivenUp));
+        let found = self
+            .rows
+            .scan(&plan, self.as_of, &|| false, |_, _, _| Err(GivenUp));
         found.is_err()
     }
 
@@ -38,17 +40,19 @@ impl OfViewer<'_> {
     ) -> BTreeSet<u32> {
         let plan = Plan::new(self.rows, self.viewer, &Selection::default(), None);
         let mut values = BTreeSet::new();
-        let scanned = self.rows.scan(&plan, self.as_of, &|| false, |chunk, items, mask| {
-            for at in mask.rows() {
-                values.extend(value(chunk, items, at));
-            }
-            match values.len() < MAX_VALUES {
-                true => Ok(()),
-                false => Err(GivenUp),
-            }
-        });
+        let scanned = self
+            .rows
+            .scan(&plan, self.as_of, &|| false, |chunk, items, mask| {
+                for at in mask.rows() {
+                    values.extend(value(chunk, items, at));
+                }
+                match values.len() < MAX_VALUES {
+                    true => Ok(()),
+                    false => Err(GivenUp),
+                }
+            });
         // That there are more changes no suggestion.
-        drop(scanned);
+        let _ = scanned;
         values
     }
 }
@@ -71,13 +75,19 @@ impl Occurring for OfViewer<'_> {
     fn reporting_units(&self) -> Vec<String> {
         let units = self.values(|chunk, _, at| vec![chunk.word(Word::Unit, at)]);
         let names = &self.rows.names.units;
-        units.into_iter().filter_map(|n| names.with(n, String::clone)).collect()
+        units
+            .into_iter()
+            .filter_map(|n| names.with(n, String::clone))
+            .collect()
     }
 
     fn substances(&self) -> Vec<String> {
         let substances = self.values(|chunk, items, at| {
             let items = items.of(chunk, at);
-            items.map(|item| item.substance).filter(|n| *n != 0).collect()
+            items
+                .map(|item| item.substance)
+                .filter(|n| *n != 0)
+                .collect()
         });
         let names = substances.into_iter();
         names.map(|n| self.rows.names.substance_text(n)).collect()

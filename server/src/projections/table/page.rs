@@ -1,9 +1,6 @@
 //! Lists: the rows that come next in an order, and how many there are in all.
 
-use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::{
     chunk::{Wide, Word},

@@ -86,7 +86,12 @@ pub enum Standing {
 
 impl Standing {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Counted, Self::Disputed, Self::Contested, Self::Retracted];
+    pub const ALL: [Self; 4] = [
+        Self::Counted,
+        Self::Disputed,
+        Self::Contested,
+        Self::Retracted,
+    ];
 
     /// Of a row.
     pub fn of(chunk: &Chunk, at: usize) -> Self {
@@ -166,9 +171,13 @@ impl Plan {
             forms.iter().flat_map(of_form).collect()
         };
         let given = |is_empty: bool| (!is_empty).then_some(());
-        let substances = given(selection.substances.is_empty() && selection.free_substances.is_empty());
+        let substances =
+            given(selection.substances.is_empty() && selection.free_substances.is_empty());
         let substances = substances.map(|()| {
-            let known = selection.substances.iter().map(|s| names.substances.find(s.id.as_bytes()));
+            let known = selection
+                .substances
+                .iter()
+                .map(|s| names.substances.find(s.id.as_bytes()));
             let mut numbers = numbers(&names.free_keys, &selection.free_substances);
             // Nothing is of a substance that has no number.
             numbers.extend(known.filter(|number| *number != 0));
@@ -186,9 +195,17 @@ impl Plan {
         ];
         let places = places.into_iter().filter(|(_, codes)| !codes.is_empty());
         let keyed = [
-            selection.identifiers.iter().map(|form| Key::identifier(form)).collect::<Vec<_>>(),
+            selection
+                .identifiers
+                .iter()
+                .map(|form| Key::identifier(form))
+                .collect::<Vec<_>>(),
             selection.digests.iter().map(Key::digest).collect(),
-            selection.organizations.iter().map(|form| Key::organization(form)).collect(),
+            selection
+                .organizations
+                .iter()
+                .map(|form| Key::organization(form))
+                .collect(),
         ];
         let time = |time: Option<i128>| time.map(|t| u64::try_from(t.max(0)).unwrap_or(u64::MAX));
         Self {
@@ -197,13 +214,21 @@ impl Plan {
             sets,
             owners: given(selection.agencies.is_empty()).map(|()| {
                 let agencies = selection.agencies.iter();
-                agencies.map(|a| names.agencies.find(a.id().as_bytes())).filter(|n| *n != 0).collect()
+                agencies
+                    .map(|a| names.agencies.find(a.id().as_bytes()))
+                    .filter(|n| *n != 0)
+                    .collect()
             }),
             units: given(selection.reporting_units.is_empty())
                 .map(|()| numbers(&names.unit_keys, &selection.reporting_units)),
-            places: places.map(|(column, codes)| (column, countries(codes))).collect(),
+            places: places
+                .map(|(column, codes)| (column, countries(codes)))
+                .collect(),
             transits: given(selection.transits.is_empty()).map(|()| countries(&selection.transits)),
-            bases: selection.bases.iter().fold(0, |bits, basis| bits | 1 << (*basis as u16 & 15)),
+            bases: selection
+                .bases
+                .iter()
+                .fold(0, |bits, basis| bits | 1 << (*basis as u16 & 15)),
             conveyances: given(selection.conveyances.is_empty()).map(|()| {
                 let conveyances = selection.conveyances.iter();
                 conveyances.fold(0, |bits, c: &Conveyance| bits | 1 << (*c as u32 & 31))
@@ -215,14 +240,23 @@ impl Plan {
             items: ItemTest {
                 substances,
                 classes: classes.iter().fold(0, |bits, class| bits | 1 << class),
-                kinds: selection.item_kinds.iter().fold(0, |bits, kind: &ItemKind| bits | 1 << *kind as u32),
+                kinds: selection
+                    .item_kinds
+                    .iter()
+                    .fold(0, |bits, kind: &ItemKind| bits | 1 << *kind as u32),
             },
             classes,
-            min_mass: selection.min_mass.map(|mass| u64::try_from(mass).unwrap_or(0)),
+            min_mass: selection
+                .min_mass
+                .map(|mass| u64::try_from(mass).unwrap_or(0)),
             keyed: keyed.into_iter().filter(|keys| !keys.is_empty()).collect(),
             texts,
-            obstacles: given(selection.obstacles.is_empty())
-                .map(|()| selection.obstacles.iter().fold(Obstacles::default(), Obstacles::with)),
+            obstacles: given(selection.obstacles.is_empty()).map(|()| {
+                selection
+                    .obstacles
+                    .iter()
+                    .fold(Obstacles::default(), Obstacles::with)
+            }),
         }
     }
 }
@@ -413,7 +447,10 @@ impl Rows {
 pub fn span(day: Day) -> (Day, Day) {
     let (year, month, date) = (day.year() as i32, day.month() as i32, day.day() as i32);
     let last_month = if month == 0 { 12 } else { month };
-    let last_day = match u8::try_from(last_month).ok().and_then(|m| time::Month::try_from(m).ok()) {
+    let last_day = match u8::try_from(last_month)
+        .ok()
+        .and_then(|m| time::Month::try_from(m).ok())
+    {
         Some(month) => i32::from(month.length(year)),
         None => 31,
     };
@@ -432,6 +469,8 @@ fn status_set(status: CaseStatus) -> Set {
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan").field("sets", &self.sets).finish_non_exhaustive()
+        f.debug_struct("Plan")
+            .field("sets", &self.sets)
+            .finish_non_exhaustive()
     }
 }

@@ -289,7 +289,10 @@ impl Rows {
         let name = item.substance.as_str();
         match item.class {
             GoodsClass::Equipment => 0,
-            GoodsClass::Catalogued(_) => self.names.substances.number(name.as_bytes(), || name.into()),
+            GoodsClass::Catalogued(_) => self
+                .names
+                .substances
+                .number(name.as_bytes(), || name.into()),
             GoodsClass::Uncatalogued => self.names.free_substance(name),
         }
     }
@@ -310,7 +313,9 @@ impl Rows {
             return 0;
         }
         let bytes: Vec<u8> = countries.iter().flat_map(|c| c.to_le_bytes()).collect();
-        self.names.transits.number(&bytes, || bytes.as_slice().into())
+        self.names
+            .transits
+            .number(&bytes, || bytes.as_slice().into())
     }
 }
 
@@ -322,7 +327,9 @@ impl Dictionaries {
     pub(super) fn free_substance(&self, name: &str) -> u32 {
         let marked = format!("{FREE}{name}");
         let known = self.substances.count();
-        let number = self.substances.number(marked.as_bytes(), || marked.as_str().into());
+        let number = self
+            .substances
+            .number(marked.as_bytes(), || marked.as_str().into());
         if number > known {
             self.free_keys.add(&Key::text(&text_key(name)), number);
         }

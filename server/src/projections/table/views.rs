@@ -58,7 +58,12 @@ pub fn views_of(
     let Some(in_force) = in_force else {
         return Ok(Vec::new());
     };
-    let mut candidates: BTreeSet<&str> = readers.iter().flatten().flatten().map(id).collect();
+    let mut candidates: BTreeSet<&str> = readers
+        .iter()
+        .flatten()
+        .flatten()
+        .map(|name| id(name))
+        .collect();
     candidates.extend(joins.keys().map(String::as_str));
     candidates.insert(NOBODY);
     // Agencies to whom the same statements are shown, and which know of the same incident, see the same.
@@ -71,9 +76,12 @@ pub fn views_of(
         };
         let shown = sees(in_force).then(|| {
             let numbered = statements.iter().enumerate();
-            let by_position: BTreeMap<u64, usize> = numbered.map(|(n, s)| (s.position, n)).collect();
+            let by_position: BTreeMap<u64, usize> =
+                numbered.map(|(n, s)| (s.position, n)).collect();
             visible(statements, |statement| {
-                by_position.get(&statement.position).is_some_and(|n| sees(*n))
+                by_position
+                    .get(&statement.position)
+                    .is_some_and(|n| sees(*n))
             })
         });
         let joined = joins.get(agency).or_else(|| joins.get(NOBODY));
@@ -133,7 +141,12 @@ fn joins(
         said.extend(reader.all(&record)?);
     }
     let readers: Vec<_> = said.iter().map(|s| readers_of(s, &*groups)).collect();
-    let mut agencies: BTreeSet<&str> = readers.iter().flatten().flatten().map(id).collect();
+    let mut agencies: BTreeSet<&str> = readers
+        .iter()
+        .flatten()
+        .flatten()
+        .map(|name| id(name))
+        .collect();
     agencies.extend(group.iter().map(|case| case.agency().id()));
     let nobody = unnamed(&agencies);
     agencies.insert(&nobody);
@@ -155,7 +168,11 @@ fn joins(
                 first
             }
         };
-        let agency = if agency == nobody { NOBODY.to_owned() } else { agency };
+        let agency = if agency == nobody {
+            NOBODY.to_owned()
+        } else {
+            agency
+        };
         joins.insert(agency, first);
     }
     Ok(joins)
@@ -194,6 +211,6 @@ fn unnamed(agencies: &BTreeSet<&str>) -> String {
     }
 }
 
-fn id(name: &String) -> &str {
+fn id(name: &str) -> &str {
     name.strip_prefix("agencies/").unwrap_or(name)
 }
