@@ -25,9 +25,9 @@ use std::{
 };
 
 use casebroker_proto::v1::{
-    CaseFilter, OverlapDeclaration, OverlapVerdict, Statement, statement::Kind,
+    CaseFilter, ListCasesRequest, OverlapDeclaration, OverlapVerdict, Statement, statement::Kind,
 };
-use casebroker_tests::{Broker, Caller, Site, announce};
+use casebroker_tests::{Broker, Caller, Site, announce, wait};
 use futures_util::{StreamExt as _, future::join_all, stream};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
@@ -116,7 +116,24 @@ impl Stage {
         let overlaps = stage.declare().await;
         stage.go_on(after).await;
         stage.declare_otherwise(overlaps).await;
+        stage.follow().await;
         stage
+    }
+
+    /// Waits until questions are answered as of the end.
+    async fn follow(&self) {
+        let request = ListCasesRequest {
+            page_size: 1,
+            min_position: self.record.end(),
+            filter: Some(CaseFilter {
+                text: "powder".into(),
+                ..CaseFilter::default()
+            }),
+            ..ListCasesRequest::default()
+        };
+        let caller = &self.callers[&(AGENCIES[0], ROLES[0])];
+        let answered = || async { caller.page(&request).await.ok() };
+        wait::until_async("the table and the text are there", answered).await;
     }
 
     async fn begin_cases(&mut self) {
@@ -162,7 +179,7 @@ impl Stage {
                     continue;
                 };
                 ids.insert(id.clone());
-                if self.rng.random_bool(0.85) {
+                if !one.is_over() && self.rng.random_bool(0.85) {
                     let same = declaration(&id, OverlapVerdict::Same);
                     said.push((one.owner, one.say(&mut self.rng, same)));
                 }
@@ -211,8 +228,14 @@ impl Stage {
                 _ => false,
             });
             if declared && !life.is_over() && done.insert(case) && self.rng.random_bool(0.15) {
-                let verdicts = [OverlapVerdict::Different, OverlapVerdict::Withdrawn];
-                let verdict = *verdicts.choose(&mut self.rng).unwrap();
+                let caller = &self.callers[&(life.owner, "officer")];
+                let known = caller.overlaps(&life.name).await.unwrap().overlaps;
+                let known = known.iter().any(|overlap| overlap.id == id);
+                // What an amendment ended can be taken back, and nothing else.
+                let verdict = match known && self.rng.random_bool(0.5) {
+                    true => OverlapVerdict::Different,
+                    false => OverlapVerdict::Withdrawn,
+                };
                 said.push((life.owner, life.say_to_all(declaration(&id, verdict))));
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casebroker_proto::{
-    catalogue::identity::find_substance,
+    catalogue::identity::known_substance,
     v1::{
         AmountKind, CaseFilter, CaseStatus, Conveyance, Dimension, DigestAlgorithm, ItemKind, Tally,
     },
@@ -81,7 +81,7 @@ pub fn is_refused(filter: &CaseFilter, seen: &Snapshot) -> bool {
     let unit = |unit: &String| seen.iter().any(|c| plain(&c.facts.unit) == plain(unit));
     let stated = |name: &String| {
         let mut items = seen.iter().flat_map(|case| &case.facts.items);
-        find_substance(name).is_ok() || items.any(|item| is_of(item, name))
+        known_substance(name).is_some() || items.any(|item| is_of(item, name))
     };
     !filter.reporting_units.iter().all(unit) || !filter.substances.iter().all(stated)
 }
@@ -280,9 +280,9 @@ pub fn items<'a>(filter: &CaseFilter, facts: &'a Facts) -> Vec<&'a Item> {
 }
 
 fn is_of(item: &Item, name: &str) -> bool {
-    match find_substance(name) {
-        Ok(substance) => item.catalogued && item.substance == substance.id,
-        Err(_) => {
+    match known_substance(name) {
+        Some(substance) => item.catalogued && item.substance == substance.id,
+        None => {
             let stated = !item.catalogued && item.kind != "equipment";
             stated && plain(&item.substance) == plain(name)
         }
