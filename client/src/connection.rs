@@ -219,7 +219,7 @@ mod tests {
     fn a_projection_that_is_behind_is_asked_again_within_the_usual_bounds() {
         let mut details = tonic_types::ErrorDetails::new();
         details.set_error_info("PROJECTION_BEHIND", casebroker_proto::errors::DOMAIN, []);
-        let status = tonic_types::StatusExt::with_error_details(
+        let status = <Status as tonic_types::StatusExt>::with_error_details(
             tonic::Code::Unavailable,
             "the table has followed 7 of 9 entries",
             details,
