@@ -40,6 +40,7 @@ mod submit;
 mod table;
 mod template;
 mod timeline;
+mod trend;
 mod validate;
 mod verify;
 mod whoami;
@@ -142,6 +143,7 @@ enum Command {
     Get(case::Get),
     List(Box<list::List>),
     Count(Box<count::Count>),
+    Trend(Box<trend::Trend>),
     History(case::History),
     Amend(change::Amend),
     Retract(change::Retract),
@@ -285,6 +287,7 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
         Command::Get(args) => case::get(args, global, out).await,
         Command::List(args) => list::run(*args, global, out).await,
         Command::Count(args) => count::run(*args, global, out).await,
+        Command::Trend(args) => trend::run(*args, global, out).await,
         Command::History(args) => case::history(args, global, out).await,
         Command::Amend(args) => change::amend(args, global, out).await,
         Command::Retract(args) => change::retract(args, global, out).await,

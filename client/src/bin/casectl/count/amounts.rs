@@ -15,6 +15,8 @@ pub struct Goods {
     order: usize,
     /// Class, such as `fentanyl-analogue`.
     pub class: String,
+    /// What is not known stands last.
+    is_unknown: bool,
     /// Kind of amount, by its number.
     kind: i32,
 }
@@ -25,6 +27,7 @@ impl Goods {
         Self {
             order: place.unwrap_or(usize::MAX),
             class: amount.substance_class.clone(),
+            is_unknown: amount.kind() == AmountKind::Unspecified,
             kind: amount.kind,
         }
     }
@@ -40,7 +43,7 @@ impl Goods {
             AmountKind::Mass => "kg",
             AmountKind::Volume => "L",
             AmountKind::Pieces => "pieces",
-            AmountKind::Unspecified => "not known",
+            AmountKind::Unspecified => "quantity not known",
         }
     }
 

@@ -2,7 +2,7 @@
 
 use casebroker_proto::{
     catalogue::countries,
-    v1::{Amount, CaseCount, CountCasesResponse, Dimension, Tally},
+    v1::{Amount, AmountKind, CaseCount, CountCasesResponse, Dimension, Tally},
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -203,7 +203,9 @@ fn below(
         let amounts = goods.iter().filter_map(|g| {
             let text = shown(amount(count, g)?);
             Some(match g.unit() {
-                "not known" => format!("{}: {text} of unknown quantity", g.class),
+                _ if g.kind() == AmountKind::Unspecified => {
+                    format!("{}: {text} of unknown quantity", g.class)
+                }
                 unit => format!("{}: {text} {unit}", g.class),
             })
         });

@@ -21,7 +21,7 @@ use crate::{
     words,
 };
 
-pub use amounts::{Goods, goods_of};
+pub use amounts::{Goods, goods_of, shown as shown_amount};
 
 /// Count cases, incidents and goods; with --explain also why other cases do not count.
 #[derive(Debug, Args)]

@@ -20,13 +20,14 @@ use prost_types::Timestamp;
 
 pub use command::{command, flags};
 pub use understood::understood;
+pub use values::{parse_day, parse_text};
 
 use crate::{
     choice::{choice, parse_reader},
     failure::Result,
     moment::parse_moment,
 };
-use values::{Countries, parse_countries, parse_day, parse_digest, parse_mass, parse_text};
+use values::{Countries, parse_countries, parse_digest, parse_mass};
 
 /// Which cases. Fields are ANDed, values of one field ORed.
 #[derive(Debug, Default, Clone, Args)]
