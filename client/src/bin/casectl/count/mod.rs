@@ -38,8 +38,6 @@ Examples:
   casectl count --origin CN --as-of 2026-06-30
   casectl -o csv count --by origin,month,substance > counts.csv")]
 pub struct Count {
-    #[command(flatten)]
-    filter: FilterArgs,
     /// Count by these, at most 3: origin, year, class and so on
     #[arg(long = "by", value_name = "DIMENSION,...", value_delimiter = ',', value_parser = choice("casebroker.v1.Dimension"))]
     by: Vec<i32>,
@@ -52,6 +50,8 @@ pub struct Count {
     /// Version of the confirmation standard to judge by [default: the newest]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     standard_version: Option<i32>,
+    #[command(flatten)]
+    filter: FilterArgs,
 }
 
 /// What a count was asked with: an answer alone does not say what its groups are.

@@ -27,15 +27,13 @@ All pages of a listing are of one position of the log, named at its end; --as-of
 Examples:
   casectl list
   casectl list --agency us-cbp,us-dea --limit 10
-  casectl list --origin China --class fentanyl,fentanyl-analogue --from 2017 --to 2017-06 --order-by mass
+  casectl list --origin China --class fentanyl --from 2017 --order-by mass
   casectl list --status attributed --min-mass 10kg --text '\"ink bottle\" printer'
   casectl list --evidence lab-report.pdf
   casectl list --obstacle origin-basis --as-of 2026-06-30
   casectl -o csv list --all > cases.csv
   casectl -o jsonl list --all | jq -r .name")]
 pub struct List {
-    #[command(flatten)]
-    filter: FilterArgs,
     /// Every case, not only the first ones
     #[arg(long, conflicts_with = "limit")]
     all: bool,
@@ -51,6 +49,8 @@ pub struct List {
     /// As the record stood before this position of the log, or at this date or time
     #[arg(long, value_name = "POSITION|TIME", value_parser = parse_as_of)]
     as_of: Option<AsOf>,
+    #[command(flatten)]
+    filter: FilterArgs,
 }
 
 /// Words for an order, and the form of the contract that each stands for.

@@ -43,8 +43,6 @@ pub struct Trend {
     /// The date, YYYY-MM-DD, or the id of a control measure
     #[arg(long, value_name = "DATE|MEASURE", value_parser = parse_around)]
     around: Around,
-    #[command(flatten)]
-    filter: FilterArgs,
     /// Length of a period: month, week, quarter, year
     #[arg(long, value_name = "PERIOD", default_value = "month", hide_possible_values = true, value_parser = choice("casebroker.v1.TrendPeriod"))]
     period: i32,
@@ -63,6 +61,8 @@ pub struct Trend {
     /// Title of the drawing [default: what the date is]
     #[arg(long, value_name = "TEXT", requires = "plot", value_parser = parse_text)]
     title: Option<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
 }
 
 /// The date to compare before and after.
