@@ -216,6 +216,24 @@ mod tests {
     }
 
     #[test]
+    fn a_projection_that_is_behind_is_asked_again_within_the_usual_bounds() {
+        let mut details = tonic_types::ErrorDetails::new();
+        details.set_error_info("PROJECTION_BEHIND", casebroker_proto::errors::DOMAIN, []);
+        let status = <Status as tonic_types::StatusExt>::with_error_details(
+            tonic::Code::Unavailable,
+            "the table has followed 7 of 9 entries",
+            details,
+        );
+        let failure = Failure::from_status(status);
+        let timing = Timing::default();
+        let mut retries = Retries::new(timing);
+        let waits = std::iter::from_fn(|| retries.wait_for(&failure)).count();
+        assert_eq!(waits, timing.attempts as usize - 1);
+        let error = failure.into_error("https://b:1", retries.failed);
+        assert_eq!(error.reason(), Some("PROJECTION_BEHIND"));
+    }
+
+    #[test]
     fn refusals_that_are_final_are_not_repeated() {
         for code in [
             tonic::Code::Aborted,

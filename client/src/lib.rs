@@ -41,14 +41,12 @@
 //! Many statements go through [`Client::submit_stream`]. Without a network, [`Members`] and [`ProofFile`] check what
 //! somebody else hands over.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use casebroker_proto::statement::Signer;
 
 mod access;
+mod ask;
 mod cases;
 mod connection;
 mod error;
@@ -59,13 +57,16 @@ mod proof;
 mod proof_file;
 mod purpose;
 mod registry;
+mod statistics;
 mod stream;
 mod submit;
 mod tasks;
 mod trust;
 mod waiting;
+mod written;
 
 pub use access::AccessPages;
+pub use ask::Pages;
 pub use casebroker_proto::purpose::{Purpose, PurposeError};
 pub use cases::{CasePages, Order, StatementPages};
 pub use error::{ClientError, Refusal};
@@ -86,8 +87,8 @@ pub struct Client {
     connection: connection::Connection,
     signer: Option<Arc<Signer>>,
     trust: Option<Arc<LogTrust>>,
-    /// One more than the highest position written.
-    written: Arc<AtomicU64>,
+    /// How far this principal wrote: its reads see at least that.
+    written: Arc<written::Written>,
 }
 
 impl Client {
@@ -97,11 +98,15 @@ impl Client {
             Some(vkey) => Some(Arc::new(LogTrust::new(vkey, profile.state_dir.as_deref())?)),
             None => None,
         };
+        let written = match (&trust, &profile.state_dir) {
+            (None, Some(dir)) => written::Written::kept(dir, &profile.endpoint),
+            _ => written::Written::here(),
+        };
         Ok(Self {
             connection: connection::Connection::open(profile)?,
             signer: profile.signer()?.map(Arc::new),
             trust,
-            written: Arc::default(),
+            written: Arc::new(written),
         })
     }
 
@@ -118,14 +123,5 @@ impl Client {
     /// The newest call that has no answer yet, of this client or a clone; what goes over a stream is not among them.
     pub fn waiting(&self) -> Option<Waiting> {
         self.connection.waiting()
-    }
-
-    fn written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
-    }
-
-    fn note_written(&self, position: u64) {
-        self.written
-            .fetch_max(position.saturating_add(1), Ordering::Relaxed);
     }
 }

@@ -9,9 +9,10 @@ use tonic::{
     service::Interceptor,
 };
 
-/// What is said with every call; nothing if the profile has no purpose.
+/// What is said with every call; nothing if the profile has no purpose. Public within a private module, as it is part of what a
+/// public trait is given; nobody outside can name it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Said(Option<Arc<Values>>);
+pub struct Said(Option<Arc<Values>>);
 
 #[derive(Debug)]
 struct Values {

@@ -162,6 +162,7 @@ impl Worker {
                 },
             }
         };
+        self.client.keep_written();
         if let Some(error) = error {
             // Nobody left to hear it is no failure.
             let _ = self.output.send(Err(error)).await;
@@ -357,6 +358,7 @@ impl Worker {
     /// Compares the last receipt's checkpoint with those known.
     async fn compare(&mut self) -> Result<(), ClientError> {
         self.compared = Instant::now();
+        self.client.keep_written();
         match self.newest.take() {
             Some(newest) => self.client.reconcile(&newest, None).await,
             None => Ok(()),

@@ -127,6 +127,7 @@ impl Client {
             .recorded
             .ok_or(ClientError::Answer("no recorded statement"))?;
         let (recorded, seen) = self.accept(prepared, recorded)?;
+        self.keep_written();
         if let Some(seen) = seen {
             self.reconcile(&seen, response.consistency_proof.as_ref())
                 .await?;

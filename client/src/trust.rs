@@ -298,7 +298,7 @@ fn folder_name(verifier: &NoteVerifier) -> String {
 }
 
 /// Replaces a file whole, so that a reader sees the old one or the new one.
-fn write_whole(file: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_whole(file: &Path, text: &str) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut new = tempfile::NamedTempFile::new_in(folder)?;

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::os::unix::fs::PermissionsExt as _;
+mod fake;
+
 use std::{
-    net::SocketAddr,
     path::Path,
     pin::Pin,
     sync::{Arc, Mutex},
@@ -25,16 +25,9 @@ use casebroker_proto::{
     },
 };
 use prost::Message as _;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use tokio::sync::mpsc;
-use tokio_stream::{
-    Stream, StreamExt as _,
-    wrappers::{ReceiverStream, TcpListenerStream},
-};
-use tonic::{
-    Code, Request, Response, Status, Streaming,
-    transport::{Certificate, Identity, Server, ServerTlsConfig},
-};
+use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tonic::{Code, Request, Response, Status, Streaming, service::Routes};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// What the fake broker does with the next statement.
@@ -148,61 +141,15 @@ impl Fake {
     }
 }
 
-/// A certificate under an issuer, with its key, PEM.
-fn issue(issuer: &Issuer<'_, KeyPair>, name: SanType) -> (String, String) {
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::default();
-    params.subject_alt_names.push(name);
-    let certificate = params.signed_by(&key, issuer).unwrap();
-    (certificate.pem(), key.serialize_pem())
-}
-
 /// Starts the fake broker and connects to it.
 async fn start(folder: &Path, plan: fn(usize) -> Act) -> (Client, Arc<Mutex<Seen>>) {
-    let ca_key = KeyPair::generate().unwrap();
-    let mut ca = CertificateParams::default();
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
-    let issuer = Issuer::new(ca, ca_key);
-    let (server, server_key) = issue(&issuer, SanType::IpAddress([127, 0, 0, 1].into()));
-    let uri = "spiffe://casebroker.example/agency/us-dea/signer/2026a";
-    let (own, own_key) = issue(&issuer, SanType::URI(uri.try_into().unwrap()));
-    for (name, text) in [
-        ("ca.pem", &ca_pem),
-        ("own.pem", &own),
-        ("own.key", &own_key),
-    ] {
-        let path = folder.join(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
     let fake = Fake {
         plan,
         seen: Arc::default(),
     };
     let seen = fake.seen.clone();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address: SocketAddr = listener.local_addr().unwrap();
-    let tls = ServerTlsConfig::new()
-        .identity(Identity::from_pem(server, server_key))
-        .client_ca_root(Certificate::from_pem(ca_pem));
-    let service = Server::builder()
-        .tls_config(tls)
-        .unwrap()
-        .add_service(IntakeServiceServer::new(fake));
-    tokio::spawn(service.serve_with_incoming(TcpListenerStream::new(listener)));
-
-    let file = |name: &str| folder.join(name);
-    let mut profile = Profile::new(
-        format!("https://{address}"),
-        file("ca.pem"),
-        file("own.pem"),
-        file("own.key"),
-    );
-    profile.signing_certificate = Some(file("own.pem"));
-    profile.signing_key = Some(file("own.key"));
-    profile.timing.first_wait = Duration::from_millis(2);
+    let services = Routes::new(IntakeServiceServer::new(fake));
+    let profile = fake::serve(folder, services).await;
     (Client::connect(&profile).unwrap(), seen)
 }
 

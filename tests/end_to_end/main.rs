@@ -13,6 +13,7 @@ mod life;
 mod life_casectl;
 mod log;
 mod overlaps;
+mod questions_casectl;
 mod quotas;
 mod registry;
 mod reload;

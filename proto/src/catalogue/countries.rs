@@ -71,17 +71,20 @@ pub fn country_of(subdivision: &str) -> Option<&str> {
     subdivision.split_once('-').map(|(country, _)| country)
 }
 
-/// The country probably meant by a text that is not a code: another case, the alpha-3 code, a reserved code, or a name.
-pub fn suggest(text: &str) -> Option<Country> {
+/// The country that a text names: its code in any case, the alpha-3 code, a reserved code, or a name, but no near miss.
+pub fn find(text: &str) -> Option<Country> {
     let upper = text.trim().to_uppercase();
     let alias = |word: &str| ALIASES.iter().find(|(a, _)| *a == word).map(|(_, c)| *c);
-    let exact = from_alpha2(&upper)
+    from_alpha2(&upper)
         .or_else(|| from_alpha3(&upper))
         .or_else(|| alias(&upper).and_then(from_alpha2))
-        .or_else(|| ALPHA2_MAP.values().copied().find(|c| named(c.name, &upper)));
-    exact
+        .or_else(|| ALPHA2_MAP.values().copied().find(|c| named(c.name, &upper)))
         .map(as_country)
-        .or_else(|| nearest(&upper, by_name().into_iter()))
+}
+
+/// The country probably meant by a text that is not a code: what [`find`] finds, or a name that is nearly written so.
+pub fn suggest(text: &str) -> Option<Country> {
+    find(text).or_else(|| nearest(&text.trim().to_uppercase(), by_name().into_iter()))
 }
 
 /// The subdivision probably meant within a country: another case, the part after the hyphen alone, or its name.
@@ -173,6 +176,14 @@ mod tests {
         for text in ["XK", "ZZ", "", "Korea", "nowhere at all"] {
             assert_eq!(suggest(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_near_miss_is_suggested_and_not_found() {
+        for text in ["china", " CHN", "cn", "UK", "south korea"] {
+            assert_eq!(find(text), suggest(text), "{text}");
+        }
+        assert!(find("Chian").is_none() && suggest("Chian").is_some());
     }
 
     #[test]

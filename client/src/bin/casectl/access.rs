@@ -7,13 +7,11 @@ use casebroker_proto::{
 };
 use clap::{Args, Subcommand, ValueEnum};
 use prost_types::Timestamp;
-use time::{
-    Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description,
-};
 
 use crate::{
     Global,
     failure::{Failure, Result},
+    moment::parse_moment,
     output::{FAINT, Format, Output},
     table::{Column, Layout},
     words,
@@ -35,11 +33,11 @@ Examples:
   casectl -o csv access list --outcome PERMISSION_DENIED --all > denied.csv")]
 pub struct List {
     /// Only from this time on: a date, or RFC 3339; UTC if it does not say
-    #[arg(long, value_name = "TIME")]
-    from: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    from: Option<Timestamp>,
     /// Only before this time
-    #[arg(long, value_name = "TIME")]
-    to: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    to: Option<Timestamp>,
     /// Only of this principal, a SPIFFE ID
     #[arg(long, value_name = "SPIFFE-ID")]
     principal: Option<String>,
@@ -103,12 +101,8 @@ const CSV_HEADING: [&str; 19] = [
 pub async fn run(args: Access, global: &Global, out: &mut Output) -> Result<()> {
     let Access::List(args) = args;
     let filter = AccessRecordFilter {
-        start_time: args
-            .from
-            .as_deref()
-            .map(|t| moment("--from", t))
-            .transpose()?,
-        end_time: args.to.as_deref().map(|t| moment("--to", t)).transpose()?,
+        start_time: args.from,
+        end_time: args.to,
         principal: args.principal.unwrap_or_default(),
         method: args.method.unwrap_or_default(),
         outcome: args
@@ -139,25 +133,6 @@ pub async fn run(args: Access, global: &Global, out: &mut Output) -> Result<()> 
         }
     }
     listing.end(as_of, more, out)
-}
-
-/// A date, which means its beginning in UTC, or a time.
-fn moment(option: &str, text: &str) -> Result<Timestamp> {
-    let date = Date::parse(text, format_description!("[year]-[month]-[day]"));
-    let time = match date {
-        Ok(date) => Ok(date.midnight().assume_utc()),
-        Err(_) => OffsetDateTime::parse(text, &Rfc3339),
-    };
-    let time = time.map_err(|_| {
-        Failure::usage(
-            format!("{option} `{text}` is neither a date nor a time"),
-            "Write it as 2026-11-25 or 2026-11-25T08:30:00Z.",
-        )
-    })?;
-    Ok(Timestamp {
-        seconds: time.unix_timestamp(),
-        nanos: i32::try_from(time.nanosecond()).unwrap_or(0),
-    })
 }
 
 /// Writes pages as they come.
@@ -296,17 +271,4 @@ fn row(record: &AccessRecord) -> Vec<String> {
         record.resource.clone(),
         purpose.trim().to_owned(),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_means_its_beginning_in_utc() {
-        let at = |text: &str| moment("--from", text).map(|t| t.seconds);
-        assert_eq!(at("1970-01-02").unwrap(), 86_400);
-        assert_eq!(at("1970-01-01T02:00:00+01:00").unwrap(), 3_600);
-        assert!(at("yesterday").is_err());
-    }
 }

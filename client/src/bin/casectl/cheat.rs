@@ -18,7 +18,7 @@ pub struct Cheat {
     topic: Option<String>,
 }
 
-const PAGES: [(&str, &str, &str); 8] = [
+const PAGES: [(&str, &str, &str); 9] = [
     (
         "start",
         "who am I, first case, first proof",
@@ -38,6 +38,11 @@ const PAGES: [(&str, &str, &str); 8] = [
         "read",
         "get, list, history, other formats",
         include_str!("cheat/read.txt"),
+    ),
+    (
+        "count",
+        "which cases, how many, why not more, before and after a date",
+        include_str!("cheat/count.txt"),
     ),
     (
         "answer",

@@ -52,6 +52,9 @@ fn values(name: &str) -> Vec<(PossibleValue, i32)> {
 fn spelt(word: &str) -> PossibleValue {
     match word {
         "iso-iec-17025" => PossibleValue::new("iso-17025").alias("iso-iec-17025"),
+        "reporting-unit" => PossibleValue::new("reporting-unit").alias("unit"),
+        "substance-class" => PossibleValue::new("substance-class").alias("class"),
+        "conveyance" => PossibleValue::new("conveyance").alias("method"),
         word => PossibleValue::new(word.to_owned()),
     }
 }

@@ -63,6 +63,27 @@ pub struct Resolved {
 }
 
 impl Global {
+    /// The options that say which broker and as whom, for a command line that does the same again. What the environment says is left
+    /// to it.
+    pub fn given(&self) -> Vec<String> {
+        let text = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
+        let from_environment =
+            |name: &str, value: &str| env::var(name).is_ok_and(|set| set == value);
+        let options = [
+            ("--context", "CASECTL_CONTEXT", self.context.clone()),
+            ("--config", "CASECTL_CONFIG", text(&self.config)),
+            ("--endpoint", "", self.endpoint.clone()),
+            ("--ca", "", text(&self.ca)),
+            ("--cert", "", text(&self.cert)),
+            ("--key", "", text(&self.key)),
+        ];
+        let given = options.into_iter().filter_map(|(option, variable, value)| {
+            let value = value.filter(|value| !from_environment(variable, value))?;
+            Some([option.to_owned(), value])
+        });
+        given.flatten().collect()
+    }
+
     /// Path of the configuration file and whether it was asked for.
     pub fn config_path(&self) -> (Option<PathBuf>, bool) {
         match &self.config {

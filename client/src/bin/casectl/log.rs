@@ -1,9 +1,9 @@
-//! `casectl log`: checkpoints, receipts and consistency proofs, verified as they arrive.
+//! `casectl log`: checkpoints, receipts and consistency proofs, verified as they arrive; and what follows the log.
 
 use std::{fs, path::PathBuf};
 
 use casebroker_client::{Client, ClientError, ProofFile, VerifiedCheckpoint};
-use casebroker_proto::json;
+use casebroker_proto::{json, v1::ListProjectionsResponse};
 use clap::Subcommand;
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     failure::{Exit, Failure, Result},
     output::{BAD, FAINT, GOOD, Output},
     submit::write_private,
+    table::{Column, Layout},
 };
 
 /// Look at the tamper-evident log: checkpoints, receipts, consistency.
@@ -54,6 +55,15 @@ Examples:
         /// The larger tree: its size, or a file with its checkpoint [default: the newest]
         new: Option<String>,
     },
+    /// Show how far what is computed from the log has followed it
+    #[command(after_help = "\
+Listings, counts and trends are answered from the table; words are looked for in the text. Each follows the log, normally a few
+milliseconds behind; what is being built anew is refused meanwhile.
+
+Examples:
+  casectl log projections
+  casectl -o json log projections | jq .projections")]
+    Projections,
 }
 
 /// Runs the command.
@@ -67,6 +77,7 @@ pub async fn run(args: Log, global: &Global, out: &mut Output) -> Result<()> {
             out: file,
         } => receipt(&client, position, file, out).await,
         Log::Consistency { old, new } => consistency(&client, &old, new.as_deref(), out).await,
+        Log::Projections => projections(&client, out).await,
     }
 }
 
@@ -127,6 +138,52 @@ async fn receipt(
         out.note("not verified: the context has no log_vkey");
     }
     Ok(())
+}
+
+async fn projections(client: &Client, out: &mut Output) -> Result<()> {
+    let answer = client.list_projections().await?;
+    if out.is_json() {
+        return out.document(&to_json("casebroker.v1.ListProjectionsResponse", &answer)?);
+    }
+    show_projections(&answer, out)
+}
+
+fn show_projections(answer: &ListProjectionsResponse, out: &mut Output) -> Result<()> {
+    let rows: Vec<_> = answer
+        .projections
+        .iter()
+        .map(|projection| {
+            let behind = answer.tree_size.saturating_sub(projection.as_of_position);
+            let state = match (projection.rebuilding, behind) {
+                (true, _) => "being built anew",
+                (false, 0) => "up to date",
+                (false, _) => "following",
+            };
+            vec![
+                projection.name.clone(),
+                projection.as_of_position.to_string(),
+                behind.to_string(),
+                state.to_owned(),
+            ]
+        })
+        .collect();
+    let columns = [
+        Column::flexible("PROJECTION", 10),
+        Column::number("POSITION"),
+        Column::number("BEHIND"),
+        Column::whole("STATE"),
+    ];
+    let layout = Layout::fit(&columns, &rows, out.width);
+    let heading = out.paint(FAINT, layout.heading());
+    out.line(heading)?;
+    for row in &rows {
+        out.line(layout.row(row))?;
+    }
+    let line = out.paint(
+        FAINT,
+        format_args!("the log has {} entries", answer.tree_size),
+    );
+    out.line(line)
 }
 
 /// A tree as the command line names it.
@@ -278,7 +335,36 @@ fn to_json<T: prost::Message>(name: &str, message: &T) -> Result<serde_json::Val
 
 #[cfg(test)]
 mod tests {
+    use casebroker_proto::v1::Projection;
+
     use super::*;
+
+    #[test]
+    fn a_projection_is_shown_with_how_far_it_is_behind() {
+        let projection = |name: &str, as_of_position, rebuilding| Projection {
+            name: name.into(),
+            as_of_position,
+            rebuilding,
+        };
+        let answer = ListProjectionsResponse {
+            projections: vec![
+                projection("table", 12_345, false),
+                projection("text", 12_000, false),
+                projection("x", 0, true),
+            ],
+            tree_size: 12_345,
+        };
+        let mut out = Output::kept(80);
+        show_projections(&answer, &mut out).unwrap();
+        let expected = "\
+PROJECTION  POSITION  BEHIND  STATE
+table          12345       0  up to date
+text           12000     345  following
+x                  0   12345  being built anew
+the log has 12345 entries
+";
+        assert_eq!(out.text(), expected);
+    }
 
     #[test]
     fn what_a_proof_lacks_is_named() {

@@ -15,17 +15,21 @@ mod completions;
 mod config;
 mod context;
 mod corroborate;
+mod count;
 mod difference;
 mod dispute;
 mod errors;
 mod evidence;
 mod failure;
+mod filter;
 mod find;
 mod given;
+mod import;
 mod input;
 mod judgement;
 mod list;
 mod log;
+mod moment;
 mod output;
 mod overlaps;
 mod patience;
@@ -37,6 +41,7 @@ mod submit;
 mod table;
 mod template;
 mod timeline;
+mod trend;
 mod validate;
 mod verify;
 mod whoami;
@@ -135,9 +140,12 @@ enum Command {
     Evidence(evidence::Evidence),
     Template(template::Template),
     Validate(validate::Validate),
+    Import(Box<import::Import>),
     Submit(submit::Submit),
     Get(case::Get),
-    List(list::List),
+    List(Box<list::List>),
+    Count(Box<count::Count>),
+    Trend(Box<trend::Trend>),
     History(case::History),
     Amend(change::Amend),
     Retract(change::Retract),
@@ -177,7 +185,8 @@ Examples:
   casectl validate case.json
   casectl submit case.json
   casectl get agencies/us-cbp/cases/2016-0042
-  casectl list --agency us-cbp
+  casectl list --origin China --from 2017
+  casectl count --status attributed --by origin,year
   casectl worklist                     who wants what from my agency
   casectl verify case.json.receipts.jsonl
 
@@ -276,9 +285,12 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
         Command::Evidence(args) => evidence::run(args, out),
         Command::Template(args) => template::run(args, out),
         Command::Validate(args) => validate::run(args, out),
+        Command::Import(args) => import::run(*args, global, out).await,
         Command::Submit(args) => submit::run(args, global, out).await,
         Command::Get(args) => case::get(args, global, out).await,
-        Command::List(args) => list::run(args, global, out).await,
+        Command::List(args) => list::run(*args, global, out).await,
+        Command::Count(args) => count::run(*args, global, out).await,
+        Command::Trend(args) => trend::run(*args, global, out).await,
         Command::History(args) => case::history(args, global, out).await,
         Command::Amend(args) => change::amend(args, global, out).await,
         Command::Retract(args) => change::retract(args, global, out).await,

@@ -24,7 +24,7 @@ pub enum Format {
     Json,
     /// One JSON object a line.
     Jsonl,
-    /// Comma-separated values with a header line; `list`, `access list` and `registry` only.
+    /// Comma-separated values with a header line; `list`, `count`, `trend`, `access list` and `registry` only.
     Csv,
 }
 
@@ -222,7 +222,7 @@ impl Output {
         match self.format {
             Format::Csv => Err(Failure::usage(
                 "this command has no CSV output",
-                "Use -o table, json or jsonl; csv is for `list`, `access list` and `registry`.",
+                "Use -o table, json or jsonl; csv is for `list`, `count`, `trend`, `access list` and `registry`.",
             )),
             _ => Ok(()),
         }

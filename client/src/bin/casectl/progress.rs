@@ -12,7 +12,7 @@ impl Progress {
     /// For a number of bytes, if it is known; shows nothing where nobody would see it.
     pub fn new(name: String, size: Option<u64>) -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self(ProgressBar::hidden());
+            return Self::none();
         }
         let (bar, template) = match size {
             Some(size) => (
@@ -33,7 +33,29 @@ impl Progress {
         Self(bar)
     }
 
-    /// So many bytes were read.
+    /// For a number of things; shows nothing where nobody would see it.
+    pub fn counted(name: String, total: u64) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self::none();
+        }
+        let bar = ProgressBar::new(total);
+        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {per_sec} {eta}")
+        {
+            bar.set_style(style);
+        }
+        bar.set_message(name);
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self(bar)
+    }
+
+    /// One that shows nothing.
+    pub fn none() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
+    /// So many bytes were read, or things done.
     pub fn read(&self, bytes: u64) {
         self.0.set_position(bytes);
     }
@@ -46,5 +68,10 @@ impl Progress {
     /// Prints something without tearing the bar.
     pub fn suspend(&self, print: impl FnOnce()) {
         self.0.suspend(print);
+    }
+
+    /// The same for what has a result.
+    pub fn around<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.0.suspend(print)
     }
 }
