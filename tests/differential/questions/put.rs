@@ -26,6 +26,11 @@ use crate::{
 /// A longer listing is walked to its end only sometimes.
 const LONG: usize = 200;
 
+/// Lines that are shown of a difference, before and after it begins.
+const BEFORE: usize = 30;
+/// See [`BEFORE`].
+const AFTER: usize = 15;
+
 /// A question.
 #[derive(Debug)]
 pub struct Question {
@@ -135,10 +140,17 @@ fn refused_filter(status: Status) {
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, said: T, plain: T) -> Result<(), String> {
-    match said == plain {
-        true => Ok(()),
-        false => Err(format!("{what}\nthe broker: {said:#?}\nthe plain one: {plain:#?}")),
+    if said == plain {
+        return Ok(());
     }
+    // Both in full are too long to be read: from a little before where they part.
+    let (said, plain) = (format!("{said:#?}"), format!("{plain:#?}"));
+    let parts = said.lines().zip(plain.lines()).take_while(|(a, b)| a == b).count();
+    let shown = |text: &str| {
+        let lines = text.lines().skip(parts.saturating_sub(BEFORE)).take(BEFORE + AFTER);
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    Err(format!("{what}\nthe broker:\n{}\nthe plain one:\n{}", shown(&said), shown(&plain)))
 }
 
 /// Position, tree size and the filter's fields.
