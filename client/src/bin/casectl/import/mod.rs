@@ -248,8 +248,8 @@ impl Work {
             preview.print(tally, plan, out)?;
         } else if submits {
             out.note(format_args!(
-                "casectl: of {} rows {} become {} cases, {} are rejected",
-                tally.rows, tally.taken, tally.cases, tally.rejected
+                "casectl: {} of {} rows become {} cases, {} are rejected",
+                tally.taken, tally.rows, tally.cases, tally.rejected
             ));
         } else if out.is_json() {
             let document = json!({

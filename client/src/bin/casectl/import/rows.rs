@@ -102,10 +102,11 @@ pub fn read_csv(
     progress: &Progress,
     mut tell: impl FnMut(Event) -> bool,
 ) -> Result<()> {
-    let taken = Rc::new(Counter::new(0));
+    let (taken, ended) = (Rc::new(Counter::new(0)), Rc::new(Counter::new(false)));
     let input = Limited {
         input,
         taken: taken.clone(),
+        ended: ended.clone(),
     };
     let delimiter = u8::try_from(source.delimiter).map_err(|_| {
         Failure::new(
@@ -118,28 +119,26 @@ pub fn read_csv(
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
+        .terminator(csv::Terminator::Any(b'\n'))
         .from_reader(input);
     let mut record = csv::ByteRecord::new();
     let mut width = None;
     loop {
         taken.set(0);
         let more = reader.read_byte_record(&mut record);
-        if !more.map_err(|e| unreadable(name, &io::Error::from(e)))? {
+        if !more.map_err(|e| unreadable(name, e))? {
             break;
         }
-        let at = record.position();
-        let line = at.map_or(0, csv::Position::line);
-        progress.read(at.map_or(0, csv::Position::byte));
-        if line < source.header_line {
-            continue;
-        }
-        let texts = record
-            .iter()
-            .map(|cell| String::from_utf8_lossy(cell).into_owned());
+        progress.read(reader.position().byte());
+        let line = first_line(&record, reader.position().line(), ended.get());
         let mut row = Row {
             line,
-            cells: texts.map(Cell::from).collect(),
+            cells: cells(&record),
         };
+        // Of a line that is blank, a carriage return may be left.
+        if line < source.header_line || row.cells.len() == 1 && width != Some(1) && row.is_blank() {
+            continue;
+        }
         let Some(width) = width else {
             let headings = headings(name, source, line, row)?;
             width = Some(headings.len());
@@ -317,6 +316,25 @@ fn read_cell(value: &DataRef<'_>) -> Cell {
     }
 }
 
+/// On which line a record begins that ends before line `next`, or with the file. The reader's own count is of where it began to look.
+fn first_line(record: &csv::ByteRecord, next: u64, ends_the_file: bool) -> u64 {
+    let breaks = record.as_slice().iter().filter(|byte| **byte == b'\n');
+    let within = breaks.count() as u64 + u64::from(!ends_the_file);
+    next.saturating_sub(within)
+}
+
+/// The cells of a record; the last may have the carriage return of the line's end.
+fn cells(record: &csv::ByteRecord) -> Vec<Cell> {
+    let mut cells: Vec<Cell> = record
+        .iter()
+        .map(|cell| String::from_utf8_lossy(cell).into_owned().into())
+        .collect();
+    if let Some(last) = cells.last_mut() {
+        last.text.truncate(last.text.trim_end_matches('\r').len());
+    }
+    cells
+}
+
 /// The headings, which must be there and tell columns apart.
 fn headings(name: &str, source: &Source, line: u64, row: Row) -> Result<Vec<String>> {
     if line != source.header_line || row.is_blank() {
@@ -349,14 +367,19 @@ fn no_headings(name: &str, source: &Source) -> Failure {
     )
 }
 
-fn unreadable(name: &str, error: &io::Error) -> Failure {
+fn unreadable(name: &str, error: csv::Error) -> Failure {
+    let shown = error.to_string();
+    let error = match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        _ => io::Error::other(shown),
+    };
     match error.kind() {
         io::ErrorKind::FileTooLarge => Failure::new(
             Exit::Invalid,
             format!("{name}: a row is longer than {MAX_ROW_BYTES} bytes"),
             "Look for a quotation mark that is never closed, and check `delimiter` in [source].",
         ),
-        _ => Failure::file(name, error),
+        _ => Failure::file(name, &error),
     }
 }
 
@@ -365,16 +388,246 @@ struct Limited<R> {
     input: R,
     /// Bytes since the row began; what is read ahead counts for the row before.
     taken: Rc<Counter<u64>>,
+    /// There is no more. A record that comes after that was not ended by a line break.
+    ended: Rc<Counter<bool>>,
 }
 
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.input.read(buffer)?;
+        self.ended.set(count == 0 && !buffer.is_empty());
         let taken = self.taken.get() + count as u64;
         self.taken.set(taken);
         match taken > MAX_ROW_BYTES {
             true => Err(io::ErrorKind::FileTooLarge.into()),
             false => Ok(count),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(text: &str, source: &Source) -> Result<Vec<Event>> {
+        let mut events = Vec::new();
+        let progress = Progress::new(String::new(), None);
+        read_csv("x.csv", text.as_bytes(), source, &progress, |event| {
+            events.push(event);
+            true
+        })?;
+        Ok(events)
+    }
+
+    fn texts(events: &[Event]) -> Vec<(u64, Vec<&str>)> {
+        let rows = events.iter().filter_map(|event| match event {
+            Event::Headings(_) => None,
+            Event::Row(row) | Event::Bad { row, .. } => Some(row),
+        });
+        rows.map(|row| {
+            (
+                row.line,
+                row.cells.iter().map(|c| c.text.as_str()).collect(),
+            )
+        })
+        .collect()
+    }
+
+    #[test]
+    fn rows_have_the_lines_that_an_editor_shows() {
+        for end in ["\n", "\r\n"] {
+            let text = ["A,B", "1,\"x", "y\"", "", "2,z", "", "", "3,w"].join(end);
+            for text in [text.clone(), text + end] {
+                let events = read(&text, &Source::default()).unwrap();
+                assert_eq!(events[0], Event::Headings(vec!["A".into(), "B".into()]));
+                let broken = format!("x{end}y");
+                let expected = [
+                    (2, vec!["1", &broken]),
+                    (5, vec!["2", "z"]),
+                    (8, vec!["3", "w"]),
+                ];
+                assert_eq!(texts(&events), expected, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_above_the_headings_is_left_out() {
+        let source = Source {
+            header_line: 3,
+            delimiter: ';',
+            ..Source::default()
+        };
+        let events = read("\u{feff}Seizures 2016\n\nA;B\n1;2\n", &source).unwrap();
+        assert_eq!(texts(&events), [(4, vec!["1", "2"])]);
+        let failure = read("A;B\n1;2\n", &source).unwrap_err();
+        assert!(failure.what.contains("line 3") && failure.exit == Exit::Invalid);
+        assert!(read("", &Source::default()).is_err());
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_costs_only_itself() {
+        let events = read("A,B\n1\n1,2,3\n1,2\n", &Source::default()).unwrap();
+        let bad = |event: &Event| matches!(event, Event::Bad { .. });
+        assert_eq!(
+            events.iter().map(bad).collect::<Vec<_>>(),
+            [false, true, true, false]
+        );
+        let mut events = Vec::new();
+        let progress = Progress::new(String::new(), None);
+        let latin = b"A\nM\xe9xico\nok\n";
+        read_csv(
+            "x.csv",
+            &latin[..],
+            &Source::default(),
+            &progress,
+            |event| {
+                events.push(event);
+                true
+            },
+        )
+        .unwrap();
+        assert!(matches!(&events[1], Event::Bad { why, .. } if why.contains("UTF-8")));
+        assert!(matches!(&events[2], Event::Row(_)));
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_never_closed_ends_in_bounded_memory() {
+        let endless = io::repeat(b'x');
+        let input = (&b"A,B\n1,\""[..]).chain(endless);
+        let progress = Progress::new(String::new(), None);
+        let end = read_csv("x.csv", input, &Source::default(), &progress, |_| true);
+        let failure = end.unwrap_err();
+        assert!(failure.what.contains("longer than"), "{}", failure.what);
+    }
+
+    /// A workbook with one sheet, `Seizures`, of cells as the format writes them.
+    fn workbook(sheet: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.xlsx");
+        let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
+        let types = "http://schemas.openxmlformats.org/package/2006";
+        let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+        let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+        for (name, text) in [
+            (
+                "[Content_Types].xml",
+                format!("<Types xmlns=\"{types}/content-types\"/>"),
+            ),
+            (
+                "_rels/.rels",
+                format!(
+                    "<Relationships xmlns=\"{types}/relationships\"><Relationship Id=\"r1\" Type=\"{office}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"
+                ),
+            ),
+            (
+                "xl/_rels/workbook.xml.rels",
+                format!(
+                    "<Relationships xmlns=\"{types}/relationships\"><Relationship Id=\"r1\" Type=\"{office}/worksheet\" Target=\"worksheets/sheet1.xml\"/><Relationship Id=\"r2\" Type=\"{office}/styles\" Target=\"styles.xml\"/></Relationships>"
+                ),
+            ),
+            (
+                "xl/workbook.xml",
+                format!(
+                    "<workbook xmlns=\"{main}\" xmlns:r=\"{office}\"><sheets><sheet name=\"Seizures\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
+                ),
+            ),
+            (
+                "xl/styles.xml",
+                format!(
+                    "<styleSheet xmlns=\"{main}\"><cellXfs count=\"2\"><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>"
+                ),
+            ),
+            (
+                "xl/worksheets/sheet1.xml",
+                format!("<worksheet xmlns=\"{main}\"><sheetData>{sheet}</sheetData></worksheet>"),
+            ),
+        ] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default())
+                .unwrap();
+            zip.write_all(text.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap();
+        (dir, path)
+    }
+
+    const SHEET: &str = r#"<row r="2"><c r="A2" t="inlineStr"><is><t>Date</t></is></c><c r="B2" t="inlineStr"><is><t>Grams</t></is></c></row>
+        <row r="3"><c r="A3" s="1"><v>42548</v></c><c r="B3"><v>0.1</v></c></row>
+        <row r="5"><c r="A5"><v>42548</v></c></row>
+        <row r="6"><c r="B6" t="e"><v>#N/A</v></c></row>
+        <row r="7"><c r="C7"><v>1</v></c></row>"#;
+
+    fn read_book(path: &Path, source: &Source) -> Result<Vec<Event>> {
+        let mut events = Vec::new();
+        super::read(path, source, &Progress::new(String::new(), None), |event| {
+            events.push(event);
+            true
+        })?;
+        Ok(events)
+    }
+
+    #[test]
+    fn a_workbook_gives_rows_dates_and_numbers_as_they_are() {
+        let (_dir, path) = workbook(SHEET);
+        let source = Source {
+            header_line: 2,
+            sheet: Some("Seizures".into()),
+            ..Source::default()
+        };
+        let events = read_book(&path, &source).unwrap();
+        assert_eq!(
+            events[0],
+            Event::Headings(vec!["Date".into(), "Grams".into()])
+        );
+        let Event::Row(row) = &events[1] else {
+            panic!("a row: {events:?}")
+        };
+        assert_eq!((row.line, row.cells[0].text.as_str()), (3, "2016-06-27"));
+        assert_eq!(row.cells[0].date, dates::existing(2016, 6, 27));
+        assert_eq!(row.cells[1].text, "0.1");
+        let Event::Row(row) = &events[2] else {
+            panic!("a row: {events:?}")
+        };
+        assert_eq!(
+            (row.line, row.cells[0].date, row.cells[1].text.as_str()),
+            (5, None, "")
+        );
+        assert!(
+            matches!(&events[3], Event::Bad { row, why } if row.line == 6 && why.contains("#N/A"))
+        );
+        assert!(
+            matches!(&events[4], Event::Bad { row, why } if row.line == 7 && why.contains("beyond"))
+        );
+        assert_eq!(events.len(), 5);
+    }
+
+    #[test]
+    fn a_sheet_that_is_not_there_and_what_is_no_workbook_are_told() {
+        let (dir, path) = workbook(SHEET);
+        let source = Source {
+            sheet: Some("Totals".into()),
+            ..Source::default()
+        };
+        let failure = read_book(&path, &source).unwrap_err();
+        assert!(failure.next.contains("Seizures"), "{}", failure.next);
+        let other = dir.path().join("y.xlsx");
+        std::fs::write(&other, "A,B").unwrap();
+        assert_eq!(read_book(&other, &source).unwrap_err().exit, Exit::Invalid);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_to_its_end_with_lines_that_rise(text in "[a,\"\n\r ;]{0,60}") {
+            let breaks = text.matches('\n').count() as u64;
+            if let Ok(events) = read(&text, &Source::default()) {
+                let lines: Vec<_> = texts(&events).iter().map(|(line, _)| *line).collect();
+                prop_assert!(lines.iter().all(|line| (1..=breaks + 1).contains(line)), "{lines:?}");
+                prop_assert!(lines.windows(2).all(|pair| pair[0] < pair[1]), "{lines:?}");
+            }
         }
     }
 }
