@@ -32,10 +32,7 @@ async fn given() -> (Site, Broker, Submitted) {
 }
 
 async fn officer(site: &Site, broker: &Broker, agency: &str) -> Caller {
-    let principal = site.principal(agency, "officer");
-    Caller::connect(broker.address, site.broker_anchor(), &principal)
-        .await
-        .unwrap()
+    broker.connect(&site.principal(agency, "officer")).await
 }
 
 fn request(group_by: &[Dimension], min_position: u64) -> CountCasesRequest {

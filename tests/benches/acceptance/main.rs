@@ -8,7 +8,7 @@ use std::{env, fs, time::Instant};
 
 use anyhow::Context as _;
 use casebroker_tests::{
-    CBP, Caller, DEA, Site,
+    CBP, DEA, Site,
     cbp::{Generator, Sum, ask, expected, rows},
 };
 use prost::Message as _;
@@ -63,8 +63,7 @@ async fn count_back() -> anyhow::Result<()> {
         submitted.took.as_secs_f64(),
         submitted.positions.len() as f64 / submitted.took.as_secs_f64()
     );
-    let principal = site.principal(DEA, "officer");
-    let officer = Caller::connect(broker.address, site.broker_anchor(), &principal).await?;
+    let officer = broker.connect(&site.principal(DEA, "officer")).await;
     let began = Instant::now();
     ask::hold(&officer, &published, None, submitted.end()).await?;
     println!(
