@@ -216,10 +216,20 @@ reasons! {
         causes: ["The id is misspelt.", "The cases share nothing any more, as one of them was amended."]
         action: "`casectl overlaps CASE` lists the overlaps with their ids."
     }
-    FilterFieldUnsupported "FILTER_FIELD_UNSUPPORTED" Unimplemented {
-        "This broker does not support a field of the filter yet; it never ignores one."
-        causes: ["The field is in the contract but not built."]
-        action: "Leave out the fields named, or use a newer broker."
+    TooManyGroups "TOO_MANY_GROUPS" FailedPrecondition {
+        "The answer would have more than 10,000 groups."
+        causes: ["The cases are grouped by something of which there are many, such as reporting units and months together."]
+        action: "Narrow the filter, for instance to a year or an agency, or group by fewer dimensions; then ask for each part."
+    }
+    QueryTooLarge "QUERY_TOO_LARGE" ResourceExhausted {
+        "The question took longer to answer than the broker lets one take."
+        causes: ["The broker is busy.", "The filter selects very much by text or by goods."]
+        action: "Narrow the filter, for instance by dates, or ask again later. `table.query_ms` is the limit."
+    }
+    ProjectionBehind "PROJECTION_BEHIND" Unavailable {
+        "What answers this question has not followed the log as far as was asked; metadata `projection`, `position` and `wanted` say which and how far it is."
+        causes: ["The broker has just started and builds it from the journal.", "A position was asked for that was recorded a moment ago, and the broker is busy."]
+        action: "Send the same request again a little later; the SDK does so by itself. `casectl log projections` shows how far it is."
     }
     PageTokenInvalid "PAGE_TOKEN_INVALID" InvalidArgument {
         "The page token is not one of this listing."

@@ -14,6 +14,7 @@ pub mod overlap;
 pub mod purpose;
 pub mod standard;
 pub mod statement;
+pub mod statistics;
 pub mod tlog;
 pub mod validation;
 mod weight;

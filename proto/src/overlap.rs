@@ -6,7 +6,7 @@
 //! as `n/a`, is no mark: it would join what has nothing in common. A key is a hash: who finds two equal ones still compares
 //! the marks.
 
-mod forms;
+pub(crate) mod forms;
 
 use std::collections::HashSet;
 

@@ -23,7 +23,10 @@ use crate::{
         access::{self, Record},
         quotas::{Quotas, Time},
     },
-    projections::CaseReader,
+    projections::{
+        CaseReader,
+        table::{self, Table},
+    },
     scans::Scans,
     sequencer::{Given, RegistryState, Running, Sequencer, stop_process},
     startup::{self, Recovered},
@@ -44,6 +47,7 @@ pub struct Broker {
 /// What has to be ended in order.
 struct Parts {
     sequencer: Running,
+    table: Arc<Table>,
     state: Arc<Store>,
     keeper: Keeper,
     record: Arc<Record>,
@@ -97,6 +101,16 @@ impl Broker {
             Arc::clone(&state),
             Arc::clone(&membership),
         );
+        let table = Table::start(
+            table::Options {
+                dir: config.data_dir.join("table"),
+                snapshot_every: Duration::from_secs(config.table.snapshot_s),
+            },
+            cases.clone(),
+            Arc::clone(&log),
+            state.subscribe(),
+        )?;
+        let table = Arc::new(table);
         let receipts = Receipts::new(reader, Arc::clone(&log));
 
         let listener = Listener::bind(
@@ -125,6 +139,8 @@ impl Broker {
             intake,
             sequencer,
             cases,
+            table: Arc::clone(&table),
+            limits_of_table: config.table.clone(),
             membership,
             receipts,
             log,
@@ -139,6 +155,7 @@ impl Broker {
         };
         let parts = Parts {
             sequencer: running,
+            table,
             state,
             keeper,
             record,
@@ -212,6 +229,7 @@ impl Broker {
 impl Parts {
     fn close(self) -> anyhow::Result<()> {
         self.sequencer.close();
+        self.table.stop();
         self.keeper.stop();
         self.state.close()?;
         // Last: until here calls leave their lines.

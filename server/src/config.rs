@@ -4,6 +4,7 @@
 mod form;
 mod paths;
 mod quotas;
+mod table;
 
 use std::{
     fs,
@@ -16,6 +17,7 @@ use casebroker_proto::names::Role;
 use serde::Deserialize;
 
 pub use quotas::{Quota, Quotas};
+pub use table::Table;
 
 /// The commented example; a test keeps it equal to the defaults.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -117,6 +119,9 @@ pub struct Config {
     /// The state store.
     #[serde(default)]
     pub state: State,
+    /// The table of cases.
+    #[serde(default)]
+    pub table: Table,
     /// What one caller, connection or request may take.
     #[serde(default)]
     pub limits: Limits,
@@ -291,7 +296,7 @@ pub struct Limits {
     pub stream_bytes: usize,
     /// Message of a call that is no submission, bytes, 1 KiB to 1 MiB.
     pub query_bytes: usize,
-    /// Entries that one page of a listing may look at, 100 to 1,000,000.
+    /// Lines that one page of the access record may look at, 100 to 1,000,000.
     pub scan_entries: u64,
     /// Reading calls at once, 1 to 1,024; more wait.
     pub readers: usize,
@@ -458,6 +463,9 @@ impl Config {
             number("sequencer.group_bytes", s.group_bytes as u64, 1 << 20, 64 << 20),
             number("sequencer.gather_us", s.gather_us, 0, 100_000),
             number("state.cache_bytes", self.state.cache_bytes, 1 << 20, 16 << 30),
+            number("table.snapshot_s", self.table.snapshot_s, 1, 86_400),
+            number("table.wait_ms", self.table.wait_ms, 0, 60_000),
+            number("table.query_ms", self.table.query_ms, 10, 600_000),
             number("limits.connections", l.connections as u64, 1, 65_536),
             number("limits.handshakes", l.handshakes as u64, 1, 4_096),
             number("limits.handshake_timeout_ms", l.handshake_timeout_ms, 100, 60_000),
@@ -556,6 +564,10 @@ mod tests {
         assert_eq!(
             format!("{:?}", example.state),
             format!("{:?}", State::default())
+        );
+        assert_eq!(
+            format!("{:?}", example.table),
+            format!("{:?}", Table::default())
         );
         assert_eq!(
             format!("{:?}", example.identity),

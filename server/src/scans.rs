@@ -52,8 +52,8 @@ impl Drop for Scans {
     }
 }
 
-/// On Linux, priorities belong to threads.
-fn yield_to_others() {
+/// Lowers the priority of the calling thread. On Linux, priorities belong to threads.
+pub fn yield_to_others() {
     let lowered =
         getpriority_process(None).and_then(|nice| setpriority_process(None, nice + NICER_BY));
     if let Err(error) = lowered {

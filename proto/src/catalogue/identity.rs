@@ -40,14 +40,19 @@ pub struct UnknownSubstance {
 /// The substance with this id, name, synonym in any language, CAS number or InChIKey; else what was probably meant.
 pub fn find_substance(text: &str) -> Result<&'static Substance, UnknownSubstance> {
     let text = text.trim();
+    known_substance(text).ok_or_else(|| UnknownSubstance {
+        text: text.to_owned(),
+        suggestion: substances::suggest(text).map(|s| (s.id.as_str(), s.name.as_str())),
+    })
+}
+
+/// As [`find_substance`], where nobody asks what was meant instead: that costs far more than the look-up.
+pub fn known_substance(text: &str) -> Option<&'static Substance> {
+    let text = text.trim();
     substances::by_id(text)
         .or_else(|| substances::by_name(text))
         .or_else(|| substances::by_cas(text))
         .or_else(|| substances::by_inchikey(&text.to_ascii_uppercase()))
-        .ok_or_else(|| UnknownSubstance {
-            text: text.to_owned(),
-            suggestion: substances::suggest(text).map(|s| (s.id.as_str(), s.name.as_str())),
-        })
 }
 
 /// Looks a substance up. The catalogue's id decides if it is given: it is the agency's own choice, and the CAS number beside it may

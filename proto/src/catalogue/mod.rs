@@ -9,7 +9,7 @@ pub mod chemistry;
 pub mod countries;
 pub mod identity;
 pub mod measures;
-mod nearest;
+pub(crate) mod nearest;
 pub mod substances;
 pub mod sum;
 pub mod units;

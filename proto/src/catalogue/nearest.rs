@@ -5,7 +5,7 @@ const MAX_CHARS: usize = 64;
 
 /// The candidate with the fewest insertions, deletions, replacements and swaps of neighbours (optimal string alignment),
 /// if there are at most one for each four characters of `text`, and at most three. Case is ignored. The first of equals wins.
-pub(super) fn nearest<'a, T>(
+pub(crate) fn nearest<'a, T>(
     text: &str,
     candidates: impl Iterator<Item = (&'a str, T)>,
 ) -> Option<T> {

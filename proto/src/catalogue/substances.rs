@@ -216,7 +216,7 @@ fn substance(row: &csv::StringRecord) -> Option<Substance> {
 }
 
 /// `2019-05-01`, `2019-05` or `2019`.
-pub(super) fn date(text: &str) -> Option<Date> {
+pub(crate) fn date(text: &str) -> Option<Date> {
     let mut parts = text.split('-').map(|part| part.parse().ok());
     Some(Date {
         year: parts.next()??,

@@ -6,7 +6,10 @@
 //! earlier one answered. What it never does: believe a status that somebody claims, count what another agency adds to somebody's
 //! case, take the country of departure for the country of origin, or read a clock.
 
+mod hindrance;
 mod version1;
+
+pub use hindrance::{Hindrance, hindrance};
 
 use crate::{
     catalogue::substances::Substance,

@@ -7,7 +7,7 @@ use crate::errors::Violation;
 
 /// Where a field is: its name, and a way back to the message that holds it. Lives on the stack.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Path<'a> {
+pub(crate) struct Path<'a> {
     parent: Option<&'a Path<'a>>,
     name: &'static str,
     index: Option<usize>,
@@ -15,14 +15,14 @@ pub(super) struct Path<'a> {
 
 impl<'a> Path<'a> {
     /// The message that was given to be checked.
-    pub(super) const ROOT: Path<'static> = Path {
+    pub(crate) const ROOT: Path<'static> = Path {
         parent: None,
         name: "",
         index: None,
     };
 
     /// A field of the message here.
-    pub(super) fn field(&'a self, name: &'static str) -> Path<'a> {
+    pub(crate) fn field(&'a self, name: &'static str) -> Path<'a> {
         Path {
             parent: Some(self),
             name,
@@ -31,7 +31,7 @@ impl<'a> Path<'a> {
     }
 
     /// An element of a repeated field of the message here.
-    pub(super) fn element(&'a self, name: &'static str, index: usize) -> Path<'a> {
+    pub(crate) fn element(&'a self, name: &'static str, index: usize) -> Path<'a> {
         Path {
             index: Some(index),
             ..self.field(name)
@@ -57,14 +57,14 @@ impl fmt::Display for Path<'_> {
 
 /// Gathers violations. The rules are methods on it, each in the file of its part.
 #[derive(Debug)]
-pub(super) struct Checker {
-    pub(super) clock: Clock,
+pub(crate) struct Checker {
+    pub(crate) clock: Clock,
     violations: Vec<Violation>,
     unlisted: usize,
 }
 
 impl Checker {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         Self {
             clock,
             violations: Vec::new(),
@@ -73,7 +73,7 @@ impl Checker {
     }
 
     /// All violations, with a last one without a path if some were left out.
-    pub(super) fn finish(mut self) -> Vec<Violation> {
+    pub(crate) fn finish(mut self) -> Vec<Violation> {
         if self.unlisted > 0 {
             let more = format!(
                 "{} more violations are not listed: an answer lists at most {}",
@@ -86,7 +86,7 @@ impl Checker {
     }
 
     /// Notes a broken rule. `why` says what is wrong and what the rule is; it is not run when the list is full.
-    pub(super) fn refuse(&mut self, at: &Path<'_>, why: impl FnOnce() -> String) {
+    pub(crate) fn refuse(&mut self, at: &Path<'_>, why: impl FnOnce() -> String) {
         if self.violations.len() < limits::VIOLATIONS {
             self.violations.push(Violation::new(at.to_string(), why()));
         } else {
@@ -95,12 +95,12 @@ impl Checker {
     }
 
     /// Notes a required field that is not there.
-    pub(super) fn missing(&mut self, at: &Path<'_>) {
+    pub(crate) fn missing(&mut self, at: &Path<'_>) {
         self.refuse(at, || "is required".into());
     }
 
     /// Checks a message that must be there.
-    pub(super) fn required<T>(
+    pub(crate) fn required<T>(
         &mut self,
         at: &Path<'_>,
         value: Option<&T>,
@@ -114,7 +114,7 @@ impl Checker {
 
     /// Checks the elements of a repeated field, and that there are not too many: those beyond `max` are not looked at, which
     /// bounds the work.
-    pub(super) fn each<T>(
+    pub(crate) fn each<T>(
         &mut self,
         at: &Path<'_>,
         name: &'static str,
@@ -136,7 +136,7 @@ impl Checker {
     }
 
     /// Notes each element that repeats an earlier one, among the first `max`.
-    pub(super) fn each_once<T: Ord>(
+    pub(crate) fn each_once<T: Ord>(
         &mut self,
         at: &Path<'_>,
         name: &'static str,
@@ -156,7 +156,7 @@ impl Checker {
     }
 
     /// Runs `report` with the indices of each element whose key an earlier one has, and of that one, among the first `max`.
-    pub(super) fn repeated<T, K: Ord + ?Sized>(
+    pub(crate) fn repeated<T, K: Ord + ?Sized>(
         &mut self,
         elements: &[T],
         max: usize,
@@ -190,7 +190,7 @@ impl Checker {
     }
 
     /// Checks a list of enum values, each required and listed once.
-    pub(super) fn enums_once<E: TryFrom<i32>>(
+    pub(crate) fn enums_once<E: TryFrom<i32>>(
         &mut self,
         at: &Path<'_>,
         name: &'static str,
@@ -204,7 +204,7 @@ impl Checker {
     }
 
     /// Checks an enum that must not be left unspecified.
-    pub(super) fn required_enum<E: TryFrom<i32>>(&mut self, at: &Path<'_>, value: i32) {
+    pub(crate) fn required_enum<E: TryFrom<i32>>(&mut self, at: &Path<'_>, value: i32) {
         match value {
             0 => self.refuse(at, || {
                 format!(
@@ -218,7 +218,7 @@ impl Checker {
 
     /// Checks an enum that may be left unspecified. A number that the contract does not name is a violation always: what it
     /// means cannot be shown or counted.
-    pub(super) fn optional_enum<E: TryFrom<i32>>(&mut self, at: &Path<'_>, value: i32) {
+    pub(crate) fn optional_enum<E: TryFrom<i32>>(&mut self, at: &Path<'_>, value: i32) {
         if E::try_from(value).is_err() {
             self.refuse(at, || {
                 format!("is {value}, which is not a value of {}", enum_name::<E>())
@@ -228,7 +228,7 @@ impl Checker {
 }
 
 /// A refused value, cut and with invisible characters spelt out, in quotes.
-pub(super) fn shown(value: &str) -> String {
+pub(crate) fn shown(value: &str) -> String {
     let cut: String = value.chars().take(limits::SHOWN_CHARS).collect();
     let more = if cut.len() < value.len() { "…" } else { "" };
     format!("{cut:?}{more}")

@@ -38,7 +38,7 @@ impl Checker {
     }
 
     /// A date with its year, and one that exists; it may be in the future. False if it was refused.
-    pub(super) fn real_date(&mut self, at: &Path<'_>, date: &Date) -> bool {
+    pub(crate) fn real_date(&mut self, at: &Path<'_>, date: &Date) -> bool {
         let Date { year, month, day } = *date;
         let why = if !(1..=9999).contains(&year) {
             "the year is required, from 1 to 9999"
@@ -57,10 +57,7 @@ impl Checker {
 
     /// A time within the range of the type, at most 5 minutes ahead of the clock.
     pub(super) fn past_time(&mut self, at: &Path<'_>, time: &Timestamp) {
-        if !TIMESTAMP_SECONDS.contains(&time.seconds) || !(0..1_000_000_000).contains(&time.nanos) {
-            self.refuse(at, || {
-                "is not a time: it must lie between the years 1 and 9999, with 0 to 999999999 nanoseconds".into()
-            });
+        if !self.real_time(at, time) {
             return;
         }
         let latest = (self.clock.now.saturating_add(limits::CLOCK_SKEW_SECONDS), 0);
@@ -74,10 +71,22 @@ impl Checker {
             });
         }
     }
+
+    /// A time within the range of the type; it may be in the future. False if it was refused.
+    pub(crate) fn real_time(&mut self, at: &Path<'_>, time: &Timestamp) -> bool {
+        let real =
+            TIMESTAMP_SECONDS.contains(&time.seconds) && (0..1_000_000_000).contains(&time.nanos);
+        if !real {
+            self.refuse(at, || {
+                "is not a time: it must lie between the years 1 and 9999, with 0 to 999999999 nanoseconds".into()
+            });
+        }
+        real
+    }
 }
 
 /// For month 0 of a date without month there is no day either.
-fn days_in_month(year: i32, month: i32) -> i32 {
+pub(crate) fn days_in_month(year: i32, month: i32) -> i32 {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match month {
         2 if leap => 29,
@@ -101,7 +110,7 @@ fn date_at(seconds: i64) -> Option<Date> {
 }
 
 /// As ISO 8601 writes it, with what is not known left out.
-fn shown_date(date: &Date) -> String {
+pub(crate) fn shown_date(date: &Date) -> String {
     let Date { year, month, day } = date;
     match (month, day) {
         (0, 0) => format!("{year:04}"),

@@ -86,7 +86,7 @@ impl Checker {
         self.optional_prose(&at.field("description"), &reference.description, max);
     }
 
-    fn digest(&mut self, at: &Path<'_>, digest: &Digest) {
+    pub(crate) fn digest(&mut self, at: &Path<'_>, digest: &Digest) {
         self.required_enum::<DigestAlgorithm>(&at.field("algorithm"), digest.algorithm);
         let (length, found) = (digest_length(digest.algorithm), digest.value.len());
         let value = at.field("value");

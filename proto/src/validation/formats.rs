@@ -105,7 +105,7 @@ impl Checker {
     }
 
     /// An ISO 3166-1 alpha-2 code, required.
-    pub(super) fn required_country(&mut self, at: &Path<'_>, code: &str) {
+    pub(crate) fn required_country(&mut self, at: &Path<'_>, code: &str) {
         match code {
             "" => self.missing(at),
             _ => self.optional_country(at, code),

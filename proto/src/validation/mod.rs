@@ -9,8 +9,8 @@
 
 pub mod limits;
 
-mod checker;
-mod dates;
+pub(crate) mod checker;
+pub(crate) mod dates;
 mod evidence;
 mod formats;
 mod goods;

@@ -13,7 +13,7 @@ enum Layout {
 
 impl Checker {
     /// A name, title or number on one line, required.
-    pub(super) fn required_line(&mut self, at: &Path<'_>, text: &str, max: usize) {
+    pub(crate) fn required_line(&mut self, at: &Path<'_>, text: &str, max: usize) {
         self.required_text(at, text, max, Layout::Line);
     }
 
@@ -28,7 +28,7 @@ impl Checker {
     }
 
     /// A text of several lines, if given.
-    pub(super) fn optional_prose(&mut self, at: &Path<'_>, text: &str, max: usize) {
+    pub(crate) fn optional_prose(&mut self, at: &Path<'_>, text: &str, max: usize) {
         self.optional_text(at, text, max, Layout::Prose);
     }
 

@@ -73,13 +73,13 @@ impl AccessService for Rooms {
         };
         self.read(caller.clone(), move |rooms| {
             let newest = rooms.access.last();
-            query.as_of = token.map_or(newest, |token| token.as_of.min(newest));
+            query.as_of = token.map_or(newest, |Token([_, as_of])| as_of.min(newest));
             let page = rooms
                 .access
-                .page(&query, token.map(|token| token.next))
+                .page(&query, token.map(|Token([next, _])| next))
                 .map_err(|e| status::internal(&e))?;
             let as_of = query.as_of;
-            let next_page_token = page.next.map(|next| Token { next, as_of }.seal(&key));
+            let next_page_token = page.next.map(|next| Token([next, as_of]).seal(&key));
             let records = page.lines.into_iter().map(record);
             Ok(Response::new(ListAccessRecordsResponse {
                 records: records.collect::<Result<_, _>>()?,

@@ -9,16 +9,19 @@ mod access;
 mod cases;
 mod doorway;
 mod intake;
+mod lists;
 mod log;
 mod overlaps;
 mod page_token;
 mod purpose;
+mod questions;
 mod quota;
 mod reasons;
 mod record;
 mod registry;
 mod replay;
 mod serve;
+mod statistics;
 mod status;
 mod tasks;
 
@@ -33,7 +36,7 @@ pub use quota::{Admitted, admitted};
 pub use serve::serve;
 
 use crate::{
-    config::{Limits, Policy},
+    config::{self, Limits, Policy},
     identity::{Caller, Registry},
     intake::Intake,
     policy::{
@@ -42,7 +45,7 @@ use crate::{
         may_call,
         quotas::Quotas,
     },
-    projections::{CaseReader, Membership},
+    projections::{CaseReader, Membership, table::Table},
     scans::Scans,
     sequencer::{Sequencer, SequencerError},
     transparency::Log,
@@ -59,6 +62,10 @@ pub struct Rooms {
     pub sequencer: Sequencer,
     /// Cases.
     pub cases: CaseReader,
+    /// Lists and counts.
+    pub table: Arc<Table>,
+    /// How long they may take.
+    pub limits_of_table: config::Table,
     /// The registry's history.
     pub membership: Arc<Membership>,
     /// Receipts of earlier entries.

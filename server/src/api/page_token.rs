@@ -7,18 +7,16 @@ use tonic::Status;
 
 use super::status;
 
-/// Where the next page of a listing begins.
+/// Where the next page of a listing begins, in so many numbers as the listing needs.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Token {
-    pub(super) next: u64,
-    pub(super) as_of: u64,
-}
+pub(super) struct Token<const N: usize>(pub(super) [u64; N]);
 
-impl Token {
+impl<const N: usize> Token<N> {
     pub(super) fn seal(self, key: &[u8; 8]) -> String {
-        let mut bytes = Vec::with_capacity(24);
-        bytes.extend_from_slice(&self.next.to_be_bytes());
-        bytes.extend_from_slice(&self.as_of.to_be_bytes());
+        let mut bytes = Vec::with_capacity(N * 8 + 8);
+        for number in self.0 {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
         bytes.extend_from_slice(key);
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -28,12 +26,12 @@ impl Token {
             return Ok(None);
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-        let (numbers, rest) = bytes.as_chunks::<8>();
-        match numbers {
-            [next, as_of, bound] if rest.is_empty() && bound == key => Ok(Some(Self {
-                next: u64::from_be_bytes(*next),
-                as_of: u64::from_be_bytes(*as_of),
-            })),
+        let (parts, rest) = bytes.as_chunks::<8>();
+        let numbers = parts.split_last().filter(|(bound, _)| *bound == key);
+        let numbers = numbers.map(|(_, numbers)| numbers.iter().map(|n| u64::from_be_bytes(*n)));
+        let numbers = numbers.map(Iterator::collect::<Vec<_>>);
+        match numbers.and_then(|numbers| <[u64; N]>::try_from(numbers).ok()) {
+            Some(numbers) if rest.is_empty() => Ok(Some(Self(numbers))),
             _ => Err(status::refuse(
                 Reason::PageTokenInvalid,
                 "page_token: not a token of this listing",

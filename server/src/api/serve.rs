@@ -8,6 +8,7 @@ use casebroker_proto::{
         access_service_server::AccessServiceServer, case_service_server::CaseServiceServer,
         intake_service_server::IntakeServiceServer, log_service_server::LogServiceServer,
         registry_service_server::RegistryServiceServer,
+        statistics_service_server::StatisticsServiceServer,
     },
 };
 use tokio::sync::mpsc;
@@ -74,6 +75,9 @@ pub async fn serve(
     health_reporter
         .set_serving::<AccessServiceServer<Rooms>>()
         .await;
+    health_reporter
+        .set_serving::<StatisticsServiceServer<Rooms>>()
+        .await;
 
     let descriptors = || {
         tonic_reflection::server::Builder::configure()
@@ -92,6 +96,9 @@ pub async fn serve(
         )
         .add_service(CaseServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes))
         .add_service(LogServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes))
+        .add_service(
+            StatisticsServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes),
+        )
         .add_service(AccessServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes))
         .add_service(RegistryServiceServer::new(rooms).max_decoding_message_size(query_bytes))
         .serve_with_incoming_shutdown(connections, stopping.cancelled_owned())

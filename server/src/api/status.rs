@@ -70,6 +70,18 @@ pub(super) fn role_not_allowed(role: Role, method: Method) -> Status {
     )
 }
 
+/// A projection that has not followed the log as far as was asked.
+pub(super) fn behind(projection: &str, position: u64, wanted: u64) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
+    let message = format!("the {projection} is at position {position}, and {wanted} is wanted");
+    let metadata = [
+        ("projection", projection.to_owned()),
+        ("position", position.to_string()),
+        ("wanted", wanted.to_string()),
+    ];
+    build(Reason::ProjectionBehind, &message, details, &metadata)
+}
+
 /// Something that is not the caller's doing. The cause is logged, not told.
 pub(super) fn internal(cause: &dyn Display) -> Status {
     tracing::error!(%cause, "a call failed");

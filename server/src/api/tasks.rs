@@ -49,8 +49,8 @@ impl Rooms {
         let mut gathering = self
             .scan(move |rooms| {
                 let newest = rooms.cases.as_of(request.min_position)?;
-                let as_of = token.map_or(newest, |token| token.as_of.min(newest));
-                let before = token.map_or(as_of, |token| token.next.min(as_of));
+                let as_of = token.map_or(newest, |Token([_, as_of])| as_of.min(newest));
+                let before = token.map_or(as_of, |Token([next, _])| next.min(as_of));
                 rooms.begin_tasks(viewer, wanted, (before, as_of), page_size)
             })
             .await?;
@@ -62,7 +62,7 @@ impl Rooms {
         let as_of = gathering.as_of;
         let next_page_token = gathering
             .next
-            .map(|next| Token { next, as_of }.seal(&key))
+            .map(|next| Token([next, as_of]).seal(&key))
             .unwrap_or_default();
         Ok(Response::new(ListTasksResponse {
             tasks: gathering.tasks,

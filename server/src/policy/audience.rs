@@ -92,8 +92,8 @@ pub fn is_within(inner: Subject<'_>, outer: Subject<'_>, groups: &dyn Groups) ->
     }
 }
 
-/// Names of all who may see it; `None` means every member.
-fn readers(subject: Subject<'_>, groups: &dyn Groups) -> Option<BTreeSet<String>> {
+/// Names of all who may see it, whatever their reach; `None` means every member. The same as asking [`may_see`] for each.
+pub fn readers(subject: Subject<'_>, groups: &dyn Groups) -> Option<BTreeSet<String>> {
     let handling = subject.handling;
     if handling.audience.is_empty() && means_everybody(handling) {
         return None;

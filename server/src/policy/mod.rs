@@ -9,5 +9,5 @@ mod audience;
 pub mod quotas;
 mod roles;
 
-pub use audience::{Groups, Reach, Subject, Viewer, is_within, may_see};
+pub use audience::{Groups, Reach, Subject, Viewer, is_within, may_see, readers};
 pub use roles::{Method, may_call, reads_cases, viewer};

@@ -15,6 +15,9 @@ pub enum Method {
     ListStatements,
     FindOverlaps,
     ListTasks,
+    CountCases,
+    ComputeTrend,
+    ListProjections,
     GetCheckpoint,
     GetReceipt,
     GetConsistencyProof,
@@ -29,20 +32,22 @@ pub enum Method {
 /// Whether a role may call a method. What it then sees is decided by [`super::may_see`] for its [`viewer`].
 pub fn may_call(role: Role, method: Method) -> bool {
     use Method::{
-        FindOverlaps, GetCaller, GetCase, GetCheckpoint, GetConsistencyProof, GetMember,
-        GetReceipt, ListAccessRecords, ListCases, ListGroups, ListMembers, ListRegistryUpdates,
-        ListStatements, ListTasks, Submit, SubmitStream,
+        ComputeTrend, CountCases, FindOverlaps, GetCaller, GetCase, GetCheckpoint,
+        GetConsistencyProof, GetMember, GetReceipt, ListAccessRecords, ListCases, ListGroups,
+        ListMembers, ListProjections, ListRegistryUpdates, ListStatements, ListTasks, Submit,
+        SubmitStream,
     };
     match method {
         Submit | SubmitStream => matches!(role, Role::System | Role::Officer),
-        GetCase | ListCases | ListStatements | FindOverlaps | ListTasks => {
+        GetCase | ListCases | ListStatements | FindOverlaps | ListTasks | CountCases
+        | ComputeTrend => {
             matches!(role, Role::System | Role::Officer)
         }
         GetReceipt => matches!(role, Role::System | Role::Officer | Role::Auditor),
         // Of its own agency only: see `access::Query`.
         ListAccessRecords => role == Role::Auditor,
         // The log's size and roots are for every member: witnesses must know them. So is who the members are.
-        GetCheckpoint | GetConsistencyProof | GetCaller => true,
+        GetCheckpoint | GetConsistencyProof | GetCaller | ListProjections => true,
         ListMembers | GetMember | ListGroups | ListRegistryUpdates => true,
     }
 }
@@ -68,9 +73,12 @@ pub fn reads_cases(method: Method) -> bool {
         | Method::ListStatements
         | Method::FindOverlaps
         | Method::ListTasks
+        | Method::CountCases
+        | Method::ComputeTrend
         | Method::GetReceipt => true,
         Method::Submit
         | Method::SubmitStream
+        | Method::ListProjections
         | Method::GetCheckpoint
         | Method::GetConsistencyProof
         | Method::GetCaller
@@ -97,6 +105,8 @@ mod tests {
                 Method::ListStatements,
                 Method::FindOverlaps,
                 Method::ListTasks,
+                Method::CountCases,
+                Method::ComputeTrend,
             ] {
                 assert!(!may_call(role, method), "{role} {method:?}");
             }

@@ -14,7 +14,7 @@ use super::statement::Statement;
 
 /// The case that these statements make, oldest first; `None` if no report is among them. Its requests for evidence are open
 /// or answered; whether one is overdue is for [`set_overdue`].
-pub fn fold(statements: &[Statement]) -> Option<v1::Case> {
+pub fn fold<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Option<v1::Case> {
     let mut case = None;
     for statement in statements {
         apply(&mut case, statement);

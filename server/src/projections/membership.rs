@@ -53,6 +53,20 @@ impl History {
         now(self.members.get(&agency.to_string())?)
     }
 
+    /// The member with this name as it is or last was.
+    pub fn ever_member(&self, agency: &AgencyName) -> Option<&Member> {
+        let versions = self.members.get(&agency.to_string())?;
+        versions
+            .iter()
+            .rev()
+            .find_map(|(_, version)| version.as_deref())
+    }
+
+    /// Members of a group as it is now; `None` if there is no such group.
+    pub fn members_of(&self, group: &str) -> Option<&[String]> {
+        now(self.groups.get(group)?).map(|group| group.members.as_slice())
+    }
+
     /// Members after this name, by name; an empty one begins with the first.
     pub fn members_after(&self, name: &str) -> impl Iterator<Item = &Member> {
         let rest = self.members.range::<str, _>(after(name));

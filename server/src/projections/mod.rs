@@ -5,15 +5,14 @@
 
 mod earlier;
 mod fold;
-mod listing;
 mod membership;
 mod overlaps;
 mod reader;
 mod statement;
+pub mod table;
 
 pub use earlier::Earlier;
 pub use fold::{fold, is_disputed, set_overdue};
-pub use listing::{Listing, Order, Page, Room};
 pub use membership::{History, Membership};
 pub use overlaps::Overlaps;
 pub use reader::{CaseReader, ReadError};

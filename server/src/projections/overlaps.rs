@@ -120,7 +120,7 @@ impl CaseReader {
     /// findings brought. For the owner's declarations. To know an id is not enough: whoever saw the first entries of both
     /// cases can compute it, and would learn from the answer what the other case has by now. A bounded number of reads.
     pub fn knows_overlap(&self, name: &CaseName, id: &str) -> Result<bool, ReadError> {
-        let Some(record) = self.state.case(name)? else {
+        let Some(record) = self.record(name)? else {
             return Ok(false);
         };
         let Some((first, _)) = record.statements.first() else {
@@ -151,7 +151,7 @@ impl CaseReader {
         other: &CaseName,
     ) -> Result<Vec<Mark>, ReadError> {
         let owner = Viewer::of(name.agency());
-        let there = self.state.case(other)?.unwrap_or_default();
+        let there = self.record(other)?.unwrap_or_default();
         let mut said = self.newest(&there)?;
         if !self.allows_deconfliction(record)? || !self.allows_deconfliction(&there)? {
             if !self.sees(&owner, &there)? {

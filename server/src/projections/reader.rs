@@ -15,6 +15,8 @@ use casebroker_proto::{
     v1::{self, statement::Kind},
 };
 use prost::Message as _;
+use prost_types::Timestamp;
+use time::OffsetDateTime;
 
 use super::{
     fold::fold,
@@ -69,6 +71,8 @@ pub struct CaseReader {
     pub(super) journal: Arc<dyn JournalReader>,
     pub(super) state: Arc<Store>,
     pub(super) membership: Arc<Membership>,
+    /// Nothing from this position on is looked at.
+    cut: u64,
     /// Chooses what is looked at in place of a case that does not exist; nobody outside can foretell it.
     decoys: RandomState,
 }
@@ -84,8 +88,35 @@ impl CaseReader {
             journal,
             state,
             membership,
+            cut: u64::MAX,
             decoys: RandomState::new(),
         }
+    }
+
+    /// The same as if the log ended before a position. Who may see what is then, too, as it was: see [`Self::may_see_now`].
+    pub fn at(&self, position: u64) -> Self {
+        Self {
+            cut: position,
+            ..self.clone()
+        }
+    }
+
+    /// Whether a viewer may see a case as of now.
+    pub fn may_see_now(&self, viewer: &Viewer, name: &CaseName) -> Result<bool, ReadError> {
+        Ok(self.at(u64::MAX).seen(viewer, name)?.is_some())
+    }
+
+    /// The record of a case.
+    pub(super) fn record(&self, name: &CaseName) -> Result<Option<CaseRecord>, ReadError> {
+        let mut record = self.state.case(name)?;
+        if self.cut < u64::MAX
+            && let Some(record) = &mut record
+        {
+            record
+                .statements
+                .retain(|(position, _)| *position < self.cut);
+        }
+        Ok(record.filter(|record| !record.statements.is_empty()))
     }
 
     /// Every answer from now on takes account of everything before this position; at least `min_position`.
@@ -126,9 +157,69 @@ impl CaseReader {
         Ok(case)
     }
 
+    /// The case whose first statement for a viewer is at a position.
+    pub fn case_beginning(
+        &self,
+        viewer: &Viewer,
+        position: u64,
+    ) -> Result<Option<v1::Case>, ReadError> {
+        let Some(first) = self.statement(position)? else {
+            return Ok(None);
+        };
+        let Some(record) = self.seen(viewer, &first.case)? else {
+            return Ok(None);
+        };
+        let statements = self.statements(viewer, &record)?;
+        let case = self.folded(viewer, &first.case, &statements)?;
+        Ok(case.filter(|case| case.first_position == position))
+    }
+
+    /// The name of that case.
+    pub fn name_beginning(
+        &self,
+        viewer: &Viewer,
+        position: u64,
+    ) -> Result<Option<CaseName>, ReadError> {
+        let Some(first) = self.statement(position)? else {
+            return Ok(None);
+        };
+        let seen = self.seen(viewer, &first.case)?;
+        Ok(seen.map(|_| first.case))
+    }
+
+    /// Where the log ended at a time: the position of the first entry that was recorded later.
+    pub fn position_at(&self, time: Timestamp) -> Result<u64, ReadError> {
+        let (mut low, mut high) = (0, self.journal.next_position());
+        // Times never go back.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let recorded = self.record_time(middle)?;
+            if (recorded.seconds, recorded.nanos) <= (time.seconds, time.nanos) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// When the last entry before a position was recorded; the beginning of time if there is none.
+    pub fn time_before(&self, position: u64) -> Result<OffsetDateTime, ReadError> {
+        let time = match position.checked_sub(1) {
+            Some(last) => self.record_time(last)?,
+            None => Timestamp::default(),
+        };
+        let time = OffsetDateTime::from_unix_timestamp(time.seconds);
+        Ok(time.unwrap_or(OffsetDateTime::UNIX_EPOCH))
+    }
+
+    fn record_time(&self, position: u64) -> Result<Timestamp, ReadError> {
+        Ok(self.envelope(position)?.record_time.unwrap_or_default())
+    }
+
     /// The statements of a case that a viewer may see, oldest first; never empty.
     pub fn history(&self, viewer: &Viewer, name: &CaseName) -> Result<Vec<Statement>, ReadError> {
-        let record = self.state.case(name)?;
+        let record = self.record(name)?;
         if let Some(record) = &record
             && self.sees(viewer, record)?
         {
@@ -193,7 +284,7 @@ impl CaseReader {
         viewer: &Viewer,
         name: &CaseName,
     ) -> Result<Option<CaseRecord>, ReadError> {
-        let record = self.state.case(name)?.unwrap_or_default();
+        let record = self.record(name)?.unwrap_or_default();
         Ok(self.sees(viewer, &record)?.then_some(record))
     }
 
@@ -203,38 +294,21 @@ impl CaseReader {
         viewer: &Viewer,
         record: &CaseRecord,
     ) -> Result<Vec<Statement>, ReadError> {
-        let positions = record.statements.iter().map(|(position, _)| *position);
-        let statements = positions.filter_map(|position| self.statement(position).transpose());
-        let mut statements: Vec<_> = statements.collect::<Result<_, _>>()?;
+        let mut statements = self.all(record)?;
         self.keep_visible(viewer, &mut statements);
         Ok(statements)
+    }
+
+    /// The statements of a case, oldest first, whoever may see them.
+    pub(super) fn all(&self, record: &CaseRecord) -> Result<Vec<Statement>, ReadError> {
+        let positions = record.statements.iter().map(|(position, _)| *position);
+        let statements = positions.filter_map(|position| self.statement(position).transpose());
+        statements.collect()
     }
 
     /// Keeps what is for a viewer of the statements of a case that it may see.
     pub(super) fn keep_visible(&self, viewer: &Viewer, statements: &mut Vec<Statement>) {
         keep_visible(viewer, &*self.membership.now(), statements);
-    }
-
-    /// Statements from `from` up to `to`, not including it, oldest first.
-    pub(super) fn range(&self, from: u64, to: u64) -> Result<Vec<Statement>, ReadError> {
-        let mut statements = Vec::new();
-        let mut next = from;
-        while next < to {
-            let entries = usize::try_from(to - next).unwrap_or(usize::MAX);
-            let records = self.journal.read(
-                next,
-                ReadLimit {
-                    entries,
-                    bytes: 8 << 20,
-                },
-            )?;
-            let Some(last) = records.last() else { break };
-            next = last.position + 1;
-            for record in records {
-                statements.extend(decode(record.position, &record.entry)?);
-            }
-        }
-        Ok(statements)
     }
 
     /// Whether a viewer may see the case of a record. One read.
@@ -260,7 +334,7 @@ impl CaseReader {
                 break;
             };
             if let Some(statement) = self.statement(position)? {
-                let record = self.state.case(&statement.case)?;
+                let record = self.record(&statement.case)?;
                 return Ok(record.map(|record| (statement.case, record)));
             }
         }
@@ -273,12 +347,16 @@ impl CaseReader {
 
     /// The salt of an entry.
     pub(super) fn salt(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
+        Ok(self.envelope(position)?.salt)
+    }
+
+    /// An entry, without looking into what it holds.
+    fn envelope(&self, position: u64) -> Result<v1::Entry, ReadError> {
         let decoded = v1::Entry::decode(self.read(position)?);
-        let bad = |e: prost::DecodeError| ReadError::Entry {
+        decoded.map_err(|e| ReadError::Entry {
             position,
             source: StatementError::Payload(e.to_string()),
-        };
-        Ok(decoded.map_err(bad)?.salt)
+        })
     }
 
     fn read(&self, position: u64) -> Result<bytes::Bytes, ReadError> {

@@ -1,5 +1,7 @@
 //! A recorded statement, and who may see it.
 
+use std::collections::BTreeSet;
+
 use casebroker_proto::{
     names::{AgencyName, CaseName, PrincipalId},
     statement::{Content, StatementError, open_entry},
@@ -8,7 +10,7 @@ use casebroker_proto::{
 };
 use prost_types::Timestamp;
 
-use crate::policy::{Groups, Subject, Viewer, may_see};
+use crate::policy::{Groups, Subject, Viewer, may_see, readers};
 
 /// A recorded statement, decoded.
 #[derive(Debug, Clone)]
@@ -98,26 +100,39 @@ pub fn sees_case(viewer: &Viewer, groups: &dyn Groups, in_force: &Statement) -> 
 /// A release shows the report that was in force when it was made, and nothing said before. A retraction is for everybody who
 /// may see the case: nobody shall go on counting it.
 pub fn keep_visible(viewer: &Viewer, groups: &dyn Groups, statements: &mut Vec<Statement>) {
+    let mut kept = visible(statements, |statement| sees(viewer, groups, statement)).into_iter();
+    statements.retain(|_| kept.next().unwrap_or(false));
+}
+
+/// Which of the statements of a case, oldest first, are for somebody who may see it, if their handling alone says so of each: see
+/// [`keep_visible`].
+pub fn visible(statements: &[Statement], sees: impl Fn(&Statement) -> bool) -> Vec<bool> {
     // Going back, a release comes before the report that it shows.
     let mut released = false;
-    let mut kept: Vec<_> = statements
-        .drain(..)
-        .rev()
-        .filter(|statement| {
-            let sees = sees(viewer, groups, statement);
-            match &statement.statement.kind {
-                Some(Kind::Retraction(_)) => true,
-                Some(Kind::Release(_)) => {
-                    released |= sees;
-                    sees
-                }
-                Some(Kind::Report(_) | Kind::Amendment(_)) => std::mem::take(&mut released) || sees,
-                _ => sees,
+    let going_back = statements.iter().rev().map(|statement| {
+        let sees = sees(statement);
+        match &statement.statement.kind {
+            Some(Kind::Retraction(_)) => true,
+            Some(Kind::Release(_)) => {
+                released |= sees;
+                sees
             }
-        })
-        .collect();
+            Some(Kind::Report(_) | Kind::Amendment(_)) => std::mem::take(&mut released) || sees,
+            _ => sees,
+        }
+    });
+    let mut kept: Vec<_> = going_back.collect();
     kept.reverse();
-    *statements = kept;
+    kept
+}
+
+/// Who may see a statement by its handling, `agencies/{agency}`; `None` means every member.
+pub fn readers_of(statement: &Statement, groups: &dyn Groups) -> Option<BTreeSet<String>> {
+    match effective_handling(&statement.statement) {
+        Some(handling) => readers(statement.subject(handling), groups),
+        // Without a handling nobody may: see `sees`.
+        None => Some(BTreeSet::new()),
+    }
 }
 
 fn sees(viewer: &Viewer, groups: &dyn Groups, statement: &Statement) -> bool {

@@ -199,6 +199,11 @@ impl CaseRecord {
             .map(|(position, _)| *position)
     }
 
+    /// Whether its owner ever said something of an overlap.
+    pub fn declared(&self) -> bool {
+        self.statements.iter().any(|(_, e)| *e == Effect::Declared)
+    }
+
     /// Whether the case was taken back.
     pub fn retracted(&self) -> bool {
         self.statements.iter().any(|(_, e)| *e == Effect::Retracted)

@@ -9,6 +9,7 @@ use std::{
 };
 
 use casebroker_proto::names::{AgencyName, CaseName};
+use tokio::sync::watch;
 
 use super::{
     Applied, CaseRecord, Change, RequestId, StateError, Task, aside, keys, session::Session,
@@ -19,6 +20,8 @@ use crate::durable;
 /// The state store. Reads see what was staged, at once; sled follows behind.
 pub struct Store {
     pub(super) shared: Arc<Shared>,
+    /// How far it is, for who follows.
+    recorded: watch::Sender<u64>,
     writer: Mutex<Option<Writer>>,
     session: Session,
     path: PathBuf,
@@ -101,6 +104,7 @@ impl Store {
         let writer = Writer::start(Arc::clone(&shared), &path)?;
         let store = Self {
             shared,
+            recorded: watch::Sender::new(applied),
             writer: Mutex::new(Some(writer)),
             session,
             path,
@@ -112,6 +116,11 @@ impl Store {
                 moved_aside,
             },
         ))
+    }
+
+    /// Says each time up to which position everything is found here.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.recorded.subscribe()
     }
 
     /// The record of a case; `None` if nothing was ever said about it.
@@ -217,6 +226,7 @@ impl Store {
             overlay.applied = applied;
             writer.staged(overlay.pairs.len());
         }
+        self.recorded.send_replace(applied.position);
         writer.wait_for_room()
     }
 

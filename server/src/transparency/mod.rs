@@ -186,6 +186,15 @@ impl Log {
         Ok(())
     }
 
+    /// Root over the first so many entries; `None` beyond the end. Reads the tree's file.
+    pub fn root_at(&self, size: u64) -> std::io::Result<Option<[u8; 32]>> {
+        if size > self.newest.load().size {
+            return Ok(None);
+        }
+        let root = self.tree.root(size).map_err(std::io::Error::other)?;
+        Ok(Some(root.into()))
+    }
+
     /// Receipt of a position against a checkpoint of this log at `size`. Reads the tree's file.
     pub fn receipt(&self, position: u64, size: u64, checkpoint: &str) -> Result<String, LogError> {
         self.check_size(size)?;

@@ -1,7 +1,10 @@
-//! Filters, as protobuf and as JSON.
+//! Filters, as protobuf and as JSON, and what they are understood as.
 
-use casebroker_proto::v1::{
-    AttributionBasis, CaseFilter, CaseStatus, Conveyance, Digest, DigestAlgorithm, ItemKind,
+use casebroker_proto::{
+    filter::{Known, Occurring, check_occurring, compile},
+    names::{AgencyName, GroupName},
+    v1::{AttributionBasis, CaseFilter, CaseStatus, Conveyance, Digest, DigestAlgorithm, ItemKind},
+    validation::limits,
 };
 use prost::Message as _;
 
@@ -13,7 +16,72 @@ const NAME: &str = "casebroker.v1.CaseFilter";
 pub fn run(data: &[u8]) -> bool {
     let protobuf = from_protobuf::<CaseFilter>(NAME, data);
     let json = from_json::<CaseFilter>(NAME, data);
-    protobuf.is_some() || json.is_some()
+    let filters = [protobuf, json].into_iter().flatten();
+    filters.fold(false, |_, filter| {
+        understood(&filter);
+        true
+    })
+}
+
+/// Every filter is understood or refused, within bounds, and what is understood has a name for each field and a value.
+fn understood(filter: &CaseFilter) {
+    let violations = match compile(filter, "filter", &Few) {
+        Ok(compiled) => {
+            let set = casebroker_proto::json::set_fields(NAME, filter).unwrap();
+            let said: Vec<_> = compiled.understood.iter().map(|t| &t.field).collect();
+            assert_eq!(said, set.iter().collect::<Vec<_>>());
+            let mut values = compiled.understood.iter().flat_map(|t| &t.values);
+            assert!(values.all(|v| !v.value.is_empty()));
+            check_occurring(filter, "filter", &Few)
+        }
+        Err(violations) => {
+            assert!(!violations.is_empty());
+            violations
+        }
+    };
+    assert!(violations.len() <= limits::VIOLATIONS + 1);
+    for violation in &violations {
+        assert!(violation.description.len() <= 2_000, "{violation:?}");
+        assert!(violation.field.len() <= 100, "{violation:?}");
+    }
+}
+
+/// A registry of two members and a group, and one case that can be seen.
+struct Few;
+
+impl Known for Few {
+    fn member(&self, agency: &AgencyName) -> Option<String> {
+        let known = ["us-dea", "ca-rcmp"].contains(&agency.id());
+        known.then(|| agency.id().to_uppercase())
+    }
+
+    fn group(&self, group: &GroupName) -> Option<Vec<AgencyName>> {
+        (group.id() == "all").then(|| vec![AgencyName::from_id("ca-rcmp").unwrap()])
+    }
+
+    fn names(&self) -> Vec<String> {
+        ["agencies/us-dea", "agencies/ca-rcmp", "groups/all"]
+            .map(String::from)
+            .into()
+    }
+}
+
+impl Occurring for Few {
+    fn has_reporting_unit(&self, key: &str) -> bool {
+        key == "international mail facility"
+    }
+
+    fn has_substance(&self, _: &str) -> bool {
+        false
+    }
+
+    fn reporting_units(&self) -> Vec<String> {
+        vec!["International mail facility".into()]
+    }
+
+    fn substances(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Filters in both encodings.

@@ -2,6 +2,7 @@
 
 mod document;
 mod examples;
+mod hindrances;
 mod outcomes;
 mod random;
 mod reclassified;

@@ -9,10 +9,7 @@ use super::{
     super::reader::{CaseReader, ReadError},
     Side,
 };
-use crate::{
-    policy::Viewer,
-    state::{CaseRecord, Effect},
-};
+use crate::policy::Viewer;
 
 /// Most cases of one group.
 pub const MAX_GROUP: usize = 100;
@@ -26,8 +23,8 @@ impl CaseReader {
         name: &CaseName,
     ) -> Result<Vec<String>, ReadError> {
         // Most cases end here: one look-up.
-        let record = self.state.case(name)?.unwrap_or_default();
-        if !is_declared(&record) {
+        let record = self.record(name)?.unwrap_or_default();
+        if !record.declared() {
             return Ok(Vec::new());
         }
         let told = |one: &Side, other: &Side| {
@@ -44,18 +41,10 @@ impl CaseReader {
         Ok(names)
     }
 
-    /// The number of the incident that a case is about: the smallest first position of the cases that are the same incident,
-    /// retracted ones left out. Counts count each number once. Whatever handling says: a number that counts tells no name.
-    pub fn incident_id(&self, name: &CaseName) -> Result<u64, ReadError> {
-        let record = self.state.case(name)?.unwrap_or_default();
-        let first = record.statements.first().map(|(position, _)| *position);
-        let mut first = first.ok_or_else(|| ReadError::NoCase(name.clone()))?;
-        if is_declared(&record) {
-            let group = self.group(name, |_, _| Ok(true))?;
-            let others = group.iter().map(|side| side.first_position);
-            first = others.fold(first, u64::min);
-        }
-        Ok(first)
+    /// All cases that are the same incident as this one, whoever may know it, itself among them.
+    pub fn incident(&self, name: &CaseName) -> Result<Vec<CaseName>, ReadError> {
+        let group = self.group(name, |_, _| Ok(true))?;
+        Ok(group.into_iter().map(|side| side.name).collect())
     }
 
     /// The case and those that the owners' words join it with, over as many steps as it takes.
@@ -92,12 +81,8 @@ impl CaseReader {
                 continue;
             }
             let id = self.overlap_id(side.first_position, holder.first_position)?;
-            let record = self.state.case(&holder.case)?.unwrap_or_default();
-            let declared = record
-                .statements
-                .iter()
-                .any(|(_, e)| *e == Effect::Declared);
-            if !declared || !ids.contains(id.as_str()) {
+            let record = self.record(&holder.case)?.unwrap_or_default();
+            if !record.declared() || !ids.contains(id.as_str()) {
                 continue;
             }
             let other = self.side_of(&holder.case, &record)?;
@@ -108,10 +93,4 @@ impl CaseReader {
         }
         Ok(joined)
     }
-}
-
-/// Whether the owner ever said something of an overlap.
-fn is_declared(record: &CaseRecord) -> bool {
-    let mut effects = record.statements.iter().map(|(_, effect)| *effect);
-    effects.any(|effect| effect == Effect::Declared)
 }

@@ -89,7 +89,7 @@ impl View<'_> {
 impl CaseReader {
     /// A case, whole; `None` if there is none.
     pub(super) fn side(&self, name: &CaseName) -> Result<Option<Side>, ReadError> {
-        match self.state.case(name)? {
+        match self.record(name)? {
             Some(record) => self.side_of(name, &record),
             None => Ok(None),
         }

@@ -13,7 +13,6 @@ use tokio::sync::watch;
 use super::*;
 use crate::{
     journal::{GroupTrailer, Record},
-    projections::{Listing, Order, Room},
     state::{Applied, Change, Effect, StatementChange},
 };
 
@@ -206,27 +205,4 @@ fn a_hidden_entry_costs_the_same_reads_however_many_statements_its_case_has() {
         assert!(matches!(answer, Err(ReadError::NoEntry(_))), "{answer:?}");
         assert_eq!(reads, 3, "{position}");
     }
-}
-
-#[test]
-fn a_page_costs_the_same_reads_whether_its_filter_names_the_owner_of_hidden_cases_or_not() {
-    let stage = stage(&[("hidden-1", 1), ("hidden-9", 9), ("hidden-2", 2)]);
-    let viewer = officer("us-cbp");
-    let page = |owner: &str| {
-        let listing = Listing {
-            viewer: viewer.clone(),
-            agencies: vec![agency(owner)],
-            order: Order::Descending,
-            as_of: 12,
-        };
-        let room = Room {
-            cases: 10,
-            bytes: 1 << 20,
-        };
-        let page = |cases: &CaseReader| listing.page(cases, listing.start(), room, 100).unwrap();
-        let ((page, _), reads) = stage.reads(page);
-        assert!(page.cases.is_empty() && page.next.is_none(), "{page:?}");
-        reads
-    };
-    assert_eq!(page("us-dea"), page("ca-rcmp"));
 }

@@ -2,8 +2,23 @@
 //!
 //! What it is for: turning a [`CaseFilter`](crate::v1::CaseFilter) into a [`Selection`] that code can hold cases against without
 //! reading text again. What it promises: a value that nothing can have is an error that names the field and what was probably meant,
-//! never an empty answer.
+//! never an empty answer; all violations at once; work bounded by the size of the filter. What it never does: look at cases (whether
+//! one has a reporting unit or a name is for [`check_occurring`], with what the caller may see), or read a clock.
 
+pub mod limits;
+
+mod compile;
+mod meant;
+mod occurring;
+mod terms;
+
+#[cfg(test)]
+mod tests;
+
+pub use compile::{Compiled, Known, compile};
+pub use occurring::{Occurring, check_occurring};
+
+pub use crate::standard::{Hindrance, hindrance};
 use crate::{
     catalogue::substances::{Class, Substance},
     names::AgencyName,
@@ -13,7 +28,7 @@ use crate::{
 /// Which cases. Fields are ANDed, values within one ORed; an empty one selects everything.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Selection {
-    /// Owners, groups resolved, by name.
+    /// Owners, groups resolved, each once, in the order given.
     pub agencies: Vec<AgencyName>,
     /// Reporting units, by [`text_key`].
     pub reporting_units: Vec<String>,
@@ -41,9 +56,9 @@ pub struct Selection {
     pub item_kinds: Vec<ItemKind>,
     /// Conveyances.
     pub conveyances: Vec<Conveyance>,
-    /// First day of the incident.
+    /// First day of the incident, with month and day: the first of the month or year given.
     pub from_day: Option<Day>,
-    /// Last day of the incident.
+    /// Last day of the incident, with month and day: the last of the month or year given.
     pub to_day: Option<Day>,
     /// First recorded at or after, nanoseconds since 1970.
     pub recorded_from: Option<i128>,
@@ -72,19 +87,6 @@ pub enum GoodsClass {
     Uncatalogued,
     /// Equipment.
     Equipment,
-}
-
-/// Why a case does not count: the first that applies, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Hindrance {
-    /// Taken back.
-    Retracted,
-    /// A dispute is open.
-    Disputed,
-    /// Others name another country of origin.
-    Contested,
-    /// A rule of the standard, by its number in [`crate::standard::rules`] of the newest version, counted from 0.
-    Rule(u8),
 }
 
 /// A day as a number that orders like the calendar: year, month and day in 16, 4 and 5 bits. Month and day 0 are not known.
@@ -122,6 +124,11 @@ impl GoodsClass {
             Self::Uncatalogued => "uncatalogued",
             Self::Equipment => "equipment",
         }
+    }
+
+    /// The class that this word means.
+    pub fn find(word: &str) -> Option<Self> {
+        Self::all().find(|class| class.as_str() == word)
     }
 
     /// Every one, in the order of answers.

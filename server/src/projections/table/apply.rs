@@ -1,0 +1,85 @@
+//! What a recorded statement changes in the table.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use casebroker_proto::{names::CaseName, v1::statement::Kind};
+
+use super::{
+    rows::Rows,
+    views::{View, views, views_of},
+};
+use crate::{
+    projections::{
+        reader::{CaseReader, ReadError},
+        statement::Statement,
+    },
+    state::{CaseRecord, Effect},
+};
+
+/// Takes statements in, one after the other.
+#[derive(Debug)]
+pub struct Apply {
+    pub(super) rows: Arc<Rows>,
+    pub(super) reader: CaseReader,
+}
+
+/// Why the table does not follow the journal any more.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The journal or the state store.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It counts rows and items by 32 bits.
+    #[error("the table is full: it holds 4,294,967,294 rows at most")]
+    Full,
+}
+
+impl Apply {
+    /// Takes in the statement that was recorded next.
+    pub fn statement(&self, statement: Statement) -> Result<(), ApplyError> {
+        let position = statement.position;
+        match &statement.statement.kind {
+            Some(Kind::Report(_)) => {
+                // The first of its case, so there is nothing else to read.
+                let record = CaseRecord {
+                    statements: vec![(position, Effect::Reported)],
+                    ..CaseRecord::default()
+                };
+                let name = statement.case.clone();
+                let new = views_of(&self.reader, &name, &record, &[statement])?;
+                self.put(position, position, &new)
+            }
+            // A question says nothing that is counted.
+            Some(Kind::EvidenceRequest(_)) | None => Ok(()),
+            Some(_) => self.changed(&statement.case, position),
+        }
+    }
+
+    /// Takes in what changed by something that was said later about a case, also for those that are one incident with it.
+    fn changed(&self, name: &CaseName, position: u64) -> Result<(), ApplyError> {
+        let (before, after) = (self.reader.at(position), self.reader.at(position + 1));
+        let mut names = BTreeSet::from([name.clone()]);
+        let record = after.record(name)?.unwrap_or_default();
+        if record.declared() {
+            names.extend(before.incident(name)?);
+            names.extend(after.incident(name)?);
+        }
+        for name in names {
+            let new = views(&after, &name)?;
+            if new != views(&before, &name)? {
+                let record = after.record(&name)?.unwrap_or_default();
+                if let Some((first, _)) = record.statements.first() {
+                    self.put(*first, position, &new)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, first: u64, position: u64, views: &[View]) -> Result<(), ApplyError> {
+        match self.rows.replace(first, position, views) {
+            true => Ok(()),
+            false => Err(ApplyError::Full),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Bitsets over the rows of a chunk: shared ones that one thread writes, and masks that a query works on.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Rows of a chunk.
+pub const ROWS: usize = 16_384;
+/// Words of a bitset.
+pub const WORDS: usize = ROWS / 64;
+
+/// One bit a row. One thread sets and clears, any number read meanwhile.
+#[derive(Debug)]
+pub struct Bits(Box<[AtomicU64]>);
+
+/// A query's own copy, one bit a row.
+#[derive(Debug, Clone)]
+pub struct Mask(Box<[u64; WORDS]>);
+
+impl Default for Bits {
+    fn default() -> Self {
+        Self((0..WORDS).map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl Bits {
+    /// Sets the bit of a row.
+    pub fn set(&self, row: usize) {
+        if let Some(word) = self.0.get(row / 64) {
+            word.fetch_or(1 << (row % 64), Ordering::Release);
+        }
+    }
+
+    /// Clears the bit of a row.
+    pub fn clear(&self, row: usize) {
+        if let Some(word) = self.0.get(row / 64) {
+            word.fetch_and(!(1 << (row % 64)), Ordering::Release);
+        }
+    }
+
+    /// The bit of a row.
+    pub fn get(&self, row: usize) -> bool {
+        let word = self.0.get(row / 64);
+        word.is_some_and(|word| word.load(Ordering::Acquire) >> (row % 64) & 1 == 1)
+    }
+
+    /// The words as they are now.
+    pub fn words(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().map(|word| word.load(Ordering::Acquire))
+    }
+
+    /// Puts words in place of those that are there.
+    pub fn fill(&self, words: impl Iterator<Item = u64>) {
+        for (to, from) in self.0.iter().zip(words) {
+            to.store(from, Ordering::Release);
+        }
+    }
+}
+
+impl Mask {
+    /// No row.
+    pub fn none() -> Self {
+        Self(Box::new([0; WORDS]))
+    }
+
+    /// The rows of a bitset.
+    pub fn of(bits: &Bits) -> Self {
+        let mut mask = Self::none();
+        for (to, from) in mask.0.iter_mut().zip(bits.words()) {
+            *to = from;
+        }
+        mask
+    }
+
+    /// Adds a row.
+    pub fn set(&mut self, row: usize) {
+        if let Some(word) = self.0.get_mut(row / 64) {
+            *word |= 1 << (row % 64);
+        }
+    }
+
+    /// Keeps the rows that are in the other too.
+    pub fn and(&mut self, bits: &Bits) {
+        for (to, from) in self.0.iter_mut().zip(bits.words()) {
+            *to &= from;
+        }
+    }
+
+    /// Keeps the rows that are in the other mask too.
+    pub fn and_mask(&mut self, other: &Self) {
+        for (to, from) in self.0.iter_mut().zip(other.0.iter()) {
+            *to &= from;
+        }
+    }
+
+    /// Keeps the rows that are not in the other.
+    pub fn and_not(&mut self, bits: &Bits) {
+        for (to, from) in self.0.iter_mut().zip(bits.words()) {
+            *to &= !from;
+        }
+    }
+
+    /// Keeps the rows that are in one of these.
+    pub fn and_any<'a>(&mut self, sets: impl Iterator<Item = &'a Bits>) {
+        let mut any = Self::none();
+        for bits in sets {
+            for (to, from) in any.0.iter_mut().zip(bits.words()) {
+                *to |= from;
+            }
+        }
+        for (to, from) in self.0.iter_mut().zip(any.0.iter()) {
+            *to &= from;
+        }
+    }
+
+    /// Keeps the rows that are in one of the two, and not in both.
+    pub fn and_differing(&mut self, one: &Bits, other: Option<&Bits>) {
+        match other {
+            None => self.and(one),
+            Some(other) => {
+                let differing = one.words().zip(other.words()).map(|(a, b)| a ^ b);
+                for (to, from) in self.0.iter_mut().zip(differing) {
+                    *to &= from;
+                }
+            }
+        }
+    }
+
+    /// Whether no row is in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// How many rows are in it.
+    pub fn count(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// How many rows are in both.
+    pub fn count_with(&self, bits: &Bits) -> usize {
+        let both = self.0.iter().zip(bits.words()).map(|(a, b)| a & b);
+        both.map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Keeps the rows for which `keep` says so.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        for (n, word) in self.0.iter_mut().enumerate() {
+            let mut rest = *word;
+            while rest != 0 {
+                let bit = rest.trailing_zeros();
+                rest &= rest - 1;
+                if !keep(n * 64 + bit as usize) {
+                    *word &= !(1 << bit);
+                }
+            }
+        }
+    }
+
+    /// The rows, ascending.
+    pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().flat_map(|(n, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                (rest != 0).then(|| {
+                    let bit = rest.trailing_zeros() as usize;
+                    rest &= rest - 1;
+                    n * 64 + bit
+                })
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn bits(rows: &BTreeSet<usize>) -> Bits {
+        let bits = Bits::default();
+        rows.iter().for_each(|row| bits.set(*row));
+        bits
+    }
+
+    proptest! {
+        #[test]
+        fn masks_do_what_sets_do(
+            a in prop::collection::btree_set(0..ROWS, 0..200),
+            b in prop::collection::btree_set(0..ROWS, 0..200),
+            c in prop::collection::btree_set(0..ROWS, 0..200),
+        ) {
+            let rows = |mask: &Mask| mask.rows().collect::<BTreeSet<_>>();
+            let (x, y, z) = (bits(&a), bits(&b), bits(&c));
+            let mut mask = Mask::of(&x);
+            prop_assert_eq!(rows(&mask), a.clone());
+            prop_assert_eq!(mask.count(), a.len());
+            prop_assert_eq!(mask.count_with(&y), a.intersection(&b).count());
+            mask.and(&y);
+            prop_assert_eq!(rows(&mask), a.intersection(&b).copied().collect());
+            let mut mask = Mask::of(&x);
+            mask.and_not(&y);
+            prop_assert_eq!(rows(&mask), a.difference(&b).copied().collect());
+            let mut mask = Mask::of(&x);
+            mask.and_any([&y, &z].into_iter());
+            let either: BTreeSet<_> = b.union(&c).copied().collect();
+            prop_assert_eq!(rows(&mask), a.intersection(&either).copied().collect());
+            let mut mask = Mask::of(&x);
+            mask.and_differing(&y, Some(&z));
+            let differing: BTreeSet<_> = b.symmetric_difference(&c).copied().collect();
+            prop_assert_eq!(rows(&mask), a.intersection(&differing).copied().collect());
+            mask.retain(|row| row % 2 == 0);
+            prop_assert!(mask.rows().all(|row| row % 2 == 0));
+            x.clear(*a.iter().next().unwrap_or(&0));
+            prop_assert_eq!(Mask::of(&x).count(), a.len().saturating_sub(1));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Numbers that one thread adds and changes while others read them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use super::growing::{Blocks, List};
+
+/// Numbers in a block.
+const BLOCK: usize = 16_384;
+
+/// A list of 64-bit numbers that grows by blocks.
+#[derive(Debug, Default)]
+pub struct Cells {
+    blocks: Blocks<Box<[AtomicU64]>>,
+    count: AtomicU64,
+}
+
+/// The numbers as they can be reached without asking for the list again.
+#[derive(Debug)]
+pub struct View(List<Box<[AtomicU64]>>);
+
+impl Cells {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Adds one; answers its index.
+    pub fn push(&self, value: u64) -> u64 {
+        let index = self.count.load(Ordering::Relaxed);
+        if index.is_multiple_of(BLOCK as u64) {
+            let zeros = (0..BLOCK).map(|_| AtomicU64::new(0));
+            self.blocks.push(Arc::new(zeros.collect()));
+        }
+        self.count.store(index + 1, Ordering::Release);
+        self.set(index, value);
+        index
+    }
+
+    /// Changes one.
+    pub fn set(&self, index: u64, value: u64) {
+        if let Some(cell) = cell(&self.blocks.list(), index) {
+            cell.store(value, Ordering::Release);
+        }
+    }
+
+    /// One of them; 0 if there is none.
+    pub fn get(&self, index: u64) -> u64 {
+        self.view().get(index)
+    }
+
+    /// For many reads.
+    pub fn view(&self) -> View {
+        View(self.blocks.list())
+    }
+}
+
+impl View {
+    /// One of them; 0 if there is none.
+    pub fn get(&self, index: u64) -> u64 {
+        cell(&self.0, index).map_or(0, |cell| cell.load(Ordering::Acquire))
+    }
+}
+
+fn cell(list: &List<Box<[AtomicU64]>>, index: u64) -> Option<&AtomicU64> {
+    let (block, slot) = (index / BLOCK as u64, index % BLOCK as u64);
+    list.get(usize::try_from(block).ok()?)?
+        .get(usize::try_from(slot).ok()?)
+}

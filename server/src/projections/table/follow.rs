@@ -1,0 +1,355 @@
+//! The thread that follows the journal, and what a start finds of the table.
+
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use casebroker_proto::{catalogue::substances, standard};
+use tokio::{runtime::Handle, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    apply::{Apply, ApplyError},
+    rows::Rows,
+    snapshot::{self, Of},
+};
+use crate::{
+    durable,
+    journal::ReadLimit,
+    projections::{
+        reader::{CaseReader, ReadError},
+        statement::Statement,
+    },
+    transparency::Log,
+};
+
+/// Entries and bytes read from the journal at a time; after each the table says how far it is.
+const BATCH: ReadLimit = ReadLimit {
+    entries: 256,
+    bytes: 8 << 20,
+};
+/// Entries that make a snapshot worth writing while the broker runs.
+const WORTH_A_SNAPSHOT: u64 = 1_000;
+/// How long after a failed read it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Version of what rows mean. To be raised with every change of [`super::facts`] and [`super::views`].
+const MEANING: u32 = 1;
+
+/// How the table is kept.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder of its snapshot.
+    pub dir: PathBuf,
+    /// How often a snapshot is written while it changes.
+    pub snapshot_every: Duration,
+}
+
+/// The table, following the journal.
+#[derive(Debug)]
+pub struct Table {
+    rows: Arc<Rows>,
+    position: watch::Sender<u64>,
+    /// Where the journal ended when the broker started: until then the table is being built.
+    start: u64,
+    stopping: CancellationToken,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Why the table cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// Its folder, or a thread.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The journal.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// What the thread owns.
+struct Follower {
+    apply: Apply,
+    recorded: watch::Receiver<u64>,
+    position: watch::Sender<u64>,
+    log: Arc<Log>,
+    options: Options,
+    start: u64,
+    stopping: CancellationToken,
+    /// Position and time of the last snapshot.
+    saved: (u64, Instant),
+    saving: Option<JoinHandle<()>>,
+    is_saving: Arc<AtomicBool>,
+}
+
+impl Table {
+    /// Loads the snapshot if there is one of this log, and follows from there. `recorded` says up to where the state store has the
+    /// journal's entries.
+    pub fn start(
+        options: Options,
+        reader: CaseReader,
+        log: Arc<Log>,
+        recorded: watch::Receiver<u64>,
+    ) -> Result<Self, TableError> {
+        let file = |source| TableError::File {
+            path: options.dir.clone(),
+            source,
+        };
+        durable::create_dir(&options.dir).map_err(file)?;
+        let began = Instant::now();
+        let rows = match load(&options, &log) {
+            Ok(Some(rows)) => {
+                let (position, rows_held) = (rows.position(), rows.count());
+                tracing::info!(position, rows = rows_held, took = ?began.elapsed(), "table loaded");
+                rows
+            }
+            Ok(None) => Rows::default(),
+            Err(why) => {
+                let aside = move_aside(&options).map_err(file)?;
+                tracing::warn!(%why, aside = %aside.display(), "the table's snapshot was moved aside; it is built anew");
+                Rows::default()
+            }
+        };
+        let rows = Arc::new(rows);
+        let loaded = rows.position();
+        let (position, _) = watch::channel(loaded);
+        let stopping = CancellationToken::new();
+        let start = *recorded.borrow();
+        let follower = Follower {
+            apply: Apply {
+                rows: Arc::clone(&rows),
+                reader,
+            },
+            recorded,
+            position: position.clone(),
+            log,
+            options: options.clone(),
+            start,
+            stopping: stopping.clone(),
+            saved: (loaded, Instant::now()),
+            saving: None,
+            is_saving: Arc::default(),
+        };
+        let handle = Handle::current();
+        let thread = thread::Builder::new()
+            .name("table".into())
+            .spawn(move || follower.run(&handle))
+            .map_err(file)?;
+        Ok(Self {
+            rows,
+            position,
+            start,
+            stopping,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// What it holds.
+    pub fn rows(&self) -> &Arc<Rows> {
+        &self.rows
+    }
+
+    /// It is of every entry before this position.
+    pub fn position(&self) -> u64 {
+        self.rows.position()
+    }
+
+    /// Position at which it can answer for the first time.
+    pub fn start_position(&self) -> u64 {
+        self.start
+    }
+
+    /// Waits until it is of every entry before a position, and has been built; false if that takes longer than `limit`.
+    pub async fn reach(&self, position: u64, limit: Duration) -> bool {
+        let wanted = position.max(self.start);
+        if self.position() >= wanted {
+            return true;
+        }
+        let mut follow = self.position.subscribe();
+        let reached = follow.wait_for(|at| *at >= wanted);
+        matches!(tokio::time::timeout(limit, reached).await, Ok(Ok(_)))
+    }
+
+    /// Takes nothing more in, writes a snapshot and ends the thread. Blocks.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+        let thread = self.thread.lock().unwrap_or_else(|e| e.into_inner()).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the table's thread panicked");
+        }
+    }
+}
+
+impl Follower {
+    fn run(mut self, handle: &Handle) {
+        let began = Instant::now();
+        let mut told = Instant::now();
+        let mut built = self.apply.rows.position() >= self.start;
+        while !self.stopping.is_cancelled() {
+            let to = *self.recorded.borrow_and_update();
+            if let Err(error) = self.follow(to, &mut told) {
+                tracing::error!(%error, position = self.apply.rows.position(), "the table does not follow the journal; trying again");
+                if matches!(error, ApplyError::Full) {
+                    break;
+                }
+                handle.block_on(async {
+                    tokio::select! {
+                        () = self.stopping.cancelled() => {}
+                        () = tokio::time::sleep(AGAIN) => {}
+                    }
+                });
+                continue;
+            }
+            if !built && self.apply.rows.position() >= self.start {
+                built = true;
+                let (position, rows) = (self.apply.rows.position(), self.apply.rows.count());
+                tracing::info!(position, rows, took = ?began.elapsed(), "table built");
+                self.save_aside();
+            }
+            if self.saved.1.elapsed() >= self.options.snapshot_every {
+                self.save_aside();
+            }
+            let (stopping, recorded) = (&self.stopping, &mut self.recorded);
+            let ended = handle.block_on(async {
+                tokio::select! {
+                    () = stopping.cancelled() => true,
+                    changed = recorded.changed() => changed.is_err(),
+                }
+            });
+            if ended {
+                break;
+            }
+        }
+        if let Some(saving) = self.saving.take() {
+            drop(saving.join());
+        }
+        if self.apply.rows.position() > self.saved.0 {
+            save(&self.apply.rows, &self.log, &self.options);
+        }
+    }
+
+    fn follow(&self, to: u64, told: &mut Instant) -> Result<(), ApplyError> {
+        let rows = &self.apply.rows;
+        let mut next = rows.position();
+        while next < to && !self.stopping.is_cancelled() {
+            let records = self.apply.reader.journal.read(next, BATCH);
+            for record in records.map_err(ReadError::from)? {
+                let position = record.position;
+                if position >= to {
+                    break;
+                }
+                let statement = Statement::decode(position, &record.entry);
+                let statement =
+                    statement.map_err(|source| ReadError::Entry { position, source })?;
+                if let Some(statement) = statement {
+                    self.apply.statement(statement)?;
+                }
+                next = position + 1;
+            }
+            if next == rows.position() {
+                break;
+            }
+            rows.publish(next);
+            self.position.send_replace(next);
+            if told.elapsed() > Duration::from_secs(2) && next < self.start {
+                *told = Instant::now();
+                tracing::info!(position = next, of = self.start, "the table is being built");
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a snapshot on another thread, if it is worth it and none is being written.
+    fn save_aside(&mut self) {
+        let position = self.apply.rows.position();
+        if position < self.saved.0 + WORTH_A_SNAPSHOT || self.is_saving.swap(true, Ordering::AcqRel)
+        {
+            return;
+        }
+        self.saved = (position, Instant::now());
+        let (rows, log) = (Arc::clone(&self.apply.rows), Arc::clone(&self.log));
+        let (options, done) = (self.options.clone(), Arc::clone(&self.is_saving));
+        let saving = thread::Builder::new()
+            .name("snapshot".into())
+            .spawn(move || {
+                crate::scans::yield_to_others();
+                save(&rows, &log, &options);
+                done.store(false, Ordering::Release);
+            });
+        match saving {
+            Ok(saving) => self.saving = Some(saving),
+            Err(error) => {
+                self.is_saving.store(false, Ordering::Release);
+                tracing::warn!(%error, "no thread for the table's snapshot");
+            }
+        }
+    }
+}
+
+/// Without a snapshot the next start takes longer, and nothing else is lost.
+fn save(rows: &Rows, log: &Log, options: &Options) {
+    let began = Instant::now();
+    let position = rows.position();
+    let written = log.root_at(position).and_then(|root| {
+        let of = Of {
+            fingerprint: fingerprint(),
+            position,
+            root: root.ok_or_else(|| io::Error::other("the table is ahead of the log"))?,
+        };
+        snapshot::write(&path(options), rows, &of)
+    });
+    match written {
+        Ok(bytes) => {
+            tracing::info!(position, bytes, took = ?began.elapsed(), "table's snapshot written");
+        }
+        Err(error) => tracing::warn!(%error, "the table's snapshot could not be written"),
+    }
+}
+
+/// The table of the snapshot; `None` if there is none. An error says why it is not to be used.
+fn load(options: &Options, log: &Log) -> Result<Option<Rows>, String> {
+    let (rows, of) = match snapshot::read(&path(options)) {
+        Ok(read) => read,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    if of.fingerprint != fingerprint() {
+        return Err("it was made by another version".into());
+    }
+    match log.root_at(of.position) {
+        Ok(Some(root)) if root == of.root => Ok(Some(rows)),
+        Ok(_) => Err("it is of another log".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn path(options: &Options) -> PathBuf {
+    options.dir.join("snapshot")
+}
+
+/// Only the newest is kept.
+fn move_aside(options: &Options) -> io::Result<PathBuf> {
+    let aside = options.dir.join("snapshot.aside");
+    fs::rename(path(options), &aside)?;
+    Ok(aside)
+}
+
+/// What rows mean: another version of the standard or the catalogue makes other rows of the same entries.
+fn fingerprint() -> String {
+    let catalogue = crc32c::crc32c(format!("{:?}", substances::all()).as_bytes());
+    let standard = standard::NEWEST;
+    format!("meaning {MEANING}, standard {standard}, catalogue {catalogue:08x}")
+}

@@ -1,0 +1,476 @@
+//! A selection as rows can be held against it, and the rows that it selects.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    sync::Arc,
+};
+
+use casebroker_proto::{
+    filter::{Day, Hindrance, Selection},
+    v1::{CaseStatus, Conveyance, ItemKind},
+};
+
+use super::{
+    bits::Mask,
+    chunk::{Chunk, Half, Set, Wide, Word},
+    facts::country_code,
+    keys::Key,
+    rows::{ItemView, RowItem, Rows, class_number, kind_set, place},
+};
+use crate::policy::{Reach, Viewer};
+
+/// Positions of reports whose texts have what was looked for.
+pub type Texts = Arc<dyn Fn(u64) -> bool + Send + Sync>;
+
+/// What a question is about.
+pub struct Plan {
+    /// Number of the viewer's agency; 0 if no statement names it.
+    agency: u32,
+    /// Whether it sees its own cases alone.
+    own_only: bool,
+    /// Each of these: rows in one of the sets.
+    sets: Vec<Vec<Set>>,
+    /// Rows with one of these classes; empty for all.
+    classes: Vec<usize>,
+    owners: Option<HashSet<u32>>,
+    units: Option<HashSet<u32>>,
+    places: Vec<(Half, HashSet<u16>)>,
+    transits: Option<HashSet<u16>>,
+    bases: u16,
+    conveyances: Option<u32>,
+    from_day: Option<Day>,
+    to_day: Option<Day>,
+    recorded_from: Option<u64>,
+    recorded_before: Option<u64>,
+    items: ItemTest,
+    min_mass: Option<u64>,
+    /// Each of these: rows with one of the keys.
+    keyed: Vec<Vec<Key>>,
+    texts: Option<Texts>,
+    obstacles: Option<Obstacles>,
+}
+
+/// Which items are selected.
+#[derive(Debug, Clone, Default)]
+pub struct ItemTest {
+    substances: Option<HashSet<u32>>,
+    /// A bit each; 0 for all.
+    classes: u32,
+    /// A bit each; 0 for all.
+    kinds: u32,
+}
+
+/// Why cases do not count.
+#[derive(Debug, Clone, Copy, Default)]
+struct Obstacles {
+    retracted: bool,
+    disputed: bool,
+    contested: bool,
+    /// A bit each, by the number in the column.
+    rules: u64,
+}
+
+/// Where a case stands beside its status; each is in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It counts.
+    Counted,
+    /// An objection is open.
+    Disputed,
+    /// Its origin is contested.
+    Contested,
+    /// Taken back.
+    Retracted,
+}
+
+impl Standing {
+    /// Every one.
+    pub const ALL: [Self; 4] = [
+        Self::Counted,
+        Self::Disputed,
+        Self::Contested,
+        Self::Retracted,
+    ];
+
+    /// Of a row.
+    pub fn of(chunk: &Chunk, at: usize) -> Self {
+        match () {
+            () if chunk.set(Set::Retracted).get(at) => Self::Retracted,
+            () if chunk.set(Set::Disputed).get(at) => Self::Disputed,
+            () if chunk.set(Set::Contested).get(at) => Self::Contested,
+            () => Self::Counted,
+        }
+    }
+}
+
+/// When the question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsOf {
+    /// Every entry before this position.
+    pub position: u64,
+    /// Whether somebody asked for it: then what the viewer may not see any more is left out.
+    pub asked: bool,
+}
+
+/// The caller went away, or its time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the question was given up")]
+pub struct GivenUp;
+
+impl ItemTest {
+    /// Whether every item is selected.
+    pub fn is_all(&self) -> bool {
+        self.substances.is_none() && self.classes == 0 && self.kinds == 0
+    }
+
+    /// Whether an item is selected.
+    pub fn selects(&self, item: &RowItem) -> bool {
+        let substance = self.substances.as_ref();
+        substance.is_none_or(|numbers| numbers.contains(&item.substance))
+            && (self.classes == 0 || self.classes >> item.class & 1 == 1)
+            && (self.kinds == 0 || self.kinds >> item.kind as u32 & 1 == 1)
+    }
+}
+
+impl Plan {
+    /// Which items it selects.
+    pub fn items(&self) -> &ItemTest {
+        &self.items
+    }
+
+    /// Whether rows are found by a key, so that it takes next to no time.
+    pub fn is_keyed(&self) -> bool {
+        !self.keyed.is_empty()
+    }
+
+    /// The mass of the selected items of a row, micrograms.
+    pub fn mass(&self, chunk: &Chunk, at: usize, items: &ItemView) -> u64 {
+        if self.items.is_all() {
+            return chunk.wide(Wide::Mass, at);
+        }
+        let selected = items.of(chunk, at).filter(|item| self.items.selects(item));
+        let masses = selected.filter(|item| item.dimension == 1);
+        masses.fold(0, |sum: u64, item| {
+            sum.saturating_add(u64::try_from(item.amount).unwrap_or(0))
+        })
+    }
+
+    /// A plan for what a viewer asks. `texts` stands for `selection.text`.
+    pub fn new(rows: &Rows, viewer: &Viewer, selection: &Selection, texts: Option<Texts>) -> Self {
+        let names = &rows.names;
+        let mut sets = Vec::new();
+        if !selection.statuses.is_empty() {
+            sets.push(selection.statuses.iter().map(|s| status_set(*s)).collect());
+        }
+        if !selection.item_kinds.is_empty() {
+            sets.push(selection.item_kinds.iter().map(|k| kind_set(*k)).collect());
+        }
+        let numbers = |keys: &super::keys::Keys, forms: &[String]| -> HashSet<u32> {
+            let of_form = |form: &String| keys.rows(&Key::text(form)).collect::<Vec<_>>();
+            forms.iter().flat_map(of_form).collect()
+        };
+        let given = |is_empty: bool| (!is_empty).then_some(());
+        let substances =
+            given(selection.substances.is_empty() && selection.free_substances.is_empty());
+        let substances = substances.map(|()| {
+            let known = selection
+                .substances
+                .iter()
+                .map(|s| names.substances.find(s.id.as_bytes()));
+            let mut numbers = numbers(&names.free_keys, &selection.free_substances);
+            // Nothing is of a substance that has no number.
+            numbers.extend(known.filter(|number| *number != 0));
+            numbers
+        });
+        let classes: Vec<usize> = selection.classes.iter().map(|c| class_number(*c)).collect();
+        let countries = |codes: &[&'static str]| -> HashSet<u16> {
+            codes.iter().map(|code| country_code(code)).collect()
+        };
+        let places = [
+            (Half::Country, &selection.countries),
+            (Half::Origin, &selection.origins),
+            (Half::Departure, &selection.departures),
+            (Half::Destination, &selection.destinations),
+        ];
+        let places = places.into_iter().filter(|(_, codes)| !codes.is_empty());
+        let keyed = [
+            selection
+                .identifiers
+                .iter()
+                .map(|form| Key::identifier(form))
+                .collect::<Vec<_>>(),
+            selection.digests.iter().map(Key::digest).collect(),
+            selection
+                .organizations
+                .iter()
+                .map(|form| Key::organization(form))
+                .collect(),
+        ];
+        let time = |time: Option<i128>| time.map(|t| u64::try_from(t.max(0)).unwrap_or(u64::MAX));
+        Self {
+            agency: names.agencies.find(viewer.agency.id().as_bytes()),
+            own_only: viewer.reach == Reach::OwnCases,
+            sets,
+            owners: given(selection.agencies.is_empty()).map(|()| {
+                let agencies = selection.agencies.iter();
+                agencies
+                    .map(|a| names.agencies.find(a.id().as_bytes()))
+                    .filter(|n| *n != 0)
+                    .collect()
+            }),
+            units: given(selection.reporting_units.is_empty())
+                .map(|()| numbers(&names.unit_keys, &selection.reporting_units)),
+            places: places
+                .map(|(column, codes)| (column, countries(codes)))
+                .collect(),
+            transits: given(selection.transits.is_empty()).map(|()| countries(&selection.transits)),
+            bases: selection
+                .bases
+                .iter()
+                .fold(0, |bits, basis| bits | 1 << (*basis as u16 & 15)),
+            conveyances: given(selection.conveyances.is_empty()).map(|()| {
+                let conveyances = selection.conveyances.iter();
+                conveyances.fold(0, |bits, c: &Conveyance| bits | 1 << (*c as u32 & 31))
+            }),
+            from_day: selection.from_day,
+            to_day: selection.to_day,
+            recorded_from: time(selection.recorded_from),
+            recorded_before: time(selection.recorded_before),
+            items: ItemTest {
+                substances,
+                classes: classes.iter().fold(0, |bits, class| bits | 1 << class),
+                kinds: selection
+                    .item_kinds
+                    .iter()
+                    .fold(0, |bits, kind: &ItemKind| bits | 1 << *kind as u32),
+            },
+            classes,
+            min_mass: selection
+                .min_mass
+                .map(|mass| u64::try_from(mass).unwrap_or(0)),
+            keyed: keyed.into_iter().filter(|keys| !keys.is_empty()).collect(),
+            texts,
+            obstacles: given(selection.obstacles.is_empty()).map(|()| {
+                selection
+                    .obstacles
+                    .iter()
+                    .fold(Obstacles::default(), Obstacles::with)
+            }),
+        }
+    }
+}
+
+impl Obstacles {
+    fn with(mut self, hindrance: &Hindrance) -> Self {
+        match hindrance {
+            Hindrance::Retracted => self.retracted = true,
+            Hindrance::Disputed => self.disputed = true,
+            Hindrance::Contested => self.contested = true,
+            Hindrance::Rule(rule) => self.rules |= 1 << ((*rule + 1) & 63),
+        }
+        self
+    }
+
+    fn select(self, chunk: &Chunk, at: usize) -> bool {
+        match Standing::of(chunk, at) {
+            Standing::Retracted => self.retracted,
+            Standing::Disputed => self.disputed,
+            Standing::Contested => self.contested,
+            Standing::Counted => self.rules >> (chunk.half(Half::Rule, at) & 63) & 1 == 1,
+        }
+    }
+}
+
+impl Rows {
+    /// Calls for each chunk with the rows that a plan selects, oldest chunk first. `given_up` is asked for each chunk.
+    pub fn scan(
+        &self,
+        plan: &Plan,
+        as_of: AsOf,
+        given_up: &dyn Fn() -> bool,
+        mut each: impl FnMut(&Chunk, &ItemView, &Mask) -> Result<(), GivenUp>,
+    ) -> Result<(), GivenUp> {
+        let (chunks, items) = (self.chunks(), self.items());
+        let keyed = self.keyed(plan);
+        let mut scan = |number: usize, keyed: Option<&Mask>| {
+            if given_up() {
+                return Err(GivenUp);
+            }
+            let Some(chunk) = chunks.get(number) else {
+                return Ok(());
+            };
+            let mut mask = match keyed {
+                None => chunk.valid(as_of.position),
+                Some(rows) => {
+                    let mut rows = rows.clone();
+                    rows.retain(|at| chunk.holds(at, as_of.position));
+                    rows
+                }
+            };
+            self.narrow(plan, as_of, chunk, &items, &mut mask);
+            if mask.is_empty() {
+                return Ok(());
+            }
+            each(chunk, &items, &mask)
+        };
+        match keyed {
+            Some(keyed) => {
+                let mut numbers = keyed.iter();
+                numbers.try_for_each(|(number, rows)| scan(*number, Some(rows)))
+            }
+            None => (0..chunks.len()).try_for_each(|number| scan(number, None)),
+        }
+    }
+
+    /// Whether an agency may see a case as of now.
+    fn is_seen_now(&self, plan: &Plan, case: u32) -> bool {
+        let chunks = self.chunks();
+        let mut seen = false;
+        self.for_current(&chunks, u64::from(case), |chunk, at| {
+            seen |= chunk.is_seen(plan.agency, at);
+        });
+        seen
+    }
+
+    /// Rows with the keys of a plan, by chunk; `None` if it names no keys.
+    fn keyed(&self, plan: &Plan) -> Option<BTreeMap<usize, Mask>> {
+        let mut found: Option<BTreeMap<usize, Mask>> = None;
+        for keys in &plan.keyed {
+            let mut rows: BTreeMap<usize, Mask> = BTreeMap::new();
+            for row in keys.iter().flat_map(|key| self.keys.rows(key)) {
+                let (chunk, at) = place(row);
+                rows.entry(chunk).or_insert_with(Mask::none).set(at);
+            }
+            found = Some(match found {
+                None => rows,
+                Some(mut before) => {
+                    before.retain(|chunk, mask| match rows.get(chunk) {
+                        Some(rows) => {
+                            mask.and_mask(rows);
+                            true
+                        }
+                        None => false,
+                    });
+                    before
+                }
+            });
+        }
+        found
+    }
+
+    fn narrow(&self, plan: &Plan, as_of: AsOf, chunk: &Chunk, items: &ItemView, mask: &mut Mask) {
+        if mask.is_empty() {
+            return;
+        }
+        chunk.keep_seen(plan.agency, mask);
+        for sets in &plan.sets {
+            mask.and_any(sets.iter().map(|set| chunk.set(*set)));
+        }
+        if !plan.classes.is_empty() {
+            mask.and_any(plan.classes.iter().filter_map(|class| chunk.class(*class)));
+        }
+        if mask.is_empty() {
+            return;
+        }
+        // A column at a time: each is read through the cache once, by as few rows as are left.
+        if plan.own_only {
+            mask.retain(|at| chunk.word(Word::Owner, at) == plan.agency);
+        }
+        if let Some(owners) = &plan.owners {
+            mask.retain(|at| owners.contains(&chunk.word(Word::Owner, at)));
+        }
+        for (column, countries) in &plan.places {
+            mask.retain(|at| countries.contains(&chunk.half(*column, at)));
+        }
+        if let Some(units) = &plan.units {
+            mask.retain(|at| units.contains(&chunk.word(Word::Unit, at)));
+        }
+        if plan.bases != 0 {
+            mask.retain(|at| chunk.half(Half::Bases, at) & plan.bases != 0);
+        }
+        if let Some(conveyances) = plan.conveyances {
+            mask.retain(|at| conveyances >> (chunk.half(Half::Conveyance, at) & 31) & 1 == 1);
+        }
+        if plan.from_day.is_some() || plan.to_day.is_some() {
+            mask.retain(|at| {
+                let (first, last) = span(Day(chunk.word(Word::Day, at)));
+                plan.from_day.is_none_or(|from| from <= first)
+                    && plan.to_day.is_none_or(|to| last <= to)
+            });
+        }
+        if plan.recorded_from.is_some() || plan.recorded_before.is_some() {
+            mask.retain(|at| {
+                let recorded = chunk.wide(Wide::Recorded, at);
+                plan.recorded_from.is_none_or(|from| from <= recorded)
+                    && plan.recorded_before.is_none_or(|before| recorded < before)
+            });
+        }
+        if let Some(transits) = &plan.transits {
+            mask.retain(|at| {
+                let set = self.transits_of(chunk.word(Word::Transits, at));
+                set.iter().any(|country| transits.contains(country))
+            });
+        }
+        if let Some(obstacles) = plan.obstacles {
+            mask.retain(|at| obstacles.select(chunk, at));
+        }
+        if let Some(texts) = &plan.texts {
+            mask.retain(|at| texts(chunk.wide(Wide::Report, at)));
+        }
+        if !plan.items.is_all() {
+            mask.retain(|at| items.of(chunk, at).any(|item| plan.items.selects(&item)));
+        }
+        if let Some(least) = plan.min_mass {
+            mask.retain(|at| plan.mass(chunk, at, items) >= least);
+        }
+        if as_of.asked {
+            // A row that has not ended is how it looks now.
+            mask.retain(|at| {
+                chunk.set(Set::Current).get(at)
+                    || self.is_seen_now(plan, chunk.word(Word::Case, at))
+            });
+        }
+    }
+
+    /// Countries of a set of transits.
+    pub(super) fn transits_of(&self, number: u32) -> Vec<u16> {
+        let set = self.names.transits.with(number, |set| {
+            let (countries, _) = set.as_chunks::<2>();
+            countries.iter().map(|c| u16::from_le_bytes(*c)).collect()
+        });
+        set.unwrap_or_default()
+    }
+}
+
+/// First and last day that a date may mean, each with month and day.
+pub fn span(day: Day) -> (Day, Day) {
+    let (year, month, date) = (day.year() as i32, day.month() as i32, day.day() as i32);
+    let last_month = if month == 0 { 12 } else { month };
+    let last_day = match u8::try_from(last_month)
+        .ok()
+        .and_then(|m| time::Month::try_from(m).ok())
+    {
+        Some(month) => i32::from(month.length(year)),
+        None => 31,
+    };
+    let first = Day::new(year, month.max(1), date.max(1));
+    let last = Day::new(year, last_month, if date == 0 { last_day } else { date });
+    (first, last)
+}
+
+fn status_set(status: CaseStatus) -> Set {
+    match status {
+        CaseStatus::Attributed => Set::Attributed,
+        CaseStatus::Confirmed => Set::Confirmed,
+        CaseStatus::Reported | CaseStatus::Unspecified => Set::Reported,
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("sets", &self.sets)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! Sums of cases, incidents and goods.
+
+use std::collections::HashSet;
+
+use casebroker_proto::{
+    filter::GoodsClass,
+    v1::{Amount, AmountKind, Tally},
+};
+
+use super::{
+    chunk::{CLASSES, Chunk, Set, Word},
+    rows::{ItemView, RowItem},
+};
+
+/// What an amount may be of.
+const DIMENSIONS: usize = 4;
+
+/// A sum that grows case by case.
+#[derive(Debug, Clone, Default)]
+pub struct Sums {
+    cases: u64,
+    /// Cases that share their incident with others.
+    joined_cases: u64,
+    /// The incidents of those.
+    joined: HashSet<u32>,
+    /// By class and dimension; empty while there are none.
+    amounts: Vec<Goods>,
+}
+
+/// A sum of goods.
+#[derive(Debug, Clone, Copy, Default)]
+struct Goods {
+    total: i128,
+    confirmed: i128,
+    items: u64,
+}
+
+impl Sums {
+    /// Cases so far.
+    pub fn cases(&self) -> u64 {
+        self.cases
+    }
+
+    /// Incidents so far.
+    pub fn incidents(&self) -> u64 {
+        self.cases - self.joined_cases + self.joined.len() as u64
+    }
+
+    /// Adds a case, without its goods.
+    pub fn add_case(&mut self, chunk: &Chunk, at: usize) {
+        self.cases += 1;
+        if chunk.set(Set::Joined).get(at) {
+            self.joined_cases += 1;
+            self.joined.insert(chunk.word(Word::Incident, at));
+        }
+    }
+
+    /// Adds those items of a case that `selects` says.
+    pub fn add_goods(
+        &mut self,
+        chunk: &Chunk,
+        at: usize,
+        items: &ItemView,
+        selects: impl Fn(&RowItem) -> bool,
+    ) {
+        for item in items.of(chunk, at).filter(selects) {
+            self.add_item(&item);
+        }
+    }
+
+    /// Adds an item.
+    pub fn add_item(&mut self, item: &RowItem) {
+        if self.amounts.is_empty() {
+            self.amounts = vec![Goods::default(); CLASSES * DIMENSIONS];
+        }
+        let place = item.class * DIMENSIONS + item.dimension;
+        if let Some(goods) = self.amounts.get_mut(place) {
+            // 2^64 of the largest amounts fit.
+            goods.total += i128::from(item.amount);
+            goods.confirmed += i128::from(item.amount) * i128::from(item.confirmed);
+            goods.items += 1;
+        }
+    }
+
+    /// Adds another sum, of other cases.
+    pub fn add(&mut self, other: &Self) {
+        self.cases += other.cases;
+        self.joined_cases += other.joined_cases;
+        self.joined.extend(&other.joined);
+        if self.amounts.is_empty() {
+            self.amounts.clone_from(&other.amounts);
+            return;
+        }
+        for (to, from) in self.amounts.iter_mut().zip(&other.amounts) {
+            to.total += from.total;
+            to.confirmed += from.confirmed;
+            to.items += from.items;
+        }
+    }
+
+    /// As the contract shows it.
+    pub fn to_tally(&self) -> Tally {
+        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let mut amounts = Vec::new();
+        for (class, goods) in GoodsClass::all().zip(self.amounts.chunks(DIMENSIONS)) {
+            let kinds = [AmountKind::Mass, AmountKind::Volume, AmountKind::Pieces];
+            // What is not known comes last.
+            let known = goods.iter().skip(1).zip(kinds);
+            let unknown = goods.iter().take(1).zip([AmountKind::Unspecified]);
+            let some = known.chain(unknown).filter(|(goods, _)| goods.items > 0);
+            amounts.extend(some.map(|(goods, kind)| Amount {
+                substance_class: class.as_str().to_owned(),
+                kind: kind.into(),
+                total: goods.total.to_string(),
+                confirmed: goods.confirmed.to_string(),
+                items: number(goods.items),
+            }));
+        }
+        Tally {
+            cases: number(self.cases),
+            incidents: number(self.incidents()),
+            amounts,
+        }
+    }
+}
