@@ -292,7 +292,11 @@ async fn put_listing(side: &Side, query: &Query) -> Answers {
             }
             Ask::Cases { request, .. } => {
                 let request = ListCasesRequest {
-                    min_position,
+                    // What is computed from the log may be a moment behind it.
+                    min_position: match (min_position, page_token.as_str()) {
+                        (0, "") => book.size(),
+                        _ => min_position,
+                    },
                     page_token,
                     ..(**request).clone()
                 };

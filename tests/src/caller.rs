@@ -14,7 +14,8 @@ use casebroker_proto::{
         SubmitRequest, SubmitStreamRequest, SubmitStreamResponse,
         access_service_client::AccessServiceClient, case_service_client::CaseServiceClient,
         intake_service_client::IntakeServiceClient, log_service_client::LogServiceClient,
-        registry_service_client::RegistryServiceClient, submit_stream_response,
+        registry_service_client::RegistryServiceClient,
+        statistics_service_client::StatisticsServiceClient, submit_stream_response,
     },
 };
 use prost::Message as _;
@@ -79,6 +80,11 @@ impl Caller {
     /// Stub of the cases.
     pub fn cases(&self) -> CaseServiceClient<Channel> {
         CaseServiceClient::new(self.channel.clone())
+    }
+
+    /// Stub of the statistics.
+    pub fn statistics(&self) -> StatisticsServiceClient<Channel> {
+        StatisticsServiceClient::new(self.channel.clone()).max_decoding_message_size(64 << 20)
     }
 
     /// Stub of the log.
@@ -190,9 +196,21 @@ impl Caller {
         Ok(response.statements)
     }
 
-    /// One page of a listing.
+    /// One page of a listing. The first takes account of everything that is in the log now, unless the request says otherwise.
     pub async fn page(&self, request: &ListCasesRequest) -> Result<ListCasesResponse, Status> {
-        Ok(self.cases().list_cases(request.clone()).await?.into_inner())
+        let mut request = request.clone();
+        if request.min_position == 0 && request.page_token.is_empty() {
+            request.min_position = self.size().await?;
+        }
+        Ok(self.cases().list_cases(request).await?.into_inner())
+    }
+
+    /// Size of the log, as its newest checkpoint says without being verified.
+    pub async fn size(&self) -> Result<u64, Status> {
+        let request = GetCheckpointRequest::default();
+        let answer = self.log().get_checkpoint(request).await?.into_inner();
+        let size = answer.checkpoint.lines().nth(1).map(str::parse);
+        Ok(size.map_or(0, |size| size.expect("the second line is the size")))
     }
 
     /// All cases, over all pages.

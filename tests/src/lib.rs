@@ -10,6 +10,7 @@ pub mod broker;
 pub mod caller;
 pub mod casectl;
 pub mod cases;
+pub mod cbp;
 pub mod files;
 pub mod life;
 pub mod load;

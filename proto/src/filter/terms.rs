@@ -72,7 +72,8 @@ impl<T> Values<T> {
 
     /// Adds a value of an enum, by its name in the contract.
     pub(super) fn add_enum(&mut self, meant: T, name: &str, prefix: &str) {
-        let word = name.strip_prefix(prefix).unwrap_or(name).to_lowercase();
+        let word = name.strip_prefix(prefix).unwrap_or(name);
+        let word = word.to_lowercase().replace('_', "-");
         let spaced = spaced(&word);
         self.add(word, spaced, meant);
     }
@@ -80,7 +81,7 @@ impl<T> Values<T> {
 
 /// A word for a reader: `shipping document`, `fentanyl analogue`.
 pub(super) fn spaced(word: &str) -> String {
-    word.replace(['_', '-'], " ")
+    word.replace('-', " ")
 }
 
 /// `sha256:` and the digest in hexadecimal.

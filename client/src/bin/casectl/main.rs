@@ -24,6 +24,7 @@ mod failure;
 mod filter;
 mod find;
 mod given;
+mod import;
 mod input;
 mod judgement;
 mod list;
@@ -139,6 +140,7 @@ enum Command {
     Evidence(evidence::Evidence),
     Template(template::Template),
     Validate(validate::Validate),
+    Import(Box<import::Import>),
     Submit(submit::Submit),
     Get(case::Get),
     List(Box<list::List>),
@@ -283,6 +285,7 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
         Command::Evidence(args) => evidence::run(args, out),
         Command::Template(args) => template::run(args, out),
         Command::Validate(args) => validate::run(args, out),
+        Command::Import(args) => import::run(*args, global, out).await,
         Command::Submit(args) => submit::run(args, global, out).await,
         Command::Get(args) => case::get(args, global, out).await,
         Command::List(args) => list::run(*args, global, out).await,

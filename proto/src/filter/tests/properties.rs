@@ -13,7 +13,7 @@ fn said_again(understood: &[FilterTerm]) -> CaseFilter {
         name: fn(&E) -> &'static str,
     ) -> Vec<i32> {
         let number = |word: &String| {
-            let ending = format!("_{}", word.to_uppercase());
+            let ending = format!("_{}", word.to_uppercase().replace('-', "_"));
             let all = (1..100).filter_map(|n| E::try_from(n).ok());
             let found = all.into_iter().find(|e| name(e).ends_with(&ending));
             found.unwrap().into()

@@ -29,6 +29,9 @@ mod run;
 use report::Report;
 use run::Submitter;
 
+/// Most statements under way at once, if nothing is said.
+const DEFAULT_WINDOW: u32 = 512;
+
 /// Submit statements from files: validate, sign, send, keep the receipts.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -46,8 +49,21 @@ pub struct Submit {
     #[arg(long, value_name = "WHAT", default_value = "skip")]
     on_error: OnError,
     /// Most statements under way at once
-    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_WINDOW, value_parser = clap::value_parser!(u32).range(1..=65536))]
     window: u32,
+}
+
+impl Submit {
+    /// One file, everything else as it is by default.
+    pub fn of_file(file: PathBuf) -> Self {
+        Self {
+            files: vec![file],
+            receipts: None,
+            receipts_dir: None,
+            on_error: OnError::Skip,
+            window: DEFAULT_WINDOW,
+        }
+    }
 }
 
 /// What to do after a statement that is not recorded.
