@@ -71,6 +71,7 @@ impl Client {
                     Order::Oldest => "position".into(),
                 },
                 min_position: self.min_position(),
+                ..ListCasesRequest::default()
             },
             done: false,
         }

@@ -129,6 +129,7 @@ impl CaseService for Rooms {
             cases: page.cases,
             next_page_token,
             as_of_position: as_of,
+            ..ListCasesResponse::default()
         }))
     }
 
