@@ -7,8 +7,9 @@ use std::{
 
 use casebroker_proto::v1::CaseReport;
 use tantivy::{
-    Directory as _, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher,
+    Directory as _, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, SegmentMeta,
     TantivyDocument, TantivyError,
+    directory::META_LOCK,
     indexer::{IndexWriterOptions, LogMergePolicy},
     schema::{
         FAST, Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,

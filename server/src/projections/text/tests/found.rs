@@ -22,7 +22,7 @@ fn reports_and_amendments_are_found_by_title_narrative_and_organizations_alone()
         Said::Amendment(report("Parcel", "Blue pills", &[])),
         Said::Report(CaseReport {
             concealment: "powder".into(),
-            conveyance: "parcel".into(),
+            reporting_unit: "parcel".into(),
             ..report("Letter", "", &[])
         }),
     ]);
@@ -86,7 +86,7 @@ fn what_is_recorded_later_is_found_later_and_an_answer_says_how_far_it_looked() 
     let mut stage = Stage::with(&["fentanyl"]);
     let text = stage.whole();
     let mut seen = text.positions();
-    assert!(!text.rebuilding());
+    wait(|| !text.rebuilding());
     for round in 2..40 {
         stage.report_all(&["fentanyl powder"]);
         text.wait_for(round);

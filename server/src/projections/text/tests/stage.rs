@@ -193,7 +193,7 @@ pub(super) fn wait(is_so: impl Fn() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < until, "waited in vain");
-        std::thread::yield_now();
+        thread::yield_now();
     }
 }
 
@@ -210,12 +210,15 @@ pub(super) fn report(title: &str, narrative: &str, organizations: &[&str]) -> Ca
     }
 }
 
-/// Copies a folder of files.
+/// Copies a folder of files, of which some may be deleted meanwhile.
 pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for file in fs::read_dir(from).unwrap() {
         let file = file.unwrap();
-        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        match fs::copy(file.path(), to.join(file.file_name())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            outcome => drop(outcome.unwrap()),
+        }
     }
 }
 
