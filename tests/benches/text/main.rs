@@ -126,7 +126,7 @@ fn searches(text: &Text) {
     );
     for query in QUERIES {
         let asked = TextQuery::parse(query).expect("a query");
-        let mut times = Histogram::<u64>::new(3).expect("a histogram");
+        let mut times = histogram();
         let mut found = 0;
         for _ in 0..SEARCHES {
             let began = Instant::now();
@@ -155,7 +155,7 @@ fn following(text: &Text, tail: &watch::Sender<u64>, from: u64, folder: &Path) {
             let (stop, path) = (Arc::clone(&stop), folder.join("synced"));
             thread::spawn(move || syncs(&path, &stop).expect("a disk"))
         };
-        let mut lags = Histogram::<u64>::new(3).expect("a histogram");
+        let mut lags = histogram();
         let used = cpu("text") + cpu("thrd-tantivy") + cpu("segment_up") + cpu("merge_thread");
         let began = Instant::now();
         let mut open: Vec<(u64, Instant)> = Vec::new();
@@ -204,12 +204,17 @@ fn following(text: &Text, tail: &watch::Sender<u64>, from: u64, folder: &Path) {
     row(0, 1);
 }
 
+/// Of microseconds, up to a minute.
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000, 3).expect("a histogram")
+}
+
 /// Times of groups written over zeros and synced, as the journal's are, microseconds.
 fn syncs(path: &Path, stop: &AtomicBool) -> io::Result<Histogram<u64>> {
     let mut file = File::create(path)?;
     file.write_all(&vec![0; 64 << 20])?;
     file.sync_all()?;
-    let mut times = Histogram::<u64>::new(3).expect("a histogram");
+    let mut times = histogram();
     let group = vec![1; GROUP_BYTES];
     let mut at = 0;
     while !stop.load(Ordering::Relaxed) {
