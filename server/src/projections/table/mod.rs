@@ -23,6 +23,9 @@ mod tally;
 mod trend;
 mod views;
 
+#[cfg(test)]
+mod tests;
+
 pub use count::{CountError, Counted, Group, MAX_DIMENSIONS, MAX_GROUPS, Reason};
 pub use follow::{Options, Table, TableError};
 pub use occurring::OfViewer;
