@@ -3,8 +3,9 @@
 use std::fs;
 
 use casebroker_proto::v1::{
-    FindOverlapsRequest, GetCaseRequest, ListCasesRequest, ListStatementsRequest, ListTasksRequest,
-    Statement, Tlp,
+    CaseFilter, ComputeTrendRequest, CountCasesRequest, Dimension, FindOverlapsRequest,
+    GetCaseRequest, ListCasesRequest, ListStatementsRequest, ListTasksRequest, Statement, Tlp,
+    compute_trend_request::Around,
 };
 use casebroker_tests::{Broker, CBP, Caller, DEA, FIRST, RCMP, Site, cases, life::life};
 use prost::Message as _;
@@ -23,6 +24,7 @@ async fn answers(broker: &Broker, site: &Site, statements: &[Said]) -> Vec<Vec<u
             };
             answers.push(caller.page(&request).await.unwrap().encode_to_vec());
         }
+        answers.extend(questions(caller).await);
         for n in 0..=12 {
             answers.extend(about(caller, &cases::name(DEA, &format!("c{n}"))).await);
         }
@@ -32,6 +34,44 @@ async fn answers(broker: &Broker, site: &Site, statements: &[Said]) -> Vec<Vec<u
         let again = maker.submit(statement).await.unwrap();
         assert!(again.replayed);
         answers.push(again.encode_to_vec());
+    }
+    answers
+}
+
+/// Counts of now and of half of the log, with reasons; a trend; and cases by their words.
+async fn questions(caller: &Caller) -> Vec<Vec<u8>> {
+    let size = caller.size().await.unwrap();
+    let mut answers = Vec::new();
+    for as_of_position in [0, size / 2] {
+        let request = CountCasesRequest {
+            group_by: vec![Dimension::Status.into(), Dimension::Substance.into()],
+            min_position: size,
+            as_of_position,
+            explain: true,
+            ..Default::default()
+        };
+        let count = caller.statistics().count_cases(request).await.unwrap();
+        answers.push(count.into_inner().encode_to_vec());
+    }
+    let request = ComputeTrendRequest {
+        around: Some(Around::Measure("carfentanil-cn-2017".into())),
+        min_position: size,
+        ..Default::default()
+    };
+    let trend = caller.statistics().compute_trend(request).await.unwrap();
+    answers.push(trend.into_inner().encode_to_vec());
+    for text in ["reclassified", "\"printer accessories\""] {
+        let filter = Some(CaseFilter {
+            text: text.into(),
+            ..Default::default()
+        });
+        let request = ListCasesRequest {
+            filter,
+            ..Default::default()
+        };
+        let page = caller.page(&request).await.unwrap();
+        assert!(page.total_size > 0, "{text}");
+        answers.push(page.encode_to_vec());
     }
     answers
 }
@@ -112,7 +152,7 @@ async fn fill(broker: &Broker, site: &Site) -> Vec<Said> {
 #[tokio::test]
 async fn whatever_is_done_to_the_projections_every_answer_stays_the_same() {
     type Harm = fn(&Site);
-    let harms: [(&str, Harm, Rebuilt); 9] = [
+    let harms: [(&str, Harm, Rebuilt); 15] = [
         ("nothing", |_| {}, Rebuilt::No),
         ("state deleted", |s| delete(s, "state"), Rebuilt::Yes),
         ("sled deleted", |s| delete(s, "state/sled"), Rebuilt::Yes),
@@ -134,6 +174,28 @@ async fn whatever_is_done_to_the_projections_every_answer_stays_the_same() {
         ("sled database garbage", |s| garbage(s, "db"), Rebuilt::Yes),
         ("tree deleted", |s| delete(s, "tree"), Rebuilt::No),
         ("tree garbage", |s| write(s, "tree", &[7; 999]), Rebuilt::No),
+        ("table deleted", |s| delete(s, "table"), Rebuilt::No),
+        (
+            "table garbage",
+            |s| write(s, "table/snapshot", &[7; 999]),
+            Rebuilt::No,
+        ),
+        ("table cut", |s| cut(s, "table/snapshot"), Rebuilt::No),
+        ("text deleted", |s| delete(s, "text"), Rebuilt::No),
+        (
+            "text garbage",
+            |s| write(s, "text/index/meta.json", &[7; 999]),
+            Rebuilt::No,
+        ),
+        (
+            "all of it deleted",
+            |s| {
+                ["table", "text", "state", "tree"]
+                    .iter()
+                    .for_each(|part| delete(s, part))
+            },
+            Rebuilt::Yes,
+        ),
     ];
     let site = Site::new().without_quotas();
     let mut broker = site.start();
@@ -228,6 +290,13 @@ fn delete(site: &Site, what: &str) {
 
 fn write(site: &Site, what: &str, bytes: &[u8]) {
     fs::write(site.data().join(what), bytes).unwrap();
+}
+
+/// Cuts a file in the middle.
+fn cut(site: &Site, what: &str) {
+    let path = site.data().join(what);
+    let bytes = fs::read(&path).unwrap();
+    fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
 }
 
 /// Overwrites a file of the store with bytes that mean nothing.
