@@ -197,7 +197,7 @@ async fn whatever_is_done_to_the_projections_every_answer_stays_the_same() {
             Rebuilt::Yes,
         ),
     ];
-    let site = Site::new().without_quotas();
+    let site = Site::new().without_quotas().with("table.wait_ms", 30_000);
     let mut broker = site.start();
     let statements = fill(&broker, &site).await;
     let before = answers(&broker, &site, &statements).await;
@@ -226,7 +226,7 @@ async fn whatever_is_done_to_the_projections_every_answer_stays_the_same() {
 /// Killed while lives of cases are under way; what stands in the store then must be what a rebuild makes of the journal.
 #[tokio::test]
 async fn after_a_kill_at_any_moment_the_projections_are_those_of_a_rebuild() {
-    let site = Site::new().without_quotas();
+    let site = Site::new().without_quotas().with("table.wait_ms", 30_000);
     for (round, last) in [3_usize, 17, 29, 41].into_iter().enumerate() {
         let broker = site.start();
         let callers = officers(&broker, &site).await;
@@ -327,7 +327,7 @@ async fn a_store_of_another_journal_is_not_believed() {
 
 #[tokio::test]
 async fn a_store_damaged_in_any_part_never_changes_an_answer() {
-    let site = Site::new().without_quotas();
+    let site = Site::new().without_quotas().with("table.wait_ms", 30_000);
     let broker = site.start();
     let mut statements = fill(&broker, &site).await;
     let dea = broker.connect(&site.principal(DEA, "system")).await;
