@@ -36,7 +36,8 @@ pub struct Profile {
     /// Folder of the members' anchors and signing certificates, to check signatures with. See [`crate::Members`].
     pub members: Option<PathBuf>,
     /// Folder where the newest verified checkpoint of each log is kept, so that a log that shrinks or forks is noticed
-    /// also by the next process. Without it only this process remembers.
+    /// also by the next process, and its reads see what this one wrote; without the log's key, how far it wrote at this
+    /// address. Without it only this process remembers.
     pub state_dir: Option<PathBuf>,
     /// Why cases are read; goes into the broker's access record. The broker may require it of officers.
     pub purpose: Option<Purpose>,

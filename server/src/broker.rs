@@ -26,6 +26,7 @@ use crate::{
     projections::{
         CaseReader,
         table::{self, Table},
+        text::{self, Text},
     },
     scans::Scans,
     sequencer::{Given, RegistryState, Running, Sequencer, stop_process},
@@ -48,6 +49,7 @@ pub struct Broker {
 struct Parts {
     sequencer: Running,
     table: Arc<Table>,
+    text: Arc<Text>,
     state: Arc<Store>,
     keeper: Keeper,
     record: Arc<Record>,
@@ -111,6 +113,17 @@ impl Broker {
             state.subscribe(),
         )?;
         let table = Arc::new(table);
+        let root_at = {
+            let log = Arc::clone(&log);
+            Box::new(move |size| log.root_at(size))
+        };
+        let options = text::Options::new(&config.data_dir, &config.text);
+        let followed = state.subscribe();
+        let (text, opened) = Text::start(options, Arc::clone(&reader), followed, root_at)?;
+        if let Some((aside, why)) = opened.moved_aside {
+            tracing::warn!(aside = %aside.display(), why, "the text index was moved aside; it is built anew");
+        }
+        let text = Arc::new(text);
         let receipts = Receipts::new(reader, Arc::clone(&log));
 
         let listener = Listener::bind(
@@ -140,6 +153,7 @@ impl Broker {
             sequencer,
             cases,
             table: Arc::clone(&table),
+            text: Arc::clone(&text),
             limits_of_table: config.table.clone(),
             membership,
             receipts,
@@ -156,6 +170,7 @@ impl Broker {
         let parts = Parts {
             sequencer: running,
             table,
+            text,
             state,
             keeper,
             record,
@@ -229,6 +244,7 @@ impl Broker {
 impl Parts {
     fn close(self) -> anyhow::Result<()> {
         self.sequencer.close();
+        self.text.stop();
         self.table.stop();
         self.keeper.stop();
         self.state.close()?;

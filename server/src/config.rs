@@ -5,6 +5,7 @@ mod form;
 mod paths;
 mod quotas;
 mod table;
+mod text;
 
 use std::{
     fs,
@@ -18,6 +19,7 @@ use serde::Deserialize;
 
 pub use quotas::{Quota, Quotas};
 pub use table::Table;
+pub use text::Text;
 
 /// The commented example; a test keeps it equal to the defaults.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -122,6 +124,9 @@ pub struct Config {
     /// The table of cases.
     #[serde(default)]
     pub table: Table,
+    /// The text index.
+    #[serde(default)]
+    pub text: Text,
     /// What one caller, connection or request may take.
     #[serde(default)]
     pub limits: Limits,
@@ -414,6 +419,7 @@ impl Config {
         let config: Self = toml::from_str(text).map_err(|e| form::explain(text, path, &e))?;
         let mut ranges = config.ranges();
         ranges.extend(config.quotas.ranges());
+        ranges.extend(config.text.ranges());
         match ranges.into_iter().find(|r| !r.holds) {
             None => Ok(config),
             Some(broken) => Err(ConfigError::Range {
@@ -570,6 +576,10 @@ mod tests {
             format!("{:?}", Table::default())
         );
         assert_eq!(
+            format!("{:?}", example.text),
+            format!("{:?}", Text::default())
+        );
+        assert_eq!(
             format!("{:?}", example.identity),
             format!("{:?}", Identity::default())
         );
@@ -586,7 +596,12 @@ mod tests {
             format!("{:?}", example.quotas),
             format!("{:?}", Quotas::default())
         );
-        for range in example.ranges().into_iter().chain(example.quotas.ranges()) {
+        let ranges = [
+            example.ranges(),
+            example.quotas.ranges(),
+            example.text.ranges(),
+        ];
+        for range in ranges.into_iter().flatten() {
             assert!(
                 line_of(EXAMPLE, &range.key) > 0,
                 "{} is not in the example",

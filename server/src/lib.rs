@@ -2,6 +2,7 @@
 //! through them.
 
 pub mod api;
+pub mod aside;
 pub mod broker;
 pub mod check;
 pub mod config;

@@ -52,12 +52,12 @@ impl Drop for Scans {
     }
 }
 
-/// Lowers the priority of the calling thread. On Linux, priorities belong to threads.
+/// Lowers the priority of the calling thread, and so of those that it starts: on Linux, priorities belong to threads.
 pub fn yield_to_others() {
     let lowered =
         getpriority_process(None).and_then(|nice| setpriority_process(None, nice + NICER_BY));
     if let Err(error) = lowered {
-        tracing::warn!(%error, "scans go on at the priority of everything else");
+        tracing::warn!(%error, "work in the background goes on at the priority of everything else");
     }
 }
 

@@ -8,8 +8,9 @@ use casebroker_proto::{
     statement::{Thumbprint, decode_entry, thumbprint},
     tlog::Receipt,
     v1::{
-        Case, CaseDispute, CaseEvidenceRequest, FindOverlapsResponse, GetReceiptResponse, Overlap,
-        Statement, StatementRecord, Task, statement::Kind, task::Detail,
+        Case, CaseDispute, CaseEvidenceRequest, ComputeTrendResponse, CountCasesResponse,
+        FilterTerm, FindOverlapsResponse, GetReceiptResponse, Overlap, Statement, StatementRecord,
+        Task, statement::Kind, task::Detail,
     },
 };
 use casebroker_tests::{FIRST, site::ORIGIN};
@@ -48,9 +49,17 @@ pub enum Body {
     Cases {
         /// The cases.
         cases: Vec<Shown>,
+        /// On all pages.
+        total: i64,
+        /// The filter.
+        understood: Vec<FilterTerm>,
         /// Whether a token came along.
         more: bool,
     },
+    /// A count, without its positions.
+    Count(Box<CountCasesResponse>),
+    /// A trend, without its positions.
+    Trend(Box<ComputeTrendResponse>),
     /// Overlaps.
     Overlaps {
         /// Without ids.

@@ -7,6 +7,7 @@ use rand::Rng as _;
 use crate::{
     model::Scope,
     query::{Ask, Number, Query, Tokens},
+    questions,
     world::{AGENCIES, By, ROLES, World},
 };
 
@@ -23,7 +24,9 @@ pub fn draw(world: &mut World, tokens: &[(By, Ask, Tokens)]) -> Query {
             ahead: ahead(world),
         },
         360..385 => tasks(world),
-        385..560 => Ask::Statements {
+        385..430 => Ask::Count(Box::new(questions::count(&mut world.rng))),
+        430..450 => Ask::Trend(Box::new(questions::trend(&mut world.rng))),
+        450..560 => Ask::Statements {
             request: ListStatementsRequest {
                 case: name(world),
                 page_size: page_size(world),
@@ -166,22 +169,31 @@ fn listing(world: &mut World, by: By) -> Ask {
             .unwrap(),
         _ => page_size(world),
     };
-    // Many fields of a filter are not supported; their refusal must not depend on what is there.
-    let text = if world.rng.random_bool(0.03) {
-        "powder"
-    } else {
-        ""
+    let filter = match world.rng.random_bool(0.4) {
+        true => CaseFilter {
+            agencies,
+            ..CaseFilter::default()
+        },
+        false => CaseFilter {
+            agencies,
+            ..questions::filter(&mut world.rng)
+        },
     };
     Ask::Cases {
         request: Box::new(ListCasesRequest {
-            filter: Some(CaseFilter {
-                agencies,
-                text: text.into(),
-                ..Default::default()
-            }),
+            filter: Some(filter),
             page_size,
             order_by: world
-                .pick(&["", "position", "position desc", "position asc", "title"])
+                .pick(&[
+                    "",
+                    "position",
+                    "position desc",
+                    "position asc",
+                    "mass desc",
+                    "mass",
+                    "incident_date desc",
+                    "title",
+                ])
                 .into(),
             ..Default::default()
         }),

@@ -10,6 +10,7 @@ mod draw;
 mod life;
 mod model;
 mod query;
+mod questions;
 mod side;
 mod timing;
 mod world;

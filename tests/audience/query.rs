@@ -3,9 +3,9 @@
 use casebroker_proto::{
     tlog::Checkpoint,
     v1::{
-        ConsistencyProof, FindOverlapsRequest, GetCallerRequest, GetCaseRequest,
-        GetCheckpointRequest, GetConsistencyProofRequest, GetReceiptRequest, ListCasesRequest,
-        ListStatementsRequest, ListTasksRequest,
+        ComputeTrendRequest, ConsistencyProof, CountCasesRequest, FindOverlapsRequest,
+        GetCallerRequest, GetCaseRequest, GetCheckpointRequest, GetConsistencyProofRequest,
+        GetReceiptRequest, ListCasesRequest, ListStatementsRequest, ListTasksRequest,
     },
 };
 use casebroker_tests::{proof, site::ORIGIN};
@@ -76,6 +76,10 @@ pub enum Ask {
         tokens: Option<Tokens>,
         pages: usize,
     },
+    /// CountCases.
+    Count(Box<CountCasesRequest>),
+    /// ComputeTrend.
+    Trend(Box<ComputeTrendRequest>),
     /// GetReceipt.
     Receipt { at: Number, known: Number },
     /// GetCheckpoint.
@@ -140,6 +144,36 @@ pub async fn put(side: &Side, query: &Query) -> Answers {
             Answer::of(book, outcome, &[(min_position, "AHEAD")], |book, got| {
                 assert_eq!(got.as_of_position, book.size());
                 answer::overlaps(book, got)
+            })
+        }
+        Ask::Count(request) => {
+            let request = CountCasesRequest {
+                min_position: book.size(),
+                ..(**request).clone()
+            };
+            let outcome = caller.statistics().count_cases(request).await;
+            Answer::of(book, outcome, &[], |book, mut got| {
+                assert_eq!(
+                    (got.as_of_position, got.tree_size),
+                    (book.size(), book.size())
+                );
+                (got.as_of_position, got.tree_size) = (0, 0);
+                Body::Count(Box::new(got))
+            })
+        }
+        Ask::Trend(request) => {
+            let request = ComputeTrendRequest {
+                min_position: book.size(),
+                ..(**request).clone()
+            };
+            let outcome = caller.statistics().compute_trend(request).await;
+            Answer::of(book, outcome, &[], |book, mut got| {
+                assert_eq!(
+                    (got.as_of_position, got.tree_size),
+                    (book.size(), book.size())
+                );
+                (got.as_of_position, got.tree_size) = (0, 0);
+                Body::Trend(Box::new(got))
             })
         }
         Ask::Receipt { at, known } => {
@@ -306,6 +340,8 @@ async fn put_listing(side: &Side, query: &Query) -> Answers {
                     let cases = got.cases.into_iter();
                     Body::Cases {
                         cases: cases.map(|case| answer::case(book, case)).collect(),
+                        total: got.total_size,
+                        understood: got.understood,
                         more: !next.is_empty(),
                     }
                 })

@@ -14,6 +14,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
 use crate::life::Drawn;
 use crate::model::{Effect, GROUPS, Marking, Scope, Told, visible};
+use crate::questions;
 
 /// The members.
 pub const AGENCIES: [&str; 6] = [DEA, CBP, RCMP, "gb-nca", "au-afp", "cn-nncc"];
@@ -509,6 +510,7 @@ impl World {
         if let Some(quantity) = &mut report.items[0].quantity {
             quantity.value = self.rng.random_range(1..=SHARED).to_string();
         }
+        questions::vary(&mut self.rng, &mut report);
         report.handling = Some(self.handling(agency));
         report
     }

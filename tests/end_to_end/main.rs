@@ -9,6 +9,7 @@ mod demo;
 mod deploy;
 mod idempotency;
 mod identity;
+mod import;
 mod life;
 mod life_casectl;
 mod log;

@@ -197,7 +197,6 @@ fn each_option_selects_what_it_says_of_the_cases_that_one_may_see() {
         (&["--organization", "example trading, ltd."], &["first"]),
         (&["--identifier", "cp first cn"], &["first"]),
         (&["--digest", &label], &all_of_dea),
-        (&["--text", "墨盒"], &["first"]),
         (&["--obstacle", "disputed"], &["disputed"]),
         (
             &["--obstacle", "retracted,origin-basis"],
@@ -215,6 +214,20 @@ fn each_option_selects_what_it_says_of_the_cases_that_one_may_see() {
     assert_eq!(listed(dea, &["--filter", "f.toml"]), ["confirmed"]);
     let ended = dea.expect(3, &["count", "--substance", "carfentanyl"]);
     assert!(ended.stderr.contains("carfentanil"), "{ended:#?}");
+}
+
+#[test]
+fn words_are_found_in_english_and_chinese() {
+    let desks = desks();
+    assert_eq!(listed(&desks.dea, &["--text", "墨盒"]), ["first"]);
+    assert_eq!(
+        listed(
+            &desks.dea,
+            &["--text", "parcel carfentanil", "--origin", "MX"]
+        ),
+        ["reported"]
+    );
+    assert!(listed(&desks.dea, &["--text", "\"carfentanil parcel\""]).is_empty());
 }
 
 #[test]

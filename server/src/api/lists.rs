@@ -75,7 +75,7 @@ impl Rooms {
         page_size: usize,
         patience: &Patience,
     ) -> Result<Listed, Status> {
-        let (rows, plan) = (self.table.rows(), question.plan(self));
+        let (rows, plan) = (self.table.rows(), question.plan(self, patience)?);
         let patient = || patience.is_over();
         // One more tells whether there is another page.
         let page = rows.page(&plan, question.as_of, order, after, page_size + 1, &patient);

@@ -45,7 +45,7 @@ use crate::{
         may_call,
         quotas::Quotas,
     },
-    projections::{CaseReader, Membership, table::Table},
+    projections::{CaseReader, Membership, table::Table, text::Text},
     scans::Scans,
     sequencer::{Sequencer, SequencerError},
     transparency::Log,
@@ -64,7 +64,9 @@ pub struct Rooms {
     pub cases: CaseReader,
     /// Lists and counts.
     pub table: Arc<Table>,
-    /// How long they may take.
+    /// Words.
+    pub text: Arc<Text>,
+    /// How long lists and counts may take.
     pub limits_of_table: config::Table,
     /// The registry's history.
     pub membership: Arc<Membership>,

@@ -25,6 +25,7 @@ use crate::{
     projections::{
         History,
         table::{AsOf, OfViewer, Plan, Texts},
+        text::{TextError, TextQuery},
     },
 };
 
@@ -47,32 +48,43 @@ pub(super) struct Question {
     pub(super) viewer: Viewer,
     pub(super) filter: CaseFilter,
     pub(super) selection: Selection,
-    pub(super) texts: Option<Found>,
+    pub(super) words: Option<TextQuery>,
     pub(super) as_of: AsOf,
     pub(super) understood: Vec<FilterTerm>,
     pub(super) tree_size: u64,
 }
 
-/// Where the texts are that were looked for.
-#[derive(Clone)]
-pub(super) struct Found(pub(super) Texts);
-
-impl std::fmt::Debug for Found {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Found")
-    }
-}
-
 impl Question {
     /// A plan for it.
-    pub(super) fn plan(&self, rooms: &Rooms) -> Plan {
-        self.plan_of(rooms, &self.selection)
+    pub(super) fn plan(&self, rooms: &Rooms, patience: &Patience) -> Result<Plan, Status> {
+        self.plan_of(rooms, &self.selection, patience)
     }
 
-    /// A plan for the same with another selection.
-    pub(super) fn plan_of(&self, rooms: &Rooms, selection: &Selection) -> Plan {
-        let texts = self.texts.as_ref().map(|found| Arc::clone(&found.0));
-        Plan::new(rooms.table.rows(), &self.viewer, selection, texts)
+    /// A plan for the same with another selection. Looks its words up.
+    pub(super) fn plan_of(
+        &self,
+        rooms: &Rooms,
+        selection: &Selection,
+        patience: &Patience,
+    ) -> Result<Plan, Status> {
+        let found = self.words.as_ref().map(|words| {
+            let found = rooms.text.search(words, &|| patience.is_over())?;
+            // It goes back if it had to be made again.
+            if found.as_of < self.as_of.position {
+                return Err(TextError::Unavailable);
+            }
+            Ok(Arc::new(move |position| found.contains(position)) as Texts)
+        });
+        let found = found.transpose().map_err(|error| match error {
+            TextError::Cancelled => given_up(),
+            _ => rooms.behind("text", rooms.text.position(), self.as_of.position),
+        })?;
+        Ok(Plan::new(
+            rooms.table.rows(),
+            &self.viewer,
+            selection,
+            found,
+        ))
     }
 
     /// Whether it is answered by a look-up.
@@ -139,12 +151,21 @@ impl Rooms {
         if !self.table.reach(wanted, wait).await {
             return Err(self.behind("table", self.table.position(), wanted));
         }
-        let position = asked.unwrap_or_else(|| self.table.position());
+        let words = selection.text.as_deref().map(TextQuery::parse).transpose();
+        let words = words.map_err(|e| status::invalid_field("filter.text", e))?;
+        let mut position = asked.unwrap_or_else(|| self.table.position());
+        if words.is_some() {
+            self.text_reaches(wanted, wait).await?;
+            // What the index has not seen yet is left out of the whole answer.
+            if asked.is_none() {
+                position = position.min(self.text.position());
+            }
+        }
         let question = Question {
             viewer: viewer(&caller.principal),
             filter,
             selection,
-            texts: None,
+            words,
             as_of: AsOf {
                 position,
                 asked: asked.is_some(),
@@ -152,9 +173,19 @@ impl Rooms {
             understood,
             tree_size: newest,
         };
-        match &question.selection.text {
-            None => Ok(question),
-            Some(_) => Err(status::invalid_field("filter.text", "is not served yet")),
+        Ok(question)
+    }
+
+    /// Waits until the text index has every entry before a position; an answer without one is as of where it is.
+    async fn text_reaches(&self, wanted: u64, wait: Duration) -> Result<(), Status> {
+        let mut follow = self.text.positions();
+        let reached = async {
+            // There is no point in waiting for one that is being built.
+            !self.text.rebuilding() && follow.wait_for(|at| *at >= wanted).await.is_ok()
+        };
+        match tokio::time::timeout(wait, reached).await {
+            Ok(true) => Ok(()),
+            _ => Err(self.behind("text", self.text.position(), wanted)),
         }
     }
 

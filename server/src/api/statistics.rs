@@ -118,11 +118,18 @@ impl StatisticsService for Rooms {
     ) -> Result<Response<ListProjectionsResponse>, Status> {
         authorize(&request, Method::ListProjections)?;
         Ok(Response::new(ListProjectionsResponse {
-            projections: vec![Projection {
-                name: "table".into(),
-                as_of_position: self.table.position(),
-                rebuilding: self.table.position() < self.table.start_position(),
-            }],
+            projections: vec![
+                Projection {
+                    name: "table".into(),
+                    as_of_position: self.table.position(),
+                    rebuilding: self.table.position() < self.table.start_position(),
+                },
+                Projection {
+                    name: "text".into(),
+                    as_of_position: self.text.position(),
+                    rebuilding: self.text.rebuilding(),
+                },
+            ],
             tree_size: self.log.newest().size,
         }))
     }
@@ -135,7 +142,7 @@ impl Rooms {
         dimensions: &[Dimension],
         patience: &Patience,
     ) -> Result<CountCasesResponse, Status> {
-        let (rows, plan) = (self.table.rows(), question.plan(self));
+        let (rows, plan) = (self.table.rows(), question.plan(self, patience)?);
         let counted = rows.count_cases(&plan, question.as_of, dimensions, &|| patience.is_over());
         let counted = counted.map_err(|error| match error {
             CountError::GivenUp(_) => given_up(),
@@ -165,7 +172,7 @@ impl Rooms {
                 CaseStatus::Attributed,
             ];
         }
-        let plan = question.plan_of(self, &without);
+        let plan = question.plan_of(self, &without, patience)?;
         let rows = self.table.rows();
         let reasons = rows.explain(&plan, question.as_of, &statuses, &|| patience.is_over());
         let reasons = reasons.map_err(|_| given_up())?;
@@ -191,7 +198,7 @@ impl Rooms {
         periods: &[Period],
         patience: &Patience,
     ) -> Result<ComputeTrendResponse, Status> {
-        let (rows, plan) = (self.table.rows(), question.plan(self));
+        let (rows, plan) = (self.table.rows(), question.plan(self, patience)?);
         let trend = rows.trend(&plan, question.as_of, periods, &|| patience.is_over());
         let trend = trend.map_err(|_| given_up())?;
         let number = |place| {

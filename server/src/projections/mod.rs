@@ -10,6 +10,7 @@ mod overlaps;
 mod reader;
 mod statement;
 pub mod table;
+pub mod text;
 
 pub use earlier::Earlier;
 pub use fold::{fold, is_disputed, set_overdue};

@@ -8,7 +8,6 @@
 //!
 //! Only this room names sled.
 
-mod aside;
 mod keys;
 mod look;
 mod overlaps;

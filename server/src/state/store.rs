@@ -12,10 +12,10 @@ use casebroker_proto::names::{AgencyName, CaseName};
 use tokio::sync::watch;
 
 use super::{
-    Applied, CaseRecord, Change, RequestId, StateError, Task, aside, keys, session::Session,
+    Applied, CaseRecord, Change, RequestId, StateError, Task, keys, session::Session,
     writer::Writer,
 };
-use crate::durable;
+use crate::{aside, durable};
 
 /// The state store. Reads see what was staged, at once; sled follows behind.
 pub struct Store {

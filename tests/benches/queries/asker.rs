@@ -23,7 +23,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio::{io::AsyncBufReadExt as _, task::JoinSet};
 
 use crate::{
-    ask,
+    ask, questions,
     world::{AGENCIES, VIEWER},
 };
 
@@ -131,7 +131,7 @@ pub async fn run(address: SocketAddr, folder: &Path) -> anyhow::Result<()> {
             for (place, caller) in callers.iter().cloned().enumerate() {
                 let (goes_on, answered) = (Arc::clone(&goes_on), Arc::clone(&answered));
                 tasks.spawn(async move {
-                    let asks = ask::without_pause();
+                    let asks = questions::without_pause();
                     let mut next = place;
                     while goes_on.load(Ordering::Relaxed) {
                         ask::ask(&caller, &asks[next % asks.len()]).await?;

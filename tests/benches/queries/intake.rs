@@ -1,8 +1,15 @@
 //! Submitting while others ask, and while the table grows; and how far the table is behind meanwhile.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use casebroker_tests::{Broker, CBP, Caller, Site};
 use hdrhistogram::Histogram;
 use tonic::transport::Channel;
@@ -106,7 +113,7 @@ pub async fn beside(
     })
 }
 
-/// Looks how far the table is while cases go in at full speed.
+/// Looks how far the table is while cases go in at full speed. Gives the rate, too.
 pub async fn lag(
     broker: &Broker,
     supply: &mut Supply<'_>,
@@ -115,68 +122,60 @@ pub async fn lag(
 ) -> anyhow::Result<(Lag, f64)> {
     let channels = connect(broker, supply.site, FULL).await?;
     let statements = supply.take(cases)?;
-    let looking = look(looker);
-    let sending = async {
-        let outcome = stream::run(&channels, FULL, &statements).await?;
-        load::all_followed(looker).await?;
-        anyhow::Ok(outcome.rate)
-    };
-    tokio::select! {
-        // Only an error ends it.
-        failed = looking.forever() => Err(failed),
-        rate = sending => Ok((*looking.lag.borrow(), rate?)),
+    let goes_on = Arc::new(AtomicBool::new(true));
+    let looking = tokio::spawn(look(looker.clone(), Arc::clone(&goes_on)));
+    let rate = stream::run(&channels, FULL, &statements).await?.rate;
+    load::all_followed(looker).await?;
+    goes_on.store(false, Ordering::Relaxed);
+    Ok((looking.await??, rate))
+}
+
+async fn look(caller: Caller, goes_on: Arc<AtomicBool>) -> anyhow::Result<Lag> {
+    let mut watch = Watch::default();
+    while goes_on.load(Ordering::Relaxed) {
+        let (positions, size) = projections(&caller).await?;
+        let table = positions.iter().find(|(name, _)| name == "table");
+        let (_, position) = table.context("the broker has no table")?;
+        watch.see(Instant::now(), *position, size);
+        tokio::time::sleep(LOOK_EVERY).await;
     }
+    Ok(watch.lag)
 }
 
-struct Looking<'a> {
-    caller: &'a Caller,
-    lag: std::cell::RefCell<Lag>,
+/// What was seen so far.
+#[derive(Default)]
+struct Watch {
+    lag: Lag,
+    /// Sizes of the log that the table has not reached, each with when it was seen first.
+    ahead: VecDeque<(Instant, u64)>,
+    /// Where the table stands while the log is ahead of it, and since when.
+    stands: Option<(Instant, u64)>,
 }
 
-fn look(caller: &Caller) -> Looking<'_> {
-    Looking {
-        caller,
-        lag: std::cell::RefCell::default(),
-    }
-}
-
-impl Looking<'_> {
-    async fn forever(&self) -> anyhow::Error {
-        // What the table lacked at the last look, and since when.
-        let mut sizes: std::collections::VecDeque<(Instant, u64)> =
-            std::collections::VecDeque::new();
-        let mut stands_since: Option<(Instant, u64)> = None;
-        loop {
-            let (positions, size) = match projections(self.caller).await {
-                Ok(seen) => seen,
-                Err(error) => return error,
-            };
-            let now = Instant::now();
-            let table = positions.iter().find(|(name, _)| name == "table");
-            let position = table.map_or(0, |(_, position)| *position);
-            if sizes.back().is_none_or(|(_, last)| size > *last) {
-                sizes.push_back((now, size));
-            }
-            while sizes.front().is_some_and(|(_, size)| *size <= position) {
-                sizes.pop_front();
-            }
-            let mut lag = self.lag.borrow_mut();
-            lag.looks += 1;
-            if let Some((since, _)) = sizes.front() {
-                lag.behind = lag.behind.max(now - *since);
-            }
-            match stands_since {
-                Some((since, at)) if at == position && size > position => {
-                    lag.still = lag.still.max(now - since);
-                }
-                _ => stands_since = Some((now, position)),
-            }
-            if size <= position {
-                stands_since = None;
-            }
-            drop(lag);
-            tokio::time::sleep(LOOK_EVERY).await;
+impl Watch {
+    fn see(&mut self, now: Instant, position: u64, size: u64) {
+        if self.ahead.back().is_none_or(|(_, last)| size > *last) {
+            self.ahead.push_back((now, size));
         }
+        while self
+            .ahead
+            .front()
+            .is_some_and(|(_, size)| *size <= position)
+        {
+            self.ahead.pop_front();
+        }
+        self.lag.looks += 1;
+        if let Some((since, _)) = self.ahead.front() {
+            self.lag.behind = self.lag.behind.max(now - *since);
+        }
+        self.stands = match self.stands {
+            _ if size <= position => None,
+            Some((since, at)) if at == position => {
+                self.lag.still = self.lag.still.max(now - since);
+                Some((since, at))
+            }
+            _ => Some((now, position)),
+        };
     }
 }
 

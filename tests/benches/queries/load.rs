@@ -111,36 +111,42 @@ impl Examples {
     }
 }
 
+/// What goes over one stream: statements with their places among all.
+#[derive(Default)]
+struct Part {
+    places: Vec<usize>,
+    signed: Vec<Vec<u8>>,
+}
+
 /// Sends signed statements, each by the agency at its place, over all of that agency's streams. Gives their positions, in order.
 async fn send(
     callers: &[Vec<Caller>],
     statements: Vec<(usize, Vec<u8>)>,
 ) -> anyhow::Result<Vec<u64>> {
-    let mut parts: Vec<(&Caller, Vec<usize>, Vec<Vec<u8>>)> = callers
+    let parts = callers
         .iter()
         .flatten()
-        .map(|caller| (caller, Vec::new(), Vec::new()))
-        .collect();
+        .map(|caller| (caller, Part::default()));
+    let mut parts: Vec<_> = parts.collect();
     let mut positions = vec![0; statements.len()];
     for (place, (agency, signed)) in statements.into_iter().enumerate() {
         let before = callers[..agency].iter().map(Vec::len).sum::<usize>();
         let part = &mut parts[before + place % callers[agency].len()];
-        part.1.push(place);
-        part.2.push(signed);
+        part.1.places.push(place);
+        part.1.signed.push(signed);
     }
-    let sent = parts
-        .into_iter()
-        .map(|(caller, places, signed)| async move {
-            let outcomes = caller.submit_all(signed).await?;
-            ensure!(
-                outcomes.len() == places.len(),
-                "not every statement was answered"
-            );
-            let recorded = outcomes.into_iter().zip(places);
-            recorded
-                .map(|(outcome, place)| Ok((place, outcome.context("refused")?.position)))
-                .collect::<anyhow::Result<Vec<_>>>()
-        });
+    let sent = parts.into_iter().map(|(caller, part)| async move {
+        let Part { places, signed } = part;
+        let outcomes = caller.submit_all(signed).await?;
+        ensure!(
+            outcomes.len() == places.len(),
+            "not every statement was answered"
+        );
+        let recorded = outcomes.into_iter().zip(places);
+        recorded
+            .map(|(outcome, place)| Ok((place, outcome.context("refused")?.position)))
+            .collect::<anyhow::Result<Vec<_>>>()
+    });
     for (place, position) in try_join_all(sent).await?.into_iter().flatten() {
         positions[place] = position;
     }

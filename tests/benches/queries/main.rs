@@ -12,11 +12,13 @@
 
 mod ask;
 mod asker;
+mod drawing;
 mod intake;
 mod life;
 mod load;
 mod measure;
 mod postgres;
+mod questions;
 mod report;
 mod rows;
 #[path = "../submit/load.rs"]
@@ -120,14 +122,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     };
     report::questions_head();
     let client = postgres.as_ref().map(|postgres| &postgres.client);
-    for question in ask::questions(&loaded.examples, &world.words) {
-        if let Some(asked) = question.asks.first()
-            && let Err(status) = ask::ask(&officer, asked).await
-            && ask::is_not_served(&status)
-        {
-            report::skipped(question.name, "not served yet");
-            continue;
-        }
+    for question in questions::all(&loaded.examples, &world.words) {
         let measured = measure::by_turns(&question, &officer, client, effort).await;
         let measured = measured.with_context(|| question.name)?;
         report::question(question.name, question.aim, &measured);
@@ -242,7 +237,7 @@ async fn figures(
 /// What an answer as of a position costs.
 async fn historic(officer: &Caller, effort: Effort) -> anyhow::Result<()> {
     let (_, size) = load::projections(officer).await?;
-    for (name, now) in ask::historic() {
+    for (name, now) in questions::historic() {
         for (when, position) in [("half of the log", size / 2), ("now, as a position", size)] {
             let then = ask::as_of(&now, position);
             let [now, then] = measure::two_by_turns(officer, [&now, &then], effort).await?;

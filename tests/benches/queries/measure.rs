@@ -113,13 +113,11 @@ pub async fn two_by_turns(
 ) -> anyhow::Result<[Histogram<u64>; 2]> {
     let mut sides = [Side::new(effort), Side::new(effort)];
     for (side, asked) in sides.iter_mut().zip(asks) {
-        side.warm_up(async |_| Ok(drop(ask::ask(caller, asked).await?)))
-            .await?;
+        side.warm_up(|_| once(caller, asked)).await?;
     }
     while sides.iter().any(|side| !side.is_done()) {
         for (side, asked) in sides.iter_mut().zip(asks) {
-            side.turn(TURN, async |_| Ok(drop(ask::ask(caller, asked).await?)))
-                .await?;
+            side.turn(TURN, |_| once(caller, asked)).await?;
         }
     }
     Ok(sides.map(|side| side.latency))
@@ -136,8 +134,12 @@ pub fn ms(latency: &Histogram<u64>, quantile: f64) -> f64 {
 }
 
 async fn one(question: &Question, caller: &Caller, n: usize) -> anyhow::Result<()> {
-    let asked = &question.asks[n % question.asks.len()];
-    Ok(drop(ask::ask(caller, asked).await?))
+    once(caller, &question.asks[n % question.asks.len()]).await
+}
+
+async fn once(caller: &Caller, asked: &Ask) -> anyhow::Result<()> {
+    ask::ask(caller, asked).await?;
+    Ok(())
 }
 
 async fn query(

@@ -139,7 +139,7 @@ impl Postgres {
         tokio::spawn(connection);
         client.batch_execute(TABLES).await.context("tables")?;
         println!(
-            "beside {}over a unix socket, without TLS",
+            "beside {}, over a unix socket, without TLS",
             version.trim_end()
         );
         Ok(Some(Self {

@@ -62,11 +62,6 @@ pub fn question(name: &str, aim: Aim, measured: &Measured) {
     );
 }
 
-/// Says why a question is not measured.
-pub fn skipped(name: &str, why: &str) {
-    println!("{name:<50} {why}");
-}
-
 /// Heads the figures that are no latencies of questions.
 pub fn figures_head() {
     println!("\n{:<50} {:<46}  {:<22} met", "", "figure", "aim");

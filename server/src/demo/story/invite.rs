@@ -64,6 +64,15 @@ fn topics(example: &Path, receipt: &Path, name: &str) -> Vec<(&'static str, Vec<
             vec!["--context cn-nncc-officer list --agency mx-semar --agency ca-rcmp".into()],
         ),
         (
+            "how many came from China, by year; why the others do not count, with the line that lists them; how often goods left China before and \
+             after it controlled carfentanil",
+            vec![
+                "--context cn-nncc-officer count --origin CN --by origin,year".into(),
+                "--context cn-nncc-officer count --origin CN --status attributed --explain".into(),
+                "--context cn-nncc-officer trend --departure CN --around carfentanil-cn-2017 --period year --before 3 --after 3".into(),
+            ],
+        ),
+        (
             "one case, and what was said about it when",
             vec![format!("get {TELLING}"), format!("history {TELLING}")],
         ),

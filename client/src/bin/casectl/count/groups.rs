@@ -11,7 +11,7 @@ use crate::{
     count::Goods,
     failure::{Failure, Result},
     output::{FAINT, HEADING, Output},
-    table::{Column, Layout, clean, cut, wrap},
+    table::{Column, Layout, clean, wrap},
     words,
 };
 
@@ -198,24 +198,42 @@ fn below(
     let layout = fit(headings, rows, labels, out.width);
     let heading = out.paint(FAINT, layout.row(headings));
     out.line(heading)?;
+    let widest = goods.iter().map(|g| g.class.width()).max().unwrap_or(0);
+    let room = out.width.unwrap_or(usize::MAX).saturating_sub(widest + 6);
     for (row, count) in rows.iter().zip(counts) {
         out.line(layout.row(row))?;
-        let amounts = goods.iter().filter_map(|g| {
-            let text = shown(amount(count, g)?);
-            Some(match g.unit() {
-                _ if g.kind() == AmountKind::Unspecified => {
-                    format!("{}: {text} of unknown quantity", g.class)
-                }
-                unit => format!("{}: {text} {unit}", g.class),
-            })
-        });
-        let text = amounts.collect::<Vec<_>>().join("; ");
-        let width = out.width.unwrap_or(usize::MAX).saturating_sub(4);
-        for line in wrap(&text, width) {
-            out.line(format_args!("    {}", cut(&line, width)))?;
+        for (class, amounts) in by_class(count, goods) {
+            let lines = wrap(&amounts.join(", "), room);
+            for (i, line) in lines.iter().enumerate() {
+                let class = if i == 0 { class } else { "" };
+                let line = format!("    {class:widest$}  {line}");
+                out.line(line)?;
+            }
         }
     }
     Ok(())
+}
+
+/// The amounts of each class that a group has.
+fn by_class<'a>(count: &CaseCount, goods: &'a [Goods]) -> Vec<(&'a str, Vec<String>)> {
+    let mut classes: Vec<(&str, Vec<String>)> = Vec::new();
+    for goods in goods {
+        let Some(amount) = amount(count, goods) else {
+            continue;
+        };
+        let text = match goods.kind() {
+            AmountKind::Unspecified => format!("{} of unknown quantity", shown(amount)),
+            _ => format!("{} {}", shown(amount), goods.unit()),
+        };
+        match classes
+            .last_mut()
+            .filter(|(class, _)| *class == goods.class)
+        {
+            Some((_, amounts)) => amounts.push(text),
+            None => classes.push((&goods.class, vec![text])),
+        }
+    }
+    classes
 }
 
 fn fit(headings: &[String], rows: &[Vec<String>], labels: usize, width: Option<usize>) -> Layout {

@@ -1,8 +1,9 @@
 //! From a row to the statements that report its cases, or to what is wrong with it.
 //!
 //! The same row under the same map makes the same statements, byte for byte: the case's name is made of the row by the map's template,
-//! and the request id (UUID version 5) of the report itself. So a second import of the row can record nothing twice: the broker answers
-//! the same request id with the receipt that it gave, and refuses another report under a name that it has.
+//! and the request id (UUID version 5) of the report itself. So a second import of the row records nothing twice: `submit` skips what has
+//! its receipt, and where the receipts are not at hand the broker refuses the request id, which it knows. A row that has changed makes
+//! another request id under the same name, and the broker refuses that because it has the case.
 
 use std::{
     collections::{HashMap, hash_map::Entry},

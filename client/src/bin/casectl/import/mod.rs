@@ -89,8 +89,8 @@ const AFTER_HELP: &str = "\
 Without --write and --submit nothing is written: a table shows what each row becomes and which status it would get, and totals follow.
 
 The same row under the same map always makes the same case name and the same request id, so importing a file twice doubles nothing:
-the broker knows the request id again, or refuses a second report of the case. A row that changed makes another request id under the
-same name, and is refused as CASE_EXISTS: amend the case.
+what has its receipt is skipped, and without the receipts it is refused as REQUEST_ID_REUSED. A row that has changed makes another
+request id under the same name and is refused as CASE_EXISTS: amend the case.
 
 Rows that cannot be imported are kept as they were, with every reason. One report cannot stand for several events: where the map says
 that rows are aggregates, a row with one event becomes a case and the others are rejected, or, with --expand, shared out over as many
@@ -248,8 +248,8 @@ impl Work {
             preview.print(tally, plan, out)?;
         } else if submits {
             out.note(format_args!(
-                "casectl: of {} rows {} become {} cases, {} are rejected",
-                tally.rows, tally.taken, tally.cases, tally.rejected
+                "casectl: {} of {} rows become {} cases, {} are rejected",
+                tally.taken, tally.rows, tally.cases, tally.rejected
             ));
         } else if out.is_json() {
             let document = json!({

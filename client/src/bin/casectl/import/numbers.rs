@@ -79,7 +79,9 @@ impl Number {
     /// The whole number that it is, if it is one.
     pub fn whole(self) -> Option<u64> {
         let one = ten(self.places)?;
-        (self.digits % one == 0).then(|| u64::try_from(self.digits / one).ok())?
+        self.digits
+            .is_multiple_of(one)
+            .then(|| u64::try_from(self.digits / one).ok())?
     }
 
     /// In the contract's form; the error says that it has too many digits for that.

@@ -106,7 +106,10 @@ impl Tally {
     pub fn print(&self, plan: &Plan, out: &mut Output) -> Result<()> {
         let taken = out.paint(
             GOOD,
-            format_args!("{} rows become {} cases", self.taken, self.cases),
+            format_args!(
+                "{} of {} rows become {} cases",
+                self.taken, self.rows, self.cases
+            ),
         );
         let mut parts = vec![taken];
         let skipped: u64 = self.skipped.values().sum();
@@ -116,7 +119,7 @@ impl Tally {
         if self.rejected > 0 {
             parts.push(out.paint(BAD, format_args!("{} are rejected", self.rejected)));
         }
-        out.line(format_args!("of {} rows {}", self.rows, parts.join(", ")))?;
+        out.line(parts.join(", "))?;
         let statuses = self.statuses.iter();
         let statuses: Vec<_> = statuses
             .map(|(status, many)| format!("{many} {}", status_word(*status)))
@@ -126,7 +129,7 @@ impl Tally {
         }
         if self.shared_out > 0 {
             out.line(format_args!(
-                "{} of the cases are shares of aggregates, and say so in title, narrative and handling",
+                "{} of them are shares of aggregates, and say so",
                 self.shared_out
             ))?;
         }
@@ -173,8 +176,8 @@ const COLUMNS: [Column; 6] = [
     Column::flexible("CASE", 18),
     Column::whole("DATE"),
     Column::flexible("GOODS", 12),
-    Column::flexible("QUANTITY", 10),
-    Column::flexible("BECOMES", 16),
+    Column::flexible("QUANTITY", 14),
+    Column::whole("BECOMES"),
 ];
 
 impl Preview {
@@ -202,11 +205,11 @@ impl Preview {
         let (report, status) = (cases.report(), status_word(cases.status));
         let (goods, quantity) = goods(report);
         let becomes = match cases.is_shared_out() {
-            true => format!("{} cases, each {status}", cases.len()),
+            true => format!("{} × {status}", cases.len()),
             false => status.to_owned(),
         };
         let (case, date) = (
-            words::short_case(&report.name),
+            words::id(&report.name).to_owned(),
             words::date(report.incident_date.as_ref()),
         );
         self.shown.push(json!({

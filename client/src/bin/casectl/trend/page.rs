@@ -102,29 +102,10 @@ fn sides(shown: &Shown, out: &mut Output) -> Result<()> {
 }
 
 fn notes(shown: &Shown, width: usize, out: &mut Output) -> Result<()> {
-    for caveat in caveats(shown) {
-        for (i, line) in wrap(&caveat, width.saturating_sub(2)).iter().enumerate() {
+    for caveat in &shown.answer.caveats {
+        for (i, line) in wrap(caveat, width.saturating_sub(2)).iter().enumerate() {
             out.line(format_args!("{} {line}", if i == 0 { "-" } else { " " }))?;
         }
     }
     Ok(())
-}
-
-/// What a reader has to know.
-pub fn caveats(shown: &Shown) -> Vec<String> {
-    let undated = match shown.answer.undated_cases {
-        0 => None,
-        1 => Some("1 case is left out: its date is not exact enough for a period.".to_owned()),
-        n => Some(format!(
-            "{} cases are left out: their dates are not exact enough for a period.",
-            words::grouped(&n.to_string())
-        )),
-    };
-    shown
-        .answer
-        .caveats
-        .iter()
-        .cloned()
-        .chain(undated)
-        .collect()
 }

@@ -10,7 +10,7 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use super::{Shown, chart::incidents, page::caveats};
+use super::{Shown, chart::incidents};
 use crate::{
     count::stood,
     failure::{Exit, Failure, Result},
@@ -112,7 +112,7 @@ fn below(shown: &Shown) -> Vec<String> {
             .measure()
             .map(|measure| format!("{}: {measure}", shown.around())),
     );
-    paragraphs.extend(caveats(shown));
+    paragraphs.extend(answer.caveats.iter().cloned());
     let stood = stood(
         answer.as_of_position,
         answer.tree_size,

@@ -1,4 +1,5 @@
-//! Stores that were moved aside: kept for whoever wants to know what happened to them, but not many.
+//! What was computed from the journal and could not be trusted, moved aside: kept for whoever wants to know what happened to it,
+//! but not many.
 
 use std::{
     fs, io,
@@ -8,8 +9,8 @@ use std::{
 
 use crate::durable;
 
-/// Moves the store at `path` aside, to `{path}.aside-{Unix time in milliseconds}`.
-pub(super) fn put(path: &Path) -> io::Result<PathBuf> {
+/// Moves the file or folder at `path` aside, to `{path}.aside-{Unix time in milliseconds}`.
+pub fn put(path: &Path) -> io::Result<PathBuf> {
     let milliseconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| d.as_millis());
@@ -18,8 +19,8 @@ pub(super) fn put(path: &Path) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-/// Removes all stores that were moved aside but the newest.
-pub(super) fn remove_older(path: &Path) -> io::Result<Vec<PathBuf>> {
+/// Removes all folders that were moved aside from `path` but the newest.
+pub fn remove_older(path: &Path) -> io::Result<Vec<PathBuf>> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let prefix = format!("{name}.aside");
     let mut asides = Vec::new();
