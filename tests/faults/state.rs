@@ -3,8 +3,9 @@
 use std::fs;
 
 use casebroker_proto::v1::{
-    FindOverlapsRequest, GetCaseRequest, ListCasesRequest, ListStatementsRequest, ListTasksRequest,
-    Statement, Tlp,
+    CaseFilter, ComputeTrendRequest, CountCasesRequest, Dimension, FindOverlapsRequest,
+    GetCaseRequest, ListCasesRequest, ListStatementsRequest, ListTasksRequest, Statement, Tlp,
+    compute_trend_request::Around,
 };
 use casebroker_tests::{Broker, CBP, Caller, DEA, FIRST, RCMP, Site, cases, life::life};
 use prost::Message as _;
@@ -23,6 +24,7 @@ async fn answers(broker: &Broker, site: &Site, statements: &[Said]) -> Vec<Vec<u
             };
             answers.push(caller.page(&request).await.unwrap().encode_to_vec());
         }
+        answers.extend(questions(caller).await);
         for n in 0..=12 {
             answers.extend(about(caller, &cases::name(DEA, &format!("c{n}"))).await);
         }
@@ -32,6 +34,42 @@ async fn answers(broker: &Broker, site: &Site, statements: &[Said]) -> Vec<Vec<u
         let again = maker.submit(statement).await.unwrap();
         assert!(again.replayed);
         answers.push(again.encode_to_vec());
+    }
+    answers
+}
+
+/// Counts of now and of half of the log, with reasons; a trend; and cases by their words.
+async fn questions(caller: &Caller) -> Vec<Vec<u8>> {
+    let size = caller.size().await.unwrap();
+    let mut answers = Vec::new();
+    for as_of_position in [0, size / 2] {
+        let request = CountCasesRequest {
+            group_by: vec![Dimension::Status.into(), Dimension::Substance.into()],
+            min_position: size,
+            as_of_position,
+            explain: true,
+            ..Default::default()
+        };
+        let count = caller.statistics().count_cases(request).await.unwrap();
+        answers.push(count.into_inner().encode_to_vec());
+    }
+    let request = ComputeTrendRequest {
+        around: Some(Around::Measure("carfentanil-cn-2017".into())),
+        min_position: size,
+        ..Default::default()
+    };
+    let trend = caller.statistics().compute_trend(request).await.unwrap();
+    answers.push(trend.into_inner().encode_to_vec());
+    for text in ["reclassified", "\"printer accessories\""] {
+        let filter = Some(CaseFilter {
+            text: text.into(),
+            ..Default::default()
+        });
+        let request = ListCasesRequest {
+            filter,
+            ..Default::default()
+        };
+        answers.push(caller.page(&request).await.unwrap().encode_to_vec());
     }
     answers
 }
@@ -112,7 +150,7 @@ async fn fill(broker: &Broker, site: &Site) -> Vec<Said> {
 #[tokio::test]
 async fn whatever_is_done_to_the_projections_every_answer_stays_the_same() {
     type Harm = fn(&Site);
-    let harms: [(&str, Harm, Rebuilt); 9] = [
+    let harms: [(&str, Harm, Rebuilt); 15] = [
         ("nothing", |_| {}, Rebuilt::No),
         ("state deleted", |s| delete(s, "state"), Rebuilt::Yes),
         ("sled deleted", |s| delete(s, "state/sled"), Rebuilt::Yes),
@@ -134,8 +172,30 @@ async fn whatever_is_done_to_the_projections_every_answer_stays_the_same() {
         ("sled database garbage", |s| garbage(s, "db"), Rebuilt::Yes),
         ("tree deleted", |s| delete(s, "tree"), Rebuilt::No),
         ("tree garbage", |s| write(s, "tree", &[7; 999]), Rebuilt::No),
+        ("table deleted", |s| delete(s, "table"), Rebuilt::No),
+        (
+            "table garbage",
+            |s| write(s, "table/snapshot", &[7; 999]),
+            Rebuilt::No,
+        ),
+        ("table cut", |s| cut(s, "table/snapshot"), Rebuilt::No),
+        ("text deleted", |s| delete(s, "text"), Rebuilt::No),
+        (
+            "text garbage",
+            |s| write(s, "text/index/meta.json", &[7; 999]),
+            Rebuilt::No,
+        ),
+        (
+            "all of it deleted",
+            |s| {
+                ["table", "text", "state", "tree"]
+                    .iter()
+                    .for_each(|part| delete(s, part))
+            },
+            Rebuilt::Yes,
+        ),
     ];
-    let site = Site::new().without_quotas();
+    let site = Site::new().without_quotas().with("table.wait_ms", 30_000);
     let mut broker = site.start();
     let statements = fill(&broker, &site).await;
     let before = answers(&broker, &site, &statements).await;
@@ -151,7 +211,7 @@ async fn whatever_is_done_to_the_projections_every_answer_stays_the_same() {
             assert!(before == after, "{harm}: answers differ");
             let log = broker.stderr();
             let all = format!(
-                "caught up with the journal entries={}",
+                "state store caught up with the journal entries={}",
                 FIRST as usize + statements.len()
             );
             let aside = log.contains("moved aside and is built anew");
@@ -164,7 +224,7 @@ async fn whatever_is_done_to_the_projections_every_answer_stays_the_same() {
 /// Killed while lives of cases are under way; what stands in the store then must be what a rebuild makes of the journal.
 #[tokio::test]
 async fn after_a_kill_at_any_moment_the_projections_are_those_of_a_rebuild() {
-    let site = Site::new().without_quotas();
+    let site = Site::new().without_quotas().with("table.wait_ms", 30_000);
     for (round, last) in [3_usize, 17, 29, 41].into_iter().enumerate() {
         let broker = site.start();
         let callers = officers(&broker, &site).await;
@@ -230,6 +290,15 @@ fn write(site: &Site, what: &str, bytes: &[u8]) {
     fs::write(site.data().join(what), bytes).unwrap();
 }
 
+/// Cuts a file in the middle.
+fn cut(site: &Site, what: &str) {
+    let path = site.data().join(what);
+    // One that was killed may have left none.
+    if let Ok(bytes) = fs::read(&path) {
+        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    }
+}
+
 /// Overwrites a file of the store with bytes that mean nothing.
 fn garbage(site: &Site, file: &str) {
     let path = site.data().join("state/sled").join(file);
@@ -258,7 +327,7 @@ async fn a_store_of_another_journal_is_not_believed() {
 
 #[tokio::test]
 async fn a_store_damaged_in_any_part_never_changes_an_answer() {
-    let site = Site::new().without_quotas();
+    let site = Site::new().without_quotas().with("table.wait_ms", 30_000);
     let broker = site.start();
     let mut statements = fill(&broker, &site).await;
     let dea = broker.connect(&site.principal(DEA, "system")).await;

@@ -46,6 +46,8 @@ impl Stage {
 
 /// Every case that the caller may see.
 async fn list(officer: &Client) -> anyhow::Result<Vec<CaseReport>> {
+    // Read as of after everything that others wrote.
+    officer.checkpoint().await?;
     let mut cases = Vec::new();
     let mut pages = officer.list_cases(CaseFilter::default(), Order::Oldest, 50);
     while let Some(page) = pages.next_page().await? {

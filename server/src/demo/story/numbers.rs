@@ -23,6 +23,8 @@ pub(super) struct Numbers {
 
 impl Numbers {
     pub(super) async fn of(officer: &Client) -> anyhow::Result<Self> {
+        // What others wrote a moment ago counts too.
+        officer.checkpoint().await?;
         let mut counted = Vec::new();
         let mut pages = officer.list_cases(CaseFilter::default(), Order::Oldest, 100);
         while let Some(page) = pages.next_page().await? {

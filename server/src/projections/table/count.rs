@@ -190,36 +190,40 @@ impl Reason {
 
 impl Counting<'_> {
     fn chunk(&mut self, chunk: &Chunk, items: &ItemView, mask: &Mask) {
-        let all_items = self.plan.items().is_all();
-        for at in mask.rows() {
-            let standing = Standing::of(chunk, at);
-            // A total that is no sum of the groups is made for itself.
-            if self.by_item || self.by_transit || self.dimensions.is_empty() {
-                let sums = self.total.of_mut(standing);
-                sums.add_case(chunk, at);
-                let selects = |item: &RowItem| all_items || self.plan.items().selects(item);
-                sums.add_goods(chunk, at, items, selects);
+        for (standing, rows) in Standing::split(chunk, mask) {
+            for at in rows.rows() {
+                self.row(standing, chunk, at, items);
             }
-            if self.dimensions.is_empty() {
-                continue;
-            }
-            let codes = self.codes(chunk, at);
-            let transits = match self.by_transit {
-                true => self.rows.transits_of(chunk.word(Word::Transits, at)),
-                false => Vec::new(),
-            };
-            if transits.is_empty() {
-                self.add(codes, standing, chunk, at, items);
-            }
-            for transit in transits {
-                let mut codes = codes;
-                for (code, dimension) in codes.iter_mut().zip(self.dimensions) {
-                    if *dimension == Dimension::Transit {
-                        *code = u32::from(transit);
-                    }
+        }
+    }
+
+    fn row(&mut self, standing: Standing, chunk: &Chunk, at: usize, items: &ItemView) {
+        // A total that is no sum of the groups is made for itself.
+        if self.by_item || self.by_transit || self.dimensions.is_empty() {
+            let test = self.plan.items();
+            let sums = self.total.of_mut(standing);
+            sums.add_case(chunk, at);
+            sums.add_goods(chunk, at, items, |item| test.selects(item));
+        }
+        if self.dimensions.is_empty() {
+            return;
+        }
+        let codes = self.codes(chunk, at);
+        let transits = match self.by_transit {
+            true => self.rows.transits_of(chunk.word(Word::Transits, at)),
+            false => Vec::new(),
+        };
+        if transits.is_empty() {
+            self.add(codes, standing, chunk, at, items);
+        }
+        for transit in transits {
+            let mut codes = codes;
+            for (code, dimension) in codes.iter_mut().zip(self.dimensions) {
+                if *dimension == Dimension::Transit {
+                    *code = u32::from(transit);
                 }
-                self.add(codes, standing, chunk, at, items);
             }
+            self.add(codes, standing, chunk, at, items);
         }
     }
 

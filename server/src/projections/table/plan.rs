@@ -93,6 +93,26 @@ impl Standing {
         Self::Retracted,
     ];
 
+    /// The rows of each standing.
+    pub fn split(chunk: &Chunk, mask: &Mask) -> [(Self, Mask); 4] {
+        let mut rest = mask.clone();
+        let mut take = |set: Set| {
+            let mut taken = rest.clone();
+            taken.and(chunk.set(set));
+            rest.and_not(chunk.set(set));
+            taken
+        };
+        let retracted = take(Set::Retracted);
+        let disputed = take(Set::Disputed);
+        let contested = take(Set::Contested);
+        [
+            (Self::Counted, rest),
+            (Self::Disputed, disputed),
+            (Self::Contested, contested),
+            (Self::Retracted, retracted),
+        ]
+    }
+
     /// Of a row.
     pub fn of(chunk: &Chunk, at: usize) -> Self {
         match () {

@@ -1,9 +1,11 @@
 //! The index's folder as tantivy sees it.
 //!
-//! Nothing is synced. A commit of tantivy's own would sync some twenty times, and a sync of a file that has grown waits for the
-//! file system's own log, which the journal's syncs wait for too. What a power cut leaves is found out at the next start, where
-//! every file is held against its checksum, and made again if need be. And it can be shut: work that tantivy still has in hand
-//! then changes nothing in the folder any more, which by that time may be another's.
+//! Nothing is synced. tantivy would sync each file that a commit makes, its list of files for each of them, and the folder; and
+//! a sync of a file that has grown waits for the file system's own log, which the journal's syncs wait for too. What a power cut
+//! leaves is found out at the next start, where every file is held against its checksum, and made again if need be.
+//!
+//! And it can be shut: work that tantivy still has in hand then changes nothing in the folder any more, which by that time may
+//! be another's.
 
 use std::{
     fs::{self, File},

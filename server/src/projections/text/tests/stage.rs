@@ -193,7 +193,8 @@ pub(super) fn wait(is_so: impl Fn() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < until, "waited in vain");
-        thread::yield_now();
+        // The index is made by threads of a low priority.
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
