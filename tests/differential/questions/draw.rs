@@ -2,9 +2,7 @@
 
 use casebroker_proto::{
     google::r#type::Date,
-    v1::{
-        CaseFilter, Conveyance, Digest, Dimension, ItemKind, TrendPeriod,
-    },
+    v1::{CaseFilter, Conveyance, Digest, Dimension, ItemKind, TrendPeriod},
 };
 use casebroker_tests::cases;
 use rand::{Rng as _, rngs::StdRng, seq::IndexedRandom as _};
@@ -33,8 +31,8 @@ pub enum Ask {
     },
 }
 
-/// A question.
-pub fn ask(rng: &mut StdRng) -> Ask {
+/// A question of a filter.
+pub fn ask(rng: &mut StdRng, filter: &CaseFilter) -> Ask {
     match rng.random_range(0..10) {
         0..4 => Ask::List {
             order: ORDERS.choose(rng).unwrap(),
@@ -46,7 +44,9 @@ pub fn ask(rng: &mut StdRng) -> Ask {
             let many = rng.random_range(0..=3);
             Ask::Count {
                 by: all.choose_multiple(rng, many).copied().collect(),
-                explain: rng.random_bool(0.4),
+                // No rule keeps a case from being reported only, and who asks is told so.
+                explain: filter.statuses.iter().any(|n| *n != 1) == !filter.statuses.is_empty()
+                    && rng.random_bool(0.4),
             }
         }
         _ => {
@@ -111,22 +111,39 @@ fn add(rng: &mut StdRng, filter: &mut CaseFilter, field: u32, case: Option<&Fact
             false => format!("agencies/{}", AGENCIES.choose(rng).unwrap()),
         }),
         1 => {
-            let unit = text(rng, case.map(|c| c.unit.clone()), &UNITS);
+            let others = [UNITS[0], UNITS[3], "Field office 13"];
+            let unit = text(rng, case.map(|c| c.unit.clone()), &others);
             filter.reporting_units.push(recased(rng, unit));
         }
-        2 => filter.countries.push(country(rng, case.map(|c| c.country.clone()))),
-        3 => filter.origins.push(country(rng, case.map(|c| c.origin.clone()))),
-        4 => filter.departures.push(country(rng, case.map(|c| c.departure.clone()))),
+        2 => filter
+            .countries
+            .push(country(rng, case.map(|c| c.country.clone()))),
+        3 => filter
+            .origins
+            .push(country(rng, case.map(|c| c.origin.clone()))),
+        4 => filter
+            .departures
+            .push(country(rng, case.map(|c| c.departure.clone()))),
         5 => {
             let transit = case.and_then(|c| c.transits.first().cloned());
             filter.transits.push(country(rng, transit));
         }
-        6 => filter.destinations.push(country(rng, case.map(|c| c.destination.clone()))),
+        6 => filter
+            .destinations
+            .push(country(rng, case.map(|c| c.destination.clone()))),
         7 => filter.bases.push(rng.random_range(1..=3)),
         8 => filter.statuses.push(rng.random_range(1..=3)),
         9 => {
             let of = case.and_then(|c| c.items.choose(rng).map(|i| i.substance.clone()));
-            let names = ["Fentanyl", "海洛因", "59708-52-0", "NPP", STATED[0], STATED[1], STATED[2]];
+            let names = [
+                "Fentanyl",
+                "海洛因",
+                "59708-52-0",
+                "NPP",
+                STATED[0],
+                STATED[1],
+                "Compound 8",
+            ];
             filter.substances.push(text(rng, of, &names));
         }
         10 => {
@@ -135,7 +152,11 @@ fn add(rng: &mut StdRng, filter: &mut CaseFilter, field: u32, case: Option<&Fact
             filter.substance_classes.push(text(rng, of, &classes));
         }
         11 => {
-            let kinds = [ItemKind::Substance, ItemKind::Precursor, ItemKind::Equipment];
+            let kinds = [
+                ItemKind::Substance,
+                ItemKind::Precursor,
+                ItemKind::Equipment,
+            ];
             filter.item_kinds.push((*kinds.choose(rng).unwrap()).into());
         }
         12 => {
@@ -167,7 +188,9 @@ fn add(rng: &mut StdRng, filter: &mut CaseFilter, field: u32, case: Option<&Fact
                 "counted" => c.lacks.clone(),
                 standing => standing.to_owned(),
             });
-            filter.obstacles.push(text(rng, of, &["retracted", "disputed", "contested"]));
+            filter
+                .obstacles
+                .push(text(rng, of, &["retracted", "disputed", "contested"]));
         }
     }
 }

@@ -17,7 +17,6 @@ use tonic::Status;
 
 use crate::{
     draw::Ask,
-    facts::Facts,
     naive::{self, Count, STANDINGS, Sum},
     periods,
     record::Snapshot,
@@ -81,16 +80,14 @@ type Outcome = Result<BTreeSet<&'static str>, String>;
 /// Puts a question; answers what its answer was like, or how it differs from the plain one.
 pub async fn put(caller: Caller, question: &Question, seen: &Snapshot, end: u64) -> Outcome {
     let mut told = BTreeSet::new();
-    let joined = seen.iter().any(|case| case.incident != case.facts.case.name);
-    if joined {
-        told.insert("joined");
-    }
     if !matches!(question.as_of, AsOf::Now) {
         told.insert("earlier");
     }
     let refused = naive::is_refused(&question.filter, seen);
     let selected = match &question.ask {
-        Ask::List { order, page_size } => list(&caller, question, seen, end, order, *page_size).await,
+        Ask::List { order, page_size } => {
+            list(&caller, question, seen, end, order, *page_size).await
+        }
         Ask::Count { by, explain } => count(&caller, question, seen, end, by, *explain).await,
         Ask::Trend { .. } => trend(&caller, question, seen, end).await,
     };
@@ -102,11 +99,7 @@ pub async fn put(caller: Caller, question: &Question, seen: &Snapshot, end: u64)
         (Err(Differs::Refused(status)), false) => return Err(format!("refused: {status:?}")),
         (Ok(_), true) => return Err("not refused".into()),
         (Err(Differs::Answer(difference)), false | true) => return Err(difference),
-        (Ok(selects_some), false) => {
-            if selects_some {
-                told.insert("selects some");
-            }
-        }
+        (Ok(found), false) => told.extend(found),
     }
     Ok(told)
 }
@@ -133,8 +126,8 @@ impl From<String> for Differs {
 fn refused_filter(status: Status) {
     let details = refused::<()>(Err(status), Reason::InvalidFields);
     for field in fields(&details) {
-        let values = field.starts_with("filter.reporting_units[")
-            || field.starts_with("filter.substances[");
+        let values =
+            field.starts_with("filter.reporting_units[") || field.starts_with("filter.substances[");
         assert!(values, "{field}");
     }
 }
@@ -145,12 +138,23 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, said: T, plain: T) -> Result
     }
     // Both in full are too long to be read: from a little before where they part.
     let (said, plain) = (format!("{said:#?}"), format!("{plain:#?}"));
-    let parts = said.lines().zip(plain.lines()).take_while(|(a, b)| a == b).count();
+    let parts = said
+        .lines()
+        .zip(plain.lines())
+        .take_while(|(a, b)| a == b)
+        .count();
     let shown = |text: &str| {
-        let lines = text.lines().skip(parts.saturating_sub(BEFORE)).take(BEFORE + AFTER);
+        let lines = text
+            .lines()
+            .skip(parts.saturating_sub(BEFORE))
+            .take(BEFORE + AFTER);
         lines.collect::<Vec<_>>().join("\n")
     };
-    Err(format!("{what}\nthe broker:\n{}\nthe plain one:\n{}", shown(&said), shown(&plain)))
+    Err(format!(
+        "{what}\nthe broker:\n{}\nthe plain one:\n{}",
+        shown(&said),
+        shown(&plain)
+    ))
 }
 
 /// Position, tree size and the filter's fields.
@@ -175,7 +179,7 @@ async fn list(
     end: u64,
     order: &str,
     page_size: i32,
-) -> Result<bool, Differs> {
+) -> Result<Vec<&'static str>, Differs> {
     let plain = naive::list(&question.filter, order, seen);
     let (as_of_position, as_of_time) = question.as_of.asked();
     let mut request = ListCasesRequest {
@@ -193,7 +197,13 @@ async fn list(
     let mut listed: Vec<Case> = Vec::new();
     loop {
         let page = caller.page(&request).await?;
-        frame(question, end, page.as_of_position, page.tree_size, &page.understood)?;
+        frame(
+            question,
+            end,
+            page.as_of_position,
+            page.tree_size,
+            &page.understood,
+        )?;
         same("total size", page.total_size, plain.len() as i64)?;
         listed.extend(page.cases);
         let long = plain.len() > LONG && !question.whole;
@@ -206,12 +216,21 @@ async fn list(
         request.page_token = page.next_page_token;
     }
     let name = |case: &Case| case.name.clone();
-    let plain_names: Vec<_> = plain.iter().take(listed.len()).map(|f| name(&f.case)).collect();
+    let plain_names: Vec<_> = plain
+        .iter()
+        .take(listed.len())
+        .map(|f| name(&f.case))
+        .collect();
     same("cases", listed.iter().map(name).collect(), plain_names)?;
     for (case, plain) in listed.into_iter().zip(&plain) {
-        same("a case", without_others(case), without_others(plain.case.clone()))?;
+        same(
+            "a case",
+            without_others(case),
+            without_others(plain.case.clone()),
+        )?;
     }
-    Ok(!plain.is_empty())
+    let some = (!plain.is_empty()).then_some("selects some");
+    Ok(some.into_iter().collect())
 }
 
 /// A case without what is read from other cases.
@@ -229,7 +248,7 @@ async fn count(
     end: u64,
     by: &[Dimension],
     explain: bool,
-) -> Result<bool, Differs> {
+) -> Result<Vec<&'static str>, Differs> {
     let (as_of_position, as_of_time) = question.as_of.asked();
     let request = CountCasesRequest {
         filter: Some(question.filter.clone()),
@@ -244,7 +263,13 @@ async fn count(
         .count_cases(request)
         .await?
         .into_inner();
-    frame(question, end, answer.as_of_position, answer.tree_size, &answer.understood)?;
+    frame(
+        question,
+        end,
+        answer.as_of_position,
+        answer.tree_size,
+        &answer.understood,
+    )?;
     let plain = naive::count(&question.filter, by, explain, seen);
     let said = said(&answer);
     same("total", &said.total, &plain.total)?;
@@ -253,14 +278,26 @@ async fn count(
     let ordered = answer.groups.is_sorted_by_key(|group| &group.values);
     same("groups in order", ordered, true)?;
     let several = |by: &Dimension| naive::is_of_items(*by) || *by == Dimension::Transit;
-    same("disjoint", answer.groups_are_disjoint, !by.iter().any(several))?;
+    same(
+        "disjoint",
+        answer.groups_are_disjoint,
+        !by.iter().any(several),
+    )?;
     same("version", answer.standard_version, 1)?;
-    Ok(plain.total.values().any(|sum| sum.cases > 0))
+    let any = |is: fn(&Sum) -> bool| plain.total.values().any(is);
+    let some = any(|sum| sum.cases > 0).then_some("selects some");
+    let joined = any(|sum| sum.incidents < sum.cases).then_some("joined");
+    Ok(some.into_iter().chain(joined).collect())
 }
 
 fn said(answer: &CountCasesResponse) -> Count {
     let sums = |count: &CaseCount| -> BTreeMap<&'static str, Sum> {
-        let tallies = [&count.counted, &count.disputed, &count.contested, &count.retracted];
+        let tallies = [
+            &count.counted,
+            &count.disputed,
+            &count.contested,
+            &count.retracted,
+        ];
         let both = STANDINGS.into_iter().zip(tallies);
         both.map(|(standing, tally)| (standing, Sum::said(tally.as_ref())))
             .collect()
@@ -272,7 +309,9 @@ fn said(answer: &CountCasesResponse) -> Count {
         (obstacle.reason.clone(), found)
     });
     Count {
-        groups: groups.map(|group| (group.values.clone(), sums(group))).collect(),
+        groups: groups
+            .map(|group| (group.values.clone(), sums(group)))
+            .collect(),
         total: sums(answer.total.as_ref().unwrap()),
         obstacles: obstacles.collect(),
     }
@@ -283,7 +322,7 @@ async fn trend(
     question: &Question,
     seen: &Snapshot,
     end: u64,
-) -> Result<bool, Differs> {
+) -> Result<Vec<&'static str>, Differs> {
     let Ask::Trend {
         period,
         around,
@@ -309,10 +348,16 @@ async fn trend(
         .compute_trend(request)
         .await?
         .into_inner();
-    frame(question, end, answer.as_of_position, answer.tree_size, &answer.understood)?;
+    frame(
+        question,
+        end,
+        answer.as_of_position,
+        answer.tree_size,
+        &answer.understood,
+    )?;
     let buckets = periods::periods(around, period, before, after);
     let plain = periods::trend(&question.filter, buckets, seen);
+    let some = (plain.before.cases + plain.after.cases > 0).then_some("selects some");
     same("trend", periods::said(&answer), plain)?;
-    let selected = |facts: &&Facts| facts.standing == "counted";
-    Ok(naive::list(&question.filter, "", seen).iter().any(selected))
+    Ok(some.into_iter().collect())
 }
