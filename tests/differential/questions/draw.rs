@@ -2,9 +2,7 @@
 
 use casebroker_proto::{
     google::r#type::Date,
-    v1::{
-        CaseFilter, Conveyance, Digest, Dimension, ItemKind, TrendPeriod,
-    },
+    v1::{CaseFilter, Conveyance, Digest, Dimension, ItemKind, TrendPeriod},
 };
 use casebroker_tests::cases;
 use rand::{Rng as _, rngs::StdRng, seq::IndexedRandom as _};
@@ -114,19 +112,35 @@ fn add(rng: &mut StdRng, filter: &mut CaseFilter, field: u32, case: Option<&Fact
             let unit = text(rng, case.map(|c| c.unit.clone()), &UNITS);
             filter.reporting_units.push(recased(rng, unit));
         }
-        2 => filter.countries.push(country(rng, case.map(|c| c.country.clone()))),
-        3 => filter.origins.push(country(rng, case.map(|c| c.origin.clone()))),
-        4 => filter.departures.push(country(rng, case.map(|c| c.departure.clone()))),
+        2 => filter
+            .countries
+            .push(country(rng, case.map(|c| c.country.clone()))),
+        3 => filter
+            .origins
+            .push(country(rng, case.map(|c| c.origin.clone()))),
+        4 => filter
+            .departures
+            .push(country(rng, case.map(|c| c.departure.clone()))),
         5 => {
             let transit = case.and_then(|c| c.transits.first().cloned());
             filter.transits.push(country(rng, transit));
         }
-        6 => filter.destinations.push(country(rng, case.map(|c| c.destination.clone()))),
+        6 => filter
+            .destinations
+            .push(country(rng, case.map(|c| c.destination.clone()))),
         7 => filter.bases.push(rng.random_range(1..=3)),
         8 => filter.statuses.push(rng.random_range(1..=3)),
         9 => {
             let of = case.and_then(|c| c.items.choose(rng).map(|i| i.substance.clone()));
-            let names = ["Fentanyl", "海洛因", "59708-52-0", "NPP", STATED[0], STATED[1], STATED[2]];
+            let names = [
+                "Fentanyl",
+                "海洛因",
+                "59708-52-0",
+                "NPP",
+                STATED[0],
+                STATED[1],
+                STATED[2],
+            ];
             filter.substances.push(text(rng, of, &names));
         }
         10 => {
@@ -135,7 +149,11 @@ fn add(rng: &mut StdRng, filter: &mut CaseFilter, field: u32, case: Option<&Fact
             filter.substance_classes.push(text(rng, of, &classes));
         }
         11 => {
-            let kinds = [ItemKind::Substance, ItemKind::Precursor, ItemKind::Equipment];
+            let kinds = [
+                ItemKind::Substance,
+                ItemKind::Precursor,
+                ItemKind::Equipment,
+            ];
             filter.item_kinds.push((*kinds.choose(rng).unwrap()).into());
         }
         12 => {
@@ -167,7 +185,9 @@ fn add(rng: &mut StdRng, filter: &mut CaseFilter, field: u32, case: Option<&Fact
                 "counted" => c.lacks.clone(),
                 standing => standing.to_owned(),
             });
-            filter.obstacles.push(text(rng, of, &["retracted", "disputed", "contested"]));
+            filter
+                .obstacles
+                .push(text(rng, of, &["retracted", "disputed", "contested"]));
         }
     }
 }

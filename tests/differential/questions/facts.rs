@@ -84,7 +84,11 @@ impl Facts {
         let country = |at: &Option<v1::Location>| at.clone().unwrap_or_default().country;
         let date = report.incident_date.unwrap_or_default();
         let created = case.create_time.unwrap();
-        let names: Vec<_> = report.organizations.iter().map(|o| o.name.clone()).collect();
+        let names: Vec<_> = report
+            .organizations
+            .iter()
+            .map(|o| o.name.clone())
+            .collect();
         let texts = [&report.title, &report.narrative].into_iter().chain(&names);
         Self {
             recorded: nanoseconds(&created),
@@ -160,7 +164,11 @@ fn status_word(status: CaseStatus) -> &'static str {
 fn standing(case: &v1::Case) -> &'static str {
     if case.retracted {
         "retracted"
-    } else if case.disputes.iter().any(|dispute| dispute.end_position == 0) {
+    } else if case
+        .disputes
+        .iter()
+        .any(|dispute| dispute.end_position == 0)
+    {
         "disputed"
     } else if !case.contested_origins.is_empty() {
         "contested"
@@ -179,7 +187,9 @@ fn lacks(assessment: &v1::Assessment) -> String {
         CaseStatus::Confirmed => return "origin-basis".into(),
         _ => {}
     }
-    let of_case = unmet.iter().find(|r| r.item == 0 && r.rule != "origin-basis");
+    let of_case = unmet
+        .iter()
+        .find(|r| r.item == 0 && r.rule != "origin-basis");
     if let Some(rule) = of_case {
         return rule.rule.clone();
     }
@@ -236,7 +246,9 @@ fn identifiers(case: &v1::Case) -> BTreeSet<String> {
     let findings = own.chain(late.filter_map(|late| late.finding.as_ref()));
     let numbers = findings.map(|finding| &finding.report_number);
     let all = numbers.chain(report.identifiers.iter().map(|i| &i.value));
-    all.map(|text| bare(text)).filter(|text| !text.is_empty()).collect()
+    all.map(|text| bare(text))
+        .filter(|text| !text.is_empty())
+        .collect()
 }
 
 /// Of all evidence in the case, whoever brought it.
@@ -256,5 +268,7 @@ fn digests(case: &v1::Case) -> BTreeSet<(i32, Vec<u8>)> {
         all.extend(&dispute.evidence);
     }
     let digests = all.into_iter().filter_map(|e| e.digest.clone());
-    digests.map(|digest| (digest.algorithm, digest.value)).collect()
+    digests
+        .map(|digest| (digest.algorithm, digest.value))
+        .collect()
 }

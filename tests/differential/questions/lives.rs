@@ -1,10 +1,11 @@
 //! Lives of cases, drawn at random: reports, and what their owners and others say of them afterwards.
 
 use casebroker_proto::v1::{
-    Attribution, AttributionBasis, CaseReport, Conveyance, Corroboration, Digest, Dispute, Equipment, EquipmentKind, EvidenceKind,
-    EvidenceReference, Finding, Handling, Identifier, IdentifierKind, Item, ItemFinding,
-    LaboratoryFinding, Location, Organization, Quantity, Release, Route, Statement,
-    SubstanceIdentity, Technique, Tlp, Unit, item::Goods, statement::Kind,
+    Attribution, AttributionBasis, CaseReport, Conveyance, Corroboration, Digest, Dispute,
+    Equipment, EquipmentKind, EvidenceKind, EvidenceReference, Finding, Handling, Identifier,
+    IdentifierKind, Item, ItemFinding, LaboratoryFinding, Location, Organization, Quantity,
+    Release, Route, Statement, SubstanceIdentity, Technique, Tlp, Unit, item::Goods,
+    statement::Kind,
 };
 use casebroker_tests::cases;
 use rand::{Rng as _, rngs::StdRng, seq::IndexedRandom as _};
@@ -41,7 +42,8 @@ pub const ORGANIZATIONS: [&str; 6] = [
 ];
 pub const HANDLES: [&str; 4] = ["dark-vendor 7", "Dark Vendor-7", "whitehorse", "K 9"];
 pub const WORDS: [&str; 12] = [
-    "powder", "printer", "ink", "bottle", "parcel", "tablets", "hidden", "in", "a", "tractor", "blue", "press",
+    "powder", "printer", "ink", "bottle", "parcel", "tablets", "hidden", "in", "a", "tractor",
+    "blue", "press",
 ];
 
 /// A case as it stands while its life is made.
@@ -121,7 +123,10 @@ impl Life {
                 (self.owner, self.say(rng, Kind::Finding(said)))
             }
             (62..74, _) if self.disputes.iter().any(|(maker, _)| who.contains(maker)) => {
-                let open = self.disputes.iter().position(|(maker, _)| who.contains(maker))?;
+                let open = self
+                    .disputes
+                    .iter()
+                    .position(|(maker, _)| who.contains(maker))?;
                 let (maker, resolves) = self.disputes.remove(open);
                 let end = Dispute {
                     reason: "Settled".into(),
@@ -145,8 +150,14 @@ impl Life {
                 let (findings, evidence) = finding(rng);
                 let said = Corroboration {
                     note: "Seen here too".into(),
-                    route: rng.random_bool(0.8).then(|| route_from(*COUNTRIES[..3].choose(rng).unwrap())),
-                    findings: if rng.random_bool(0.3) { findings } else { Vec::new() },
+                    route: rng
+                        .random_bool(0.8)
+                        .then(|| route_from(*COUNTRIES[..3].choose(rng).unwrap())),
+                    findings: if rng.random_bool(0.3) {
+                        findings
+                    } else {
+                        Vec::new()
+                    },
                     evidence,
                     ..Corroboration::default()
                 };
@@ -213,8 +224,14 @@ impl Life {
     fn draw_report(&mut self, rng: &mut StdRng, id: &str) {
         let amends = !self.report.name.is_empty();
         self.report = report(rng, self.owner, id);
-        if let Some(number) = self.shared.clone().filter(|_| !amends || rng.random_bool(0.85)) {
-            self.report.identifiers.push(identifier(IdentifierKind::TrackingNumber, &number));
+        if let Some(number) = self
+            .shared
+            .clone()
+            .filter(|_| !amends || rng.random_bool(0.85))
+        {
+            self.report
+                .identifiers
+                .push(identifier(IdentifierKind::TrackingNumber, &number));
         }
         if !amends || rng.random_bool(0.4) {
             self.handling = handling(rng, self.owner);
@@ -252,8 +269,16 @@ fn report(rng: &mut StdRng, owner: &str, id: &str) -> CaseReport {
         true => (*UNITS.choose(rng).unwrap()).into(),
         false => String::new(),
     };
-    let month = if rng.random_bool(0.9) { rng.random_range(1..=12) } else { 0 };
-    let day = if month > 0 && rng.random_bool(0.85) { rng.random_range(1..=28) } else { 0 };
+    let month = if rng.random_bool(0.9) {
+        rng.random_range(1..=12)
+    } else {
+        0
+    };
+    let day = if month > 0 && rng.random_bool(0.85) {
+        rng.random_range(1..=28)
+    } else {
+        0
+    };
     report.incident_date = Some(cases::date(rng.random_range(2015..=2018), month, day));
     let place = report.place.as_mut().unwrap();
     place.country = country(rng);
@@ -263,8 +288,13 @@ fn report(rng: &mut StdRng, owner: &str, id: &str) -> CaseReport {
     let route = report.route.as_mut().unwrap();
     route.departure.as_mut().unwrap().country = country(rng);
     if rng.random_bool(0.7) {
-        let with = [AttributionBasis::AgencyStatement, AttributionBasis::ShippingDocument];
-        let mut origin = route_from(COUNTRIES[..4].choose(rng).unwrap()).origin.unwrap();
+        let with = [
+            AttributionBasis::AgencyStatement,
+            AttributionBasis::ShippingDocument,
+        ];
+        let mut origin = route_from(COUNTRIES[..4].choose(rng).unwrap())
+            .origin
+            .unwrap();
         origin.attributions = vec![Attribution {
             basis: (*with.choose(rng).unwrap()).into(),
             evidence_ids: vec!["label".into()],
@@ -275,11 +305,17 @@ fn report(rng: &mut StdRng, owner: &str, id: &str) -> CaseReport {
     let many = *[0, 0, 1, 1, 2, 3].choose(rng).unwrap();
     let transits = COUNTRIES.choose_multiple(rng, many);
     route.transit = transits.map(|country| at(country)).collect();
-    route.destination = rng.random_bool(0.6).then(|| at(COUNTRIES.choose(rng).unwrap()));
+    route.destination = rng
+        .random_bool(0.6)
+        .then(|| at(COUNTRIES.choose(rng).unwrap()));
     let laboratory = report.items[0].findings[0].clone();
     let many = *[1, 1, 1, 2, 3].choose(rng).unwrap();
-    report.items = (0..many).map(|n| item(rng, &laboratory, n, owner, id)).collect();
-    report.evidence.retain(|e| e.id == "label" || e.id == "lab" || rng.random_bool(0.8));
+    report.items = (0..many)
+        .map(|n| item(rng, &laboratory, n, owner, id))
+        .collect();
+    report
+        .evidence
+        .retain(|e| e.id == "label" || e.id == "lab" || rng.random_bool(0.8));
     if rng.random_bool(0.5) {
         let mut examination = report.evidence[0].clone();
         examination.id = "examination".into();
@@ -292,7 +328,9 @@ fn report(rng: &mut StdRng, owner: &str, id: &str) -> CaseReport {
     report.identifiers.clear();
     if rng.random_bool(0.3) {
         let handle = HANDLES.choose(rng).unwrap();
-        report.identifiers.push(identifier(IdentifierKind::VendorHandle, handle));
+        report
+            .identifiers
+            .push(identifier(IdentifierKind::VendorHandle, handle));
     }
     report.organizations = (0..rng.random_range(0..3))
         .map(|_| Organization {
@@ -328,7 +366,13 @@ fn item(
     };
     let units = match goods {
         Goods::Equipment(_) => [Unit::Piece; 5],
-        _ => [Unit::Gram, Unit::Kilogram, Unit::Milligram, Unit::Millilitre, Unit::Tablet],
+        _ => [
+            Unit::Gram,
+            Unit::Kilogram,
+            Unit::Milligram,
+            Unit::Millilitre,
+            Unit::Tablet,
+        ],
     };
     let mut findings = Vec::new();
     if !matches!(goods, Goods::Equipment(_)) && rng.random_bool(0.75) {

@@ -10,7 +10,10 @@ mod examples;
 mod facts;
 mod lives;
 #[path = "../../audience/model.rs"]
-#[allow(dead_code, reason = "shared with the test of audiences, which uses all of it")]
+#[allow(
+    dead_code,
+    reason = "shared with the test of audiences, which uses all of it"
+)]
 mod model;
 mod naive;
 mod periods;
@@ -79,9 +82,17 @@ async fn every_list_count_and_trend_is_that_of_a_plain_loop_over_the_cases_that_
         begin.elapsed().as_secs_f64()
     ));
     // A run that finds nothing shows nothing.
-    for (kind, least) in [("selects some", 3), ("earlier", 5), ("joined", 100), ("refused", 200)] {
+    for (kind, least) in [
+        ("selects some", 3),
+        ("earlier", 5),
+        ("joined", 100),
+        ("refused", 200),
+    ] {
         let found = kinds.get(kind).copied().unwrap_or_default();
-        assert!(found >= questions / least / 4, "{kind}: {found} of {questions}");
+        assert!(
+            found >= questions / least / 4,
+            "{kind}: {found} of {questions}"
+        );
     }
 }
 
@@ -198,7 +209,9 @@ impl Stage {
     async fn overlap(&self, one: &Life, other: &Life, shared: &str) -> Option<String> {
         let caller = &self.callers[&(one.owner, "officer")];
         let found = caller.overlaps(&one.name).await.unwrap().overlaps;
-        let named = found.iter().find(|overlap| overlap.other_case == other.name);
+        let named = found
+            .iter()
+            .find(|overlap| overlap.other_case == other.name);
         // Where the other case is not named, and the owner has only one that it can be.
         let mut unnamed = found.iter().filter(|overlap| {
             let matches = overlap.matches.iter().any(|m| m.value == shared);
@@ -307,16 +320,24 @@ impl Stage {
         let lines: Vec<_> = self.record.lines().collect();
         let many = (questions / 500).clamp(6, 40);
         let chosen = lines.choose_multiple(&mut self.rng, many);
-        let chosen: Vec<_> = chosen.map(|line| (line.position, line.record_time)).collect();
-        let each = chosen.into_iter().map(|(position, time)| match self.rng.random_bool(0.6) {
-            true => AsOf::Position(position),
-            false => AsOf::Time(time, self.record.position_at(&time)),
-        });
+        let chosen: Vec<_> = chosen
+            .map(|line| (line.position, line.record_time))
+            .collect();
+        let each = chosen
+            .into_iter()
+            .map(|(position, time)| match self.rng.random_bool(0.6) {
+                true => AsOf::Position(position),
+                false => AsOf::Time(time, self.record.position_at(&time)),
+            });
         each.collect()
     }
 
     fn draw(&mut self, earlier: &[AsOf]) -> (Question, Arc<Snapshot>) {
-        let role = if self.rng.random_bool(0.75) { ROLES[0] } else { ROLES[1] };
+        let role = if self.rng.random_bool(0.75) {
+            ROLES[0]
+        } else {
+            ROLES[1]
+        };
         let by = (*AGENCIES.choose(&mut self.rng).unwrap(), role);
         let as_of = match self.rng.random_bool(0.6) {
             true => AsOf::Now,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use casebroker_proto::{
     catalogue::identity::known_substance,
     v1::{
-        AmountKind, CaseFilter, CaseStatus, Conveyance, Dimension, DigestAlgorithm, ItemKind, Tally,
+        AmountKind, CaseFilter, CaseStatus, Conveyance, DigestAlgorithm, Dimension, ItemKind, Tally,
     },
 };
 
@@ -122,14 +122,22 @@ pub fn count(filter: &CaseFilter, by: &[Dimension], explain: bool, seen: &Snapsh
     }
     let sums = |cases: &BTreeMap<&str, Together<'_>>| {
         STANDINGS
-            .map(|standing| (standing, Sum::of(cases.get(standing).map_or(&[], Vec::as_slice))))
+            .map(|standing| {
+                (
+                    standing,
+                    Sum::of(cases.get(standing).map_or(&[], Vec::as_slice)),
+                )
+            })
             .into()
     };
     if by.is_empty() {
         groups.clear();
     }
     Count {
-        groups: groups.into_iter().map(|(values, cases)| (values, sums(&cases))).collect(),
+        groups: groups
+            .into_iter()
+            .map(|(values, cases)| (values, sums(&cases)))
+            .collect(),
         total: sums(&all),
         obstacles: match explain {
             true => obstacles(filter, seen),
@@ -173,7 +181,9 @@ fn values_of<'a>(
     let mut groups: BTreeMap<Vec<String>, Vec<&Item>> = BTreeMap::new();
     for transit in transits {
         let values = |item: Option<&Item>| {
-            let values = by.iter().map(|by| value_of(&case.facts, item, transit, *by));
+            let values = by
+                .iter()
+                .map(|by| value_of(&case.facts, item, transit, *by));
             values.collect::<Vec<_>>()
         };
         if by_item {
@@ -192,7 +202,10 @@ fn values_of<'a>(
 
 /// Whether the dimension is one of items, of which a case may have several.
 pub fn is_of_items(by: Dimension) -> bool {
-    matches!(by, Dimension::Substance | Dimension::SubstanceClass | Dimension::ItemKind)
+    matches!(
+        by,
+        Dimension::Substance | Dimension::SubstanceClass | Dimension::ItemKind
+    )
 }
 
 fn value_of(facts: &Facts, item: Option<&Item>, transit: &str, by: Dimension) -> String {
@@ -231,7 +244,9 @@ pub fn selects(filter: &CaseFilter, case: &Seen, with_statuses: bool) -> bool {
         || !filter.item_kinds.is_empty();
     let items = items(filter, facts);
     one_of(&filter.agencies, &|name| is_owner(name, &facts.case.owner))
-        && one_of(&filter.reporting_units, &|unit| plain(unit) == plain(&facts.unit))
+        && one_of(&filter.reporting_units, &|unit| {
+            plain(unit) == plain(&facts.unit)
+        })
         && one_of(&filter.countries, &|code| *code == facts.country)
         && one_of(&filter.origins, &|code| *code == facts.origin)
         && one_of(&filter.departures, &|code| *code == facts.departure)
@@ -244,16 +259,34 @@ pub fn selects(filter: &CaseFilter, case: &Seen, with_statuses: bool) -> bool {
             || filter.conveyances.iter().any(|number| {
                 conveyance_word(Conveyance::try_from(*number).unwrap()) == facts.conveyance
             }))
-        && filter.incident_start_date.as_ref().is_none_or(|date| first_day(day(date)) <= first)
-        && filter.incident_end_date.as_ref().is_none_or(|date| last <= last_day(day(date)))
-        && filter.record_start_time.as_ref().is_none_or(|t| nanoseconds(t) <= facts.recorded)
-        && filter.record_end_time.as_ref().is_none_or(|t| facts.recorded < nanoseconds(t))
+        && filter
+            .incident_start_date
+            .as_ref()
+            .is_none_or(|date| first_day(day(date)) <= first)
+        && filter
+            .incident_end_date
+            .as_ref()
+            .is_none_or(|date| last <= last_day(day(date)))
+        && filter
+            .record_start_time
+            .as_ref()
+            .is_none_or(|t| nanoseconds(t) <= facts.recorded)
+        && filter
+            .record_end_time
+            .as_ref()
+            .is_none_or(|t| facts.recorded < nanoseconds(t))
         && mass(&items) >= i128::from(filter.min_mass_micrograms)
-        && one_of(&filter.organizations, &|name| facts.organizations.contains(&plain(name)))
-        && one_of(&filter.identifiers, &|text| facts.identifiers.contains(&bare(text)))
+        && one_of(&filter.organizations, &|name| {
+            facts.organizations.contains(&plain(name))
+        })
+        && one_of(&filter.identifiers, &|text| {
+            facts.identifiers.contains(&bare(text))
+        })
         && (filter.evidence_digests.is_empty()
             || filter.evidence_digests.iter().any(|digest| {
-                facts.digests.contains(&(digest.algorithm, digest.value.clone()))
+                facts
+                    .digests
+                    .contains(&(digest.algorithm, digest.value.clone()))
             }))
         && has_text(&filter.text, facts)
         && one_of(&filter.obstacles, &|word| match facts.standing {
@@ -274,7 +307,10 @@ pub fn items<'a>(filter: &CaseFilter, facts: &'a Facts) -> Vec<&'a Item> {
         (substances.is_empty() || substances.iter().any(|name| is_of(item, name)))
             && (classes.is_empty() || classes.contains(&item.class))
             && (filter.item_kinds.is_empty()
-                || filter.item_kinds.iter().any(|number| kind(number) == item.kind))
+                || filter
+                    .item_kinds
+                    .iter()
+                    .any(|number| kind(number) == item.kind))
     });
     selected.collect()
 }

@@ -38,7 +38,9 @@ pub fn first_day((year, month, day): Day) -> Day {
 /// Last day that a date may mean.
 pub fn last_day((year, month, day): Day) -> Day {
     let month = if month == 0 { 12 } else { month };
-    let days = Month::try_from(u8::try_from(month).unwrap()).unwrap().length(year);
+    let days = Month::try_from(u8::try_from(month).unwrap())
+        .unwrap()
+        .length(year);
     (year, month, if day == 0 { days.into() } else { day })
 }
 
@@ -137,7 +139,10 @@ pub fn said(answer: &ComputeTrendResponse) -> Trend {
         .collect();
     let side = |side: &Option<casebroker_proto::v1::TrendSide>, place| {
         let side = side.as_ref().unwrap();
-        let periods = buckets.iter().filter(|bucket| bucket.place == place).count();
+        let periods = buckets
+            .iter()
+            .filter(|bucket| bucket.place == place)
+            .count();
         assert_eq!(side.periods as usize, periods);
         let sum = Sum::said(side.counted.as_ref());
         assert!((side.mean - sum.incidents as f64 / periods as f64).abs() < 1e-9);

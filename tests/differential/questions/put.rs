@@ -81,7 +81,9 @@ type Outcome = Result<BTreeSet<&'static str>, String>;
 /// Puts a question; answers what its answer was like, or how it differs from the plain one.
 pub async fn put(caller: Caller, question: &Question, seen: &Snapshot, end: u64) -> Outcome {
     let mut told = BTreeSet::new();
-    let joined = seen.iter().any(|case| case.incident != case.facts.case.name);
+    let joined = seen
+        .iter()
+        .any(|case| case.incident != case.facts.case.name);
     if joined {
         told.insert("joined");
     }
@@ -90,7 +92,9 @@ pub async fn put(caller: Caller, question: &Question, seen: &Snapshot, end: u64)
     }
     let refused = naive::is_refused(&question.filter, seen);
     let selected = match &question.ask {
-        Ask::List { order, page_size } => list(&caller, question, seen, end, order, *page_size).await,
+        Ask::List { order, page_size } => {
+            list(&caller, question, seen, end, order, *page_size).await
+        }
         Ask::Count { by, explain } => count(&caller, question, seen, end, by, *explain).await,
         Ask::Trend { .. } => trend(&caller, question, seen, end).await,
     };
@@ -133,8 +137,8 @@ impl From<String> for Differs {
 fn refused_filter(status: Status) {
     let details = refused::<()>(Err(status), Reason::InvalidFields);
     for field in fields(&details) {
-        let values = field.starts_with("filter.reporting_units[")
-            || field.starts_with("filter.substances[");
+        let values =
+            field.starts_with("filter.reporting_units[") || field.starts_with("filter.substances[");
         assert!(values, "{field}");
     }
 }
@@ -145,12 +149,23 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, said: T, plain: T) -> Result
     }
     // Both in full are too long to be read: from a little before where they part.
     let (said, plain) = (format!("{said:#?}"), format!("{plain:#?}"));
-    let parts = said.lines().zip(plain.lines()).take_while(|(a, b)| a == b).count();
+    let parts = said
+        .lines()
+        .zip(plain.lines())
+        .take_while(|(a, b)| a == b)
+        .count();
     let shown = |text: &str| {
-        let lines = text.lines().skip(parts.saturating_sub(BEFORE)).take(BEFORE + AFTER);
+        let lines = text
+            .lines()
+            .skip(parts.saturating_sub(BEFORE))
+            .take(BEFORE + AFTER);
         lines.collect::<Vec<_>>().join("\n")
     };
-    Err(format!("{what}\nthe broker:\n{}\nthe plain one:\n{}", shown(&said), shown(&plain)))
+    Err(format!(
+        "{what}\nthe broker:\n{}\nthe plain one:\n{}",
+        shown(&said),
+        shown(&plain)
+    ))
 }
 
 /// Position, tree size and the filter's fields.
@@ -193,7 +208,13 @@ async fn list(
     let mut listed: Vec<Case> = Vec::new();
     loop {
         let page = caller.page(&request).await?;
-        frame(question, end, page.as_of_position, page.tree_size, &page.understood)?;
+        frame(
+            question,
+            end,
+            page.as_of_position,
+            page.tree_size,
+            &page.understood,
+        )?;
         same("total size", page.total_size, plain.len() as i64)?;
         listed.extend(page.cases);
         let long = plain.len() > LONG && !question.whole;
@@ -206,10 +227,18 @@ async fn list(
         request.page_token = page.next_page_token;
     }
     let name = |case: &Case| case.name.clone();
-    let plain_names: Vec<_> = plain.iter().take(listed.len()).map(|f| name(&f.case)).collect();
+    let plain_names: Vec<_> = plain
+        .iter()
+        .take(listed.len())
+        .map(|f| name(&f.case))
+        .collect();
     same("cases", listed.iter().map(name).collect(), plain_names)?;
     for (case, plain) in listed.into_iter().zip(&plain) {
-        same("a case", without_others(case), without_others(plain.case.clone()))?;
+        same(
+            "a case",
+            without_others(case),
+            without_others(plain.case.clone()),
+        )?;
     }
     Ok(!plain.is_empty())
 }
@@ -244,7 +273,13 @@ async fn count(
         .count_cases(request)
         .await?
         .into_inner();
-    frame(question, end, answer.as_of_position, answer.tree_size, &answer.understood)?;
+    frame(
+        question,
+        end,
+        answer.as_of_position,
+        answer.tree_size,
+        &answer.understood,
+    )?;
     let plain = naive::count(&question.filter, by, explain, seen);
     let said = said(&answer);
     same("total", &said.total, &plain.total)?;
@@ -253,14 +288,23 @@ async fn count(
     let ordered = answer.groups.is_sorted_by_key(|group| &group.values);
     same("groups in order", ordered, true)?;
     let several = |by: &Dimension| naive::is_of_items(*by) || *by == Dimension::Transit;
-    same("disjoint", answer.groups_are_disjoint, !by.iter().any(several))?;
+    same(
+        "disjoint",
+        answer.groups_are_disjoint,
+        !by.iter().any(several),
+    )?;
     same("version", answer.standard_version, 1)?;
     Ok(plain.total.values().any(|sum| sum.cases > 0))
 }
 
 fn said(answer: &CountCasesResponse) -> Count {
     let sums = |count: &CaseCount| -> BTreeMap<&'static str, Sum> {
-        let tallies = [&count.counted, &count.disputed, &count.contested, &count.retracted];
+        let tallies = [
+            &count.counted,
+            &count.disputed,
+            &count.contested,
+            &count.retracted,
+        ];
         let both = STANDINGS.into_iter().zip(tallies);
         both.map(|(standing, tally)| (standing, Sum::said(tally.as_ref())))
             .collect()
@@ -272,7 +316,9 @@ fn said(answer: &CountCasesResponse) -> Count {
         (obstacle.reason.clone(), found)
     });
     Count {
-        groups: groups.map(|group| (group.values.clone(), sums(group))).collect(),
+        groups: groups
+            .map(|group| (group.values.clone(), sums(group)))
+            .collect(),
         total: sums(answer.total.as_ref().unwrap()),
         obstacles: obstacles.collect(),
     }
@@ -309,7 +355,13 @@ async fn trend(
         .compute_trend(request)
         .await?
         .into_inner();
-    frame(question, end, answer.as_of_position, answer.tree_size, &answer.understood)?;
+    frame(
+        question,
+        end,
+        answer.as_of_position,
+        answer.tree_size,
+        &answer.understood,
+    )?;
     let buckets = periods::periods(around, period, before, after);
     let plain = periods::trend(&question.filter, buckets, seen);
     same("trend", periods::said(&answer), plain)?;

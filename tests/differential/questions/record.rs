@@ -110,7 +110,8 @@ impl Record {
         self.join(scope, before, &mut seen);
         seen.retain(|case| {
             let name = &case.facts.case.name;
-            self.case(scope, name, &self.cases[name], u64::MAX).is_some()
+            self.case(scope, name, &self.cases[name], u64::MAX)
+                .is_some()
         });
         seen.sort_by_key(|case| case.facts.case.first_position);
         seen
@@ -151,14 +152,19 @@ impl Record {
 
     /// Gives the cases of one incident one name, over as many steps as it takes.
     fn join(&self, scope: Scope, before: u64, seen: &mut [Seen]) {
-        let place = |name: &str, seen: &[Seen]| {
-            seen.iter().position(|case| case.facts.case.name == name)
-        };
+        let place =
+            |name: &str, seen: &[Seen]| seen.iter().position(|case| case.facts.case.name == name);
         for (id, [one, other]) in &self.overlaps {
             let (Some(a), Some(b)) = (place(one, seen), place(other, seen)) else {
                 continue;
             };
-            if !self.is_same(scope, before, id, [one, other], [&seen[a].facts, &seen[b].facts]) {
+            if !self.is_same(
+                scope,
+                before,
+                id,
+                [one, other],
+                [&seen[a].facts, &seen[b].facts],
+            ) {
                 continue;
             }
             let (kept, replaced) = (seen[a].incident.clone(), seen[b].incident.clone());
@@ -200,10 +206,15 @@ impl Record {
                 false => scope,
             };
             let said = self.visible(whose, name, lines, before);
-            let newest = said.iter().rev().find_map(|line| match &line.statement.kind {
-                Some(Kind::OverlapDeclaration(said)) if said.overlap == id => Some(said.verdict()),
-                _ => None,
-            });
+            let newest = said
+                .iter()
+                .rev()
+                .find_map(|line| match &line.statement.kind {
+                    Some(Kind::OverlapDeclaration(said)) if said.overlap == id => {
+                        Some(said.verdict())
+                    }
+                    _ => None,
+                });
             let all = self.visible(as_owner, name, lines, before);
             let retracted = all
                 .iter()
