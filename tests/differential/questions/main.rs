@@ -151,7 +151,7 @@ impl Stage {
         let mut said = Vec::new();
         for number in 0..CASES {
             let owner = *AGENCIES.choose(&mut self.rng).unwrap();
-            // Two to four cases in a row share a number.
+            // Three cases in a row share a number.
             let shared = (number < SHARING).then(|| format!("RX{:09}CN", number / 3));
             let id = format!("c{number}");
             let (life, first) = Life::begin(&mut self.rng, owner, &id, shared);

@@ -108,6 +108,8 @@ struct Counting<'a> {
     by_transit: bool,
     groups: HashMap<Codes, Group>,
     total: Group,
+    /// Which number of a substance stands for all of the same text, as far as it was asked.
+    of_text: HashMap<u32, u32>,
 }
 
 impl Rows {
@@ -127,6 +129,7 @@ impl Rows {
             by_transit: dimensions.contains(&Dimension::Transit),
             groups: HashMap::new(),
             total: Group::default(),
+            of_text: HashMap::new(),
         };
         self.scan(plan, as_of, given_up, |chunk, items, mask| {
             counting.chunk(chunk, items, mask);
@@ -159,10 +162,11 @@ impl Rows {
                     Standing::Disputed => Hindrance::Disputed,
                     Standing::Contested => Hindrance::Contested,
                     Standing::Counted if statuses.contains(&status(chunk, at)) => continue,
-                    Standing::Counted => {
-                        let rule = chunk.half(Half::Rule, at).saturating_sub(1);
-                        Hindrance::Rule(rule as u8)
-                    }
+                    Standing::Counted => match chunk.half(Half::Rule, at).checked_sub(1) {
+                        Some(rule) => Hindrance::Rule(rule as u8),
+                        // An attributed case lacks nothing: only who asks for lower statuses leaves it out.
+                        None => continue,
+                    },
                 };
                 let reason = reasons.entry(hindrance).or_insert_with(|| Reason {
                     hindrance,
@@ -249,7 +253,11 @@ impl Counting<'_> {
             let mut codes = codes;
             for (code, dimension) in codes.iter_mut().zip(self.dimensions) {
                 match dimension {
-                    Dimension::Substance => *code = item.substance,
+                    Dimension::Substance => {
+                        let names = &self.rows.names;
+                        let of_text = self.of_text.entry(item.substance);
+                        *code = *of_text.or_insert_with(|| names.substance_of_text(item.substance));
+                    }
                     Dimension::SubstanceClass => *code = item.class as u32,
                     Dimension::ItemKind => *code = item.kind as u32,
                     _ => {}
