@@ -150,7 +150,10 @@ fn items_that_are_all_of_what_is_asked_for_make_the_case_and_its_mass() {
     assert_eq!(listed(least(substances(&["carfentanil"]), 3)), [""; 0]);
     assert_eq!(listed(least(CaseFilter::default(), 5)), ["mixed"]);
     assert!(is_refused(&substances(&["Compound 7"]), &seen));
-    assert!(!is_refused(&substances(&["Mystery Opioid", "heroin"]), &seen));
+    assert!(!is_refused(
+        &substances(&["Mystery Opioid", "heroin"]),
+        &seen
+    ));
 }
 
 #[test]
@@ -177,7 +180,10 @@ fn a_case_counts_in_each_of_its_substances_and_once_in_the_total() {
     let other = sum(1, 1, &[(class, 1, KG, KG, 1)]);
     assert_eq!(group("carfentanil", "", "counted"), other);
     assert_eq!(group("carfentanil", "", "retracted"), other);
-    let all = [(class, 1, 3 * KG, 3 * KG, 2), ("uncatalogued", 1, 3 * KG, 0, 1)];
+    let all = [
+        (class, 1, 3 * KG, 3 * KG, 2),
+        ("uncatalogued", 1, 3 * KG, 0, 1),
+    ];
     assert_eq!(counted.total["counted"], sum(2, 2, &all));
     assert_eq!(counted.total["retracted"], other);
 }
@@ -195,10 +201,17 @@ fn each_case_that_does_not_count_has_one_reason() {
         ("us-dea", report("us-dea", "attributed", mixed)),
         ("us-dea", report("us-dea", "disputed", |_| {})),
         ("us-cbp", marked(cases::handling(Tlp::Green, &[]), dispute)),
-        ("us-dea", report("us-dea", "bare", |r| r.items[0].findings.clear())),
-        ("us-dea", report("us-dea", "unrecorded", |r| {
-            r.evidence.retain(|e| e.kind() != EvidenceKind::SeizureRecord);
-        })),
+        (
+            "us-dea",
+            report("us-dea", "bare", |r| r.items[0].findings.clear()),
+        ),
+        (
+            "us-dea",
+            report("us-dea", "unrecorded", |r| {
+                r.evidence
+                    .retain(|e| e.kind() != EvidenceKind::SeizureRecord);
+            }),
+        ),
     ]);
     let seen = officer(&record, "ca-rcmp");
     let filter = CaseFilter {
@@ -207,11 +220,19 @@ fn each_case_that_does_not_count_has_one_reason() {
     };
     let counted = count(&filter, &[], true, &seen);
     let reasons: Vec<_> = counted.obstacles.iter().collect();
-    let reasons: Vec<_> = reasons.iter().map(|(word, (n, _))| (word.as_str(), *n)).collect();
+    let reasons: Vec<_> = reasons
+        .iter()
+        .map(|(word, (n, _))| (word.as_str(), *n))
+        .collect();
     assert_eq!(counted.total["counted"].cases, 1);
     assert_eq!(
         reasons,
-        [("disputed", 1), ("incident-record", 1), ("laboratory-finding", 1), ("origin-basis", 1)]
+        [
+            ("disputed", 1),
+            ("incident-record", 1),
+            ("laboratory-finding", 1),
+            ("origin-basis", 1)
+        ]
     );
     for (word, case) in [("disputed", "disputed"), ("origin-basis", "confirmed")] {
         let filter = CaseFilter {
@@ -252,9 +273,16 @@ fn cases_are_one_incident_while_both_owners_say_so_and_the_reader_knows() {
     // The other owner knows what it comes to, nobody else does.
     assert_eq!(incidents("us-cbp", 5), 1);
     assert_eq!(incidents("ca-rcmp", 5), 2);
-    assert_eq!(incidents("us-cbp", 6), 1, "the retracted case does not count");
+    assert_eq!(
+        incidents("us-cbp", 6),
+        1,
+        "the retracted case does not count"
+    );
     let seen = record.seen(Scope::of("us-cbp", "officer"), 6);
-    assert!(seen.iter().all(|case| case.incident == case.facts.case.name));
+    assert!(
+        seen.iter()
+            .all(|case| case.incident == case.facts.case.name)
+    );
 }
 
 #[test]
@@ -274,7 +302,13 @@ fn a_trend_counts_what_is_dated_exactly_enough_in_its_period() {
     ]);
     let seen = officer(&record, "us-dea");
     let filter = CaseFilter::default();
-    let around = |day| trend(&filter, periods((2017, 3, day), TrendPeriod::Month, 2, 1), &seen);
+    let around = |day| {
+        trend(
+            &filter,
+            periods((2017, 3, day), TrendPeriod::Month, 2, 1),
+            &seen,
+        )
+    };
     let places = |trend: &crate::periods::Trend| {
         let buckets = trend.buckets.iter();
         buckets
@@ -285,9 +319,16 @@ fn a_trend_counts_what_is_dated_exactly_enough_in_its_period() {
     let (before, after) = (TrendPlace::Before, TrendPlace::After);
     assert_eq!(
         places(&first),
-        [((2017, 1, 1), before, 0), ((2017, 2, 1), before, 2), ((2017, 3, 1), after, 1)]
+        [
+            ((2017, 1, 1), before, 0),
+            ((2017, 2, 1), before, 2),
+            ((2017, 3, 1), after, 1)
+        ]
     );
-    assert_eq!((first.before.cases, first.after.cases, first.undated), (2, 1, 1));
+    assert_eq!(
+        (first.before.cases, first.after.cases, first.undated),
+        (2, 1, 1)
+    );
     let second = around(2);
     let neither = TrendPlace::Unspecified;
     assert_eq!(
@@ -303,10 +344,13 @@ fn a_trend_counts_what_is_dated_exactly_enough_in_its_period() {
 
 #[test]
 fn words_occur_anywhere_and_quoted_ones_in_a_row() {
-    let record = record(vec![("us-dea", report("us-dea", "a", |r| {
-        r.title = "Blue powder".into();
-        r.narrative = "In a printer-ink bottle".into();
-    }))]);
+    let record = record(vec![(
+        "us-dea",
+        report("us-dea", "a", |r| {
+            r.title = "Blue powder".into();
+            r.narrative = "In a printer-ink bottle".into();
+        }),
+    )]);
     let seen = officer(&record, "us-dea");
     for (text, found) in [
         ("powder INK", 1),
@@ -325,12 +369,15 @@ fn words_occur_anywhere_and_quoted_ones_in_a_row() {
 
 #[test]
 fn an_item_without_quantity_is_counted_and_sums_to_nothing() {
-    let record = record(vec![("us-dea", report("us-dea", "a", |r| {
-        r.items = vec![Item {
-            quantity: None,
-            ..r.items[0].clone()
-        }];
-    }))]);
+    let record = record(vec![(
+        "us-dea",
+        report("us-dea", "a", |r| {
+            r.items = vec![Item {
+                quantity: None,
+                ..r.items[0].clone()
+            }];
+        }),
+    )]);
     let seen = officer(&record, "us-dea");
     let counted = count(&CaseFilter::default(), &[], false, &seen);
     let expected = sum(1, 1, &[("fentanyl-analogue", 0, 0, 0, 1)]);

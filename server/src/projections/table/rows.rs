@@ -370,16 +370,6 @@ impl Dictionaries {
         }
     }
 
-    /// The number that stands for all substances that answers give one text: a stated name may be the same as an id, and a case
-    /// that has both counts once.
-    pub(super) fn substance_of_text(&self, number: u32) -> u32 {
-        let text = self.substance_text(number);
-        match self.substances.find(text.as_bytes()) {
-            0 => number,
-            id => id,
-        }
-    }
-
     /// Adds a substance that a snapshot holds.
     pub(super) fn load_substance(&self, saved: &str) {
         match saved.strip_prefix(FREE) {
