@@ -108,8 +108,6 @@ struct Counting<'a> {
     by_transit: bool,
     groups: HashMap<Codes, Group>,
     total: Group,
-    /// Which number of a substance stands for all of the same text, as far as it was asked.
-    of_text: HashMap<u32, u32>,
 }
 
 impl Rows {
@@ -129,7 +127,6 @@ impl Rows {
             by_transit: dimensions.contains(&Dimension::Transit),
             groups: HashMap::new(),
             total: Group::default(),
-            of_text: HashMap::new(),
         };
         self.scan(plan, as_of, given_up, |chunk, items, mask| {
             counting.chunk(chunk, items, mask);
@@ -253,11 +250,7 @@ impl Counting<'_> {
             let mut codes = codes;
             for (code, dimension) in codes.iter_mut().zip(self.dimensions) {
                 match dimension {
-                    Dimension::Substance => {
-                        let names = &self.rows.names;
-                        let of_text = self.of_text.entry(item.substance);
-                        *code = *of_text.or_insert_with(|| names.substance_of_text(item.substance));
-                    }
+                    Dimension::Substance => *code = item.substance,
                     Dimension::SubstanceClass => *code = item.class as u32,
                     Dimension::ItemKind => *code = item.kind as u32,
                     _ => {}
@@ -312,7 +305,6 @@ impl Counting<'_> {
             }
             let values = codes.iter().zip(self.dimensions);
             let values = values.map(|(code, dimension)| self.rows.value(*dimension, *code));
-            // Two numbers may stand for one text.
             groups.entry(values.collect()).or_default().add(&group);
             if groups.len() > MAX_GROUPS {
                 return Err(CountError::TooManyGroups);

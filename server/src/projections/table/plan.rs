@@ -54,7 +54,8 @@ pub struct Plan {
 /// Which items are selected.
 #[derive(Debug, Clone, Default)]
 pub struct ItemTest {
-    substances: Option<HashSet<u32>>,
+    /// Those of the catalogue, and those that it does not know: a stated name may be written like an id.
+    substances: Option<[HashSet<u32>; 2]>,
     /// A bit each; 0 for all.
     classes: u32,
     /// A bit each; 0 for all.
@@ -146,9 +147,11 @@ impl ItemTest {
 
     /// Whether an item is selected.
     pub fn selects(&self, item: &RowItem) -> bool {
-        let substance = self.substances.as_ref();
-        substance.is_none_or(|numbers| numbers.contains(&item.substance))
-            && (self.classes == 0 || self.classes >> item.class & 1 == 1)
+        let substances = self.substances.as_ref();
+        substances.is_none_or(|[known, free]| match item.is_catalogued() {
+            true => known.contains(&item.substance),
+            false => free.contains(&item.substance),
+        }) && (self.classes == 0 || self.classes >> item.class & 1 == 1)
             && (self.kinds == 0 || self.kinds >> item.kind as u32 & 1 == 1)
     }
 }
@@ -194,14 +197,11 @@ impl Plan {
         let substances =
             given(selection.substances.is_empty() && selection.free_substances.is_empty());
         let substances = substances.map(|()| {
-            let known = selection
-                .substances
-                .iter()
-                .map(|s| names.substances.find(s.id.as_bytes()));
-            let mut numbers = numbers(&names.free_keys, &selection.free_substances);
+            let known = selection.substances.iter();
+            let known = known.map(|s| names.substances.find(s.id.as_bytes()));
             // Nothing is of a substance that has no number.
-            numbers.extend(known.filter(|number| *number != 0));
-            numbers
+            let known = known.filter(|number| *number != 0).collect();
+            [known, numbers(&names.free_keys, &selection.free_substances)]
         });
         let classes: Vec<usize> = selection.classes.iter().map(|c| class_number(*c)).collect();
         let countries = |codes: &[&'static str]| -> HashSet<u16> {

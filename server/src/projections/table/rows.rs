@@ -90,6 +90,14 @@ pub struct RowItem {
     pub amount: i64,
 }
 
+impl RowItem {
+    /// Whether it is of a substance of the catalogue.
+    pub fn is_catalogued(&self) -> bool {
+        // The two other classes come last.
+        self.class < CLASSES - 2
+    }
+}
+
 /// Number of a class of goods, in the order of answers.
 pub fn class_number(class: GoodsClass) -> usize {
     GoodsClass::all().position(|c| c == class).unwrap_or(0)
@@ -319,21 +327,22 @@ impl Rows {
     }
 }
 
-/// What tells a stated name from an id of the catalogue among the substances.
+/// What a stated name begins with in a snapshot, to tell it from an id of the catalogue.
 const FREE: char = '\u{1}';
 
 impl Dictionaries {
-    /// The number of a substance as stated.
+    /// The number of a substance as stated. It may be that of an id, too, if it is written alike.
     pub(super) fn free_substance(&self, name: &str) -> u32 {
-        let marked = format!("{FREE}{name}");
-        let known = self.substances.count();
-        let number = self
-            .substances
-            .number(marked.as_bytes(), || marked.as_str().into());
-        if number > known {
+        let number = self.substances.number(name.as_bytes(), || name.into());
+        if !self.is_free(name, number) {
             self.free_keys.add(&Key::text(&text_key(name)), number);
         }
         number
+    }
+
+    fn is_free(&self, name: &str, number: u32) -> bool {
+        let key = Key::text(&text_key(name));
+        self.free_keys.rows(&key).any(|known| known == number)
     }
 
     /// The number of a reporting unit.
@@ -348,26 +357,24 @@ impl Dictionaries {
 
     /// A substance as answers name it.
     pub(super) fn substance_text(&self, number: u32) -> String {
-        let text = self.substances.with(number, |text| text.to_string());
-        let text = text.unwrap_or_default();
-        text.strip_prefix(FREE).map(str::to_owned).unwrap_or(text)
+        let text = self.substances.with(number, String::clone);
+        text.unwrap_or_default()
     }
 
-    /// The number that stands for all substances that answers give one text: a stated name may be the same as an id, and a case
-    /// that has both counts once.
-    pub(super) fn substance_of_text(&self, number: u32) -> u32 {
-        let text = self.substance_text(number);
-        match self.substances.find(text.as_bytes()) {
-            0 => number,
-            id => id,
+    /// A substance as a snapshot holds it.
+    pub(super) fn save_substance(&self, number: u32) -> String {
+        let name = self.substance_text(number);
+        match self.is_free(&name, number) {
+            true => format!("{FREE}{name}"),
+            false => name,
         }
     }
 
     /// Adds a substance that a snapshot holds.
-    pub(super) fn add_substance(&self, marked: &str) {
-        match marked.strip_prefix(FREE) {
+    pub(super) fn load_substance(&self, saved: &str) {
+        match saved.strip_prefix(FREE) {
             Some(name) => self.free_substance(name),
-            None => self.substances.number(marked.as_bytes(), || marked.into()),
+            None => self.substances.number(saved.as_bytes(), || saved.into()),
         };
     }
 }

@@ -152,13 +152,18 @@ fn content(out: &mut Out, rows: &Rows, of: &Of) -> io::Result<()> {
         out.number(number)?;
     }
     let names = &rows.names;
-    for dictionary in [&names.agencies, &names.units, &names.substances] {
+    for dictionary in [&names.agencies, &names.units] {
         let count = dictionary.count();
         out.number(u64::from(count))?;
         for number in 1..=count {
-            let text = dictionary.with(number, |text| text.as_bytes().to_vec());
-            out.text(&text.unwrap_or_default())?;
+            let text = dictionary.with(number, String::clone);
+            out.text(text.unwrap_or_default().as_bytes())?;
         }
+    }
+    let substances = names.substances.count();
+    out.number(u64::from(substances))?;
+    for number in 1..=substances {
+        out.text(names.save_substance(number).as_bytes())?;
     }
     let sets = names.transits.count();
     out.number(u64::from(sets))?;
@@ -210,7 +215,7 @@ fn restore(from: &mut In) -> io::Result<(Rows, Of)> {
         rows.names.unit(&text(from.text()?)?);
     }
     for _ in 0..from.number()? {
-        rows.names.add_substance(&text(from.text()?)?);
+        rows.names.load_substance(&text(from.text()?)?);
     }
     for _ in 0..from.number()? {
         let set = from.text()?;
