@@ -57,6 +57,8 @@ columns! {
         Before,
         /// Number of the case that stands for the incident.
         Incident,
+        /// The same for the owner's systems, which see its own cases alone.
+        OwnIncident,
         /// Incident date, as [`Day`](casebroker_proto::filter::Day).
         Day,
         /// Owner's number among the agencies.
@@ -111,6 +113,8 @@ columns! {
         Contested,
         /// One incident with another case.
         Joined,
+        /// One incident with another case of the same owner, as far as its systems know.
+        OwnJoined,
         /// Has a substance.
         Substance,
         /// Has a precursor.

@@ -167,6 +167,15 @@ impl Plan {
         !self.keyed.is_empty()
     }
 
+    /// The number of the incident of a row, if the viewer knows that it has other cases.
+    pub fn joined(&self, chunk: &Chunk, at: usize) -> Option<u32> {
+        let (set, incident) = match self.own_only {
+            true => (Set::OwnJoined, Word::OwnIncident),
+            false => (Set::Joined, Word::Incident),
+        };
+        chunk.set(set).get(at).then(|| chunk.word(incident, at))
+    }
+
     /// The mass of the selected items of a row, micrograms.
     pub fn mass(&self, chunk: &Chunk, at: usize, items: &ItemView) -> u64 {
         if self.items.is_all() {

@@ -6,7 +6,7 @@ use casebroker_proto::names::{AgencyName, CaseName};
 
 use super::facts::Facts;
 use crate::{
-    policy::Viewer,
+    policy::{Reach, Viewer},
     projections::{
         fold::fold,
         reader::{CaseReader, ReadError},
@@ -66,6 +66,9 @@ pub fn views_of(
         .collect();
     candidates.extend(joins.keys().map(String::as_str));
     candidates.insert(NOBODY);
+    candidates.insert(name.agency().id());
+    let numbered = statements.iter().enumerate();
+    let by_position: BTreeMap<u64, usize> = numbered.map(|(n, s)| (s.position, n)).collect();
     // Agencies to whom the same statements are shown, and which know of the same incident, see the same.
     let mut alike: BTreeMap<(Vec<bool>, Option<u64>), BTreeSet<&str>> = BTreeMap::new();
     for agency in candidates {
@@ -75,9 +78,6 @@ pub fn views_of(
             None => false,
         };
         let shown = sees(in_force).then(|| {
-            let numbered = statements.iter().enumerate();
-            let by_position: BTreeMap<u64, usize> =
-                numbered.map(|(n, s)| (s.position, n)).collect();
             visible(statements, |statement| {
                 by_position
                     .get(&statement.position)
@@ -92,6 +92,16 @@ pub fn views_of(
         alike.entry((shown, joined)).or_default().insert(agency);
     }
     let own = statements.first().map_or(0, |s| s.position);
+    let owned = match joins.is_empty() {
+        true => None,
+        false => {
+            let systems = Viewer {
+                agency: name.agency().clone(),
+                reach: Reach::OwnCases,
+            };
+            first_known(reader, &systems, name)?
+        }
+    };
     let everybody: BTreeSet<&str> = alike.values().flatten().copied().collect();
     let mut views: Vec<View> = Vec::new();
     for ((shown, joined), agencies) in &alike {
@@ -103,6 +113,9 @@ pub fn views_of(
         };
         facts.incident = joined.map_or(own, |first| first.min(own));
         facts.joined = joined.is_some();
+        let own_joined = owned.filter(|_| agencies.contains(name.agency().id()));
+        facts.own_incident = own_joined.map_or(own, |first| first.min(own));
+        facts.own_joined = own_joined.is_some();
         let everyone = agencies.contains(NOBODY);
         let named: BTreeSet<&str> = match everyone {
             true => everybody.difference(agencies).copied().collect(),
@@ -163,7 +176,10 @@ fn joins(
         let first = match known.get(&signature) {
             Some(first) => *first,
             None => {
-                let first = first_known(reader, &agency, name)?;
+                let first = match AgencyName::from_id(&agency) {
+                    Ok(agency) => first_known(reader, &Viewer::of(&agency), name)?,
+                    Err(_) => None,
+                };
                 known.insert(signature, first);
                 first
             }
@@ -178,17 +194,14 @@ fn joins(
     Ok(joins)
 }
 
-/// The smallest first position of the other cases that an agency knows to be the same incident.
+/// The smallest first position of the other cases that a viewer knows to be the same incident.
 fn first_known(
     reader: &CaseReader,
-    agency: &str,
+    viewer: &Viewer,
     name: &CaseName,
 ) -> Result<Option<u64>, ReadError> {
-    let Ok(agency) = AgencyName::from_id(agency) else {
-        return Ok(None);
-    };
     let mut first = None;
-    for other in reader.same_incident(&Viewer::of(&agency), name)? {
+    for other in reader.same_incident(viewer, name)? {
         let Ok(other) = other.parse::<CaseName>() else {
             continue;
         };
