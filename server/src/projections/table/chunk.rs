@@ -57,6 +57,8 @@ columns! {
         Before,
         /// Number of the case that stands for the incident.
         Incident,
+        /// The same for callers that see their own agency's cases and no others.
+        OwnIncident,
         /// Incident date, as [`Day`](casebroker_proto::filter::Day).
         Day,
         /// Owner's number among the agencies.
@@ -111,6 +113,8 @@ columns! {
         Contested,
         /// One incident with another case.
         Joined,
+        /// The same for callers that see their own agency's cases and no others.
+        OwnJoined,
         /// Has a substance.
         Substance,
         /// Has a precursor.

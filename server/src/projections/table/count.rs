@@ -203,7 +203,7 @@ impl Counting<'_> {
         if self.by_item || self.by_transit || self.dimensions.is_empty() {
             let test = self.plan.items();
             let sums = self.total.of_mut(standing);
-            sums.add_case(chunk, at);
+            sums.add_case(self.plan.incident(chunk, at));
             sums.add_goods(chunk, at, items, |item| test.selects(item));
         }
         if self.dimensions.is_empty() {
@@ -241,7 +241,7 @@ impl Counting<'_> {
         let selects = |item: &RowItem| test.selects(item);
         if !self.by_item {
             let sums = self.groups.entry(codes).or_default().of_mut(standing);
-            sums.add_case(chunk, at);
+            sums.add_case(self.plan.incident(chunk, at));
             sums.add_goods(chunk, at, items, selects);
             return;
         }
@@ -259,7 +259,7 @@ impl Counting<'_> {
             let sums = self.groups.entry(codes).or_default().of_mut(standing);
             sums.add_item(&item);
             if !seen.contains(&codes) {
-                sums.add_case(chunk, at);
+                sums.add_case(self.plan.incident(chunk, at));
                 seen.push(codes);
             }
         }

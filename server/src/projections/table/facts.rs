@@ -26,6 +26,10 @@ pub struct Facts {
     pub incident: u64,
     /// Whether the incident has another case that they may know of.
     pub joined: bool,
+    /// The same as `incident` for callers that see their own agency's cases and no others.
+    pub own_incident: u64,
+    /// The same as `joined` for those.
+    pub own_joined: bool,
     /// Agency that owns it, by its id.
     pub owner: String,
     /// Reporting unit as written; may be empty.
@@ -101,6 +105,8 @@ impl Facts {
             report: newest.position,
             incident: 0,
             joined: false,
+            own_incident: 0,
+            own_joined: false,
             owner: case
                 .owner
                 .strip_prefix("agencies/")

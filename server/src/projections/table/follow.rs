@@ -40,7 +40,7 @@ const WORTH_A_SNAPSHOT: u64 = 1_000;
 /// How long after a failed read it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Version of what rows mean. To be raised with every change of [`super::facts`] and [`super::views`].
-const MEANING: u32 = 1;
+const MEANING: u32 = 2;
 
 /// How the table is kept.
 #[derive(Debug, Clone)]

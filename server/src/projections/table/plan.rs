@@ -167,6 +167,15 @@ impl Plan {
         !self.keyed.is_empty()
     }
 
+    /// Number of the incident that a row shares with other cases, as far as the viewer may know.
+    pub fn incident(&self, chunk: &Chunk, at: usize) -> Option<u32> {
+        let (joined, incident) = match self.own_only {
+            true => (Set::OwnJoined, Word::OwnIncident),
+            false => (Set::Joined, Word::Incident),
+        };
+        chunk.set(joined).get(at).then(|| chunk.word(incident, at))
+    }
+
     /// The mass of the selected items of a row, micrograms.
     pub fn mass(&self, chunk: &Chunk, at: usize, items: &ItemView) -> u64 {
         if self.items.is_all() {

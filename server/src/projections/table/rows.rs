@@ -236,6 +236,8 @@ impl Rows {
         row.put_wide(Wide::Report, facts.report);
         let incident = self.case_number(facts.incident).unwrap_or(0);
         row.put_word(Word::Incident, incident as u32);
+        let incident = self.case_number(facts.own_incident).unwrap_or(0);
+        row.put_word(Word::OwnIncident, incident as u32);
         row.put_word(Word::Day, facts.day.0);
         row.put_word(Word::Owner, self.agency(&facts.owner));
         row.put_word(Word::Unit, self.unit(&facts.unit));
@@ -260,6 +262,7 @@ impl Rows {
         row.put(Set::Disputed, facts.disputed);
         row.put(Set::Contested, facts.contested);
         row.put(Set::Joined, facts.joined);
+        row.put(Set::OwnJoined, facts.own_joined);
         let mut first_item = None;
         let mut mass = 0_u64;
         for item in &facts.items {

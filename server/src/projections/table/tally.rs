@@ -8,7 +8,7 @@ use casebroker_proto::{
 };
 
 use super::{
-    chunk::{CLASSES, Chunk, Set, Word},
+    chunk::{CLASSES, Chunk},
     rows::{ItemView, RowItem},
 };
 
@@ -46,12 +46,12 @@ impl Sums {
         self.cases - self.joined_cases + self.joined.len() as u64
     }
 
-    /// Adds a case, without its goods.
-    pub fn add_case(&mut self, chunk: &Chunk, at: usize) {
+    /// Adds a case, without its goods; `incident` is the one that it shares with others, as far as the viewer may know.
+    pub fn add_case(&mut self, incident: Option<u32>) {
         self.cases += 1;
-        if chunk.set(Set::Joined).get(at) {
+        if let Some(incident) = incident {
             self.joined_cases += 1;
-            self.joined.insert(chunk.word(Word::Incident, at));
+            self.joined.insert(incident);
         }
     }
 

@@ -89,6 +89,8 @@ fn facts(rng: &mut StdRng, first: u64) -> Facts {
         report: first,
         incident: first,
         joined: false,
+        own_incident: first,
+        own_joined: false,
         owner: pick(rng, &AGENCIES).into(),
         unit: pick(rng, &["", "El Paso", "Hong Kong 香港"]).into(),
         country: country(rng),

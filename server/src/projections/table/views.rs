@@ -6,7 +6,7 @@ use casebroker_proto::names::{AgencyName, CaseName};
 
 use super::facts::Facts;
 use crate::{
-    policy::Viewer,
+    policy::{Reach, Viewer},
     projections::{
         fold::fold,
         reader::{CaseReader, ReadError},
@@ -92,6 +92,14 @@ pub fn views_of(
         alike.entry((shown, joined)).or_default().insert(agency);
     }
     let own = statements.first().map_or(0, |s| s.position);
+    let own_joined = match joins.is_empty() {
+        true => None,
+        false => {
+            let agency = name.agency().clone();
+            let reach = Reach::OwnCases;
+            first_known(reader, &Viewer { agency, reach }, name)?
+        }
+    };
     let everybody: BTreeSet<&str> = alike.values().flatten().copied().collect();
     let mut views: Vec<View> = Vec::new();
     for ((shown, joined), agencies) in &alike {
@@ -103,6 +111,8 @@ pub fn views_of(
         };
         facts.incident = joined.map_or(own, |first| first.min(own));
         facts.joined = joined.is_some();
+        facts.own_incident = own_joined.map_or(own, |first| first.min(own));
+        facts.own_joined = own_joined.is_some();
         let everyone = agencies.contains(NOBODY);
         let named: BTreeSet<&str> = match everyone {
             true => everybody.difference(agencies).copied().collect(),
@@ -163,7 +173,10 @@ fn joins(
         let first = match known.get(&signature) {
             Some(first) => *first,
             None => {
-                let first = first_known(reader, &agency, name)?;
+                let first = match AgencyName::from_id(&agency) {
+                    Ok(agency) => first_known(reader, &Viewer::of(&agency), name)?,
+                    Err(_) => None,
+                };
                 known.insert(signature, first);
                 first
             }
@@ -178,17 +191,14 @@ fn joins(
     Ok(joins)
 }
 
-/// The smallest first position of the other cases that an agency knows to be the same incident.
+/// The smallest first position of the other cases that a viewer knows to be the same incident.
 fn first_known(
     reader: &CaseReader,
-    agency: &str,
+    viewer: &Viewer,
     name: &CaseName,
 ) -> Result<Option<u64>, ReadError> {
-    let Ok(agency) = AgencyName::from_id(agency) else {
-        return Ok(None);
-    };
     let mut first = None;
-    for other in reader.same_incident(&Viewer::of(&agency), name)? {
+    for other in reader.same_incident(viewer, name)? {
         let Ok(other) = other.parse::<CaseName>() else {
             continue;
         };
