@@ -75,6 +75,8 @@ pub fn site() -> Site {
         .iter()
         .fold(Site::new(), |site, agency| site.with_member(agency))
         .with("journal.segment_bytes", 64 << 20)
+        // Each case has keys of its own, and a small cache of them makes the store read its disk for each statement.
+        .with("state.cache_bytes", 1 << 30)
         .without_quotas();
     let groups = GROUPS.iter().map(|(id, members)| {
         let members: Vec<_> = members.iter().map(|n| AGENCIES[*n]).collect();
