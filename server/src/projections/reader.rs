@@ -166,11 +166,24 @@ impl CaseReader {
         let Some(first) = self.statement(position)? else {
             return Ok(None);
         };
-        let Some(record) = self.seen(viewer, &first.case)? else {
+        let name = first.case.clone();
+        let record = self.record(&name)?.unwrap_or_default();
+        // Whoever lists cases knows already that they may be seen, so it pays to read each statement once.
+        let mut first = Some(first);
+        let positions = record.statements.iter().map(|(position, _)| *position);
+        let statements = positions.filter_map(|at| match at == position {
+            true => first.take().map(Ok),
+            false => self.statement(at).transpose(),
+        });
+        let mut statements = statements.collect::<Result<Vec<_>, _>>()?;
+        let in_force = record.handling_position();
+        let in_force = statements.iter().find(|s| Some(s.position) == in_force);
+        let groups = self.membership.now();
+        if !in_force.is_some_and(|in_force| sees_case(viewer, &*groups, in_force)) {
             return Ok(None);
-        };
-        let statements = self.statements(viewer, &record)?;
-        let case = self.folded(viewer, &first.case, &statements)?;
+        }
+        self.keep_visible(viewer, &mut statements);
+        let case = self.folded(viewer, &name, &statements)?;
         Ok(case.filter(|case| case.first_position == position))
     }
 
