@@ -152,7 +152,7 @@ impl Life {
                     note: "Seen here too".into(),
                     route: rng
                         .random_bool(0.8)
-                        .then(|| route_from(*COUNTRIES[..3].choose(rng).unwrap())),
+                        .then(|| route_from(COUNTRIES[..3].choose(rng).unwrap())),
                     findings: if rng.random_bool(0.3) {
                         findings
                     } else {
