@@ -9,10 +9,10 @@ use rand::{Rng as _, rngs::StdRng, seq::IndexedRandom as _};
 
 use crate::{
     facts::Facts,
-    lives::{COUNTRIES, HANDLES, ORGANIZATIONS, STATED, UNITS, WORDS},
     model::GROUPS,
     naive::ALGORITHM,
     record::{AGENCIES, Snapshot},
+    reports::{COUNTRIES, HANDLES, ORGANIZATIONS, STATED, UNITS, WORDS},
 };
 
 /// What is asked, of a filter.

@@ -19,6 +19,7 @@ mod naive;
 mod periods;
 mod put;
 mod record;
+mod reports;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
