@@ -23,8 +23,11 @@ use tokio::time::timeout;
 const LONGEST: Duration = Duration::from_secs(30);
 /// Longest that the honest member may wait for one answer meanwhile. The machine may be busy, so this is no figure to go by.
 const HONEST_WAIT: Duration = Duration::from_secs(10);
-/// What the broker's memory may grow by in an attack, MiB, unless the attack says otherwise.
-const GROWTH: u64 = 48;
+/// What the broker's memory may grow by in an attack, MiB, unless the attack says otherwise. What the honest member says meanwhile goes
+/// into the text index, too: into its buffer, as much again that waits for it, and what it writes and merges from.
+const GROWTH: u64 = 48 + 3 * TEXT_BUFFER;
+/// Buffer of the text index, MiB: the least that can be configured.
+const TEXT_BUFFER: u64 = 16;
 
 /// A broker under attack.
 pub struct Arena {
@@ -65,6 +68,7 @@ struct Served {
 impl Arena {
     /// Starts a broker for the attacks of one subject.
     pub async fn open(subject: &'static str, filters: &[String], site: Site) -> Self {
+        let site = site.with("text.memory_bytes", TEXT_BUFFER << 20);
         // Quotas would end most attacks before they reach what they are made for. They have tests of their own.
         let site = site.without_quotas();
         let broker = site.start();
