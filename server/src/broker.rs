@@ -245,11 +245,12 @@ impl Parts {
     fn close(self) -> anyhow::Result<()> {
         self.sequencer.close();
         self.text.stop();
-        self.table.stop();
         self.keeper.stop();
         self.state.close()?;
-        // Last: until here calls leave their lines.
+        // Until here calls leave their lines.
         self.record.close();
+        // Last, as its snapshot takes longest, and a start can do without it.
+        self.table.stop();
         Ok(())
     }
 }

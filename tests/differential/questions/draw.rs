@@ -9,10 +9,10 @@ use rand::{Rng as _, rngs::StdRng, seq::IndexedRandom as _};
 
 use crate::{
     facts::Facts,
-    lives::{COUNTRIES, HANDLES, ORGANIZATIONS, STATED, UNITS, WORDS},
     model::GROUPS,
     naive::ALGORITHM,
     record::{AGENCIES, Snapshot},
+    reports::{COUNTRIES, HANDLES, ORGANIZATIONS, STATED, UNITS, WORDS},
 };
 
 /// What is asked, of a filter.
@@ -45,7 +45,7 @@ pub fn ask(rng: &mut StdRng, filter: &CaseFilter) -> Ask {
             Ask::Count {
                 by: all.choose_multiple(rng, many).copied().collect(),
                 // No rule keeps a case from being reported only, and who asks is told so.
-                explain: filter.statuses.iter().any(|n| *n != 1) == !filter.statuses.is_empty()
+                explain: (filter.statuses.is_empty() || filter.statuses.iter().any(|n| *n != 1))
                     && rng.random_bool(0.4),
             }
         }

@@ -3,7 +3,7 @@
 //! A real broker gets lives of cases: amendments that show a case to others or take it from them, releases, retractions, disputes,
 //! findings, corroborations, and overlaps that both owners declare. Then questions at random, by everybody, as of now and as of
 //! earlier positions: each answer must be that of [`naive`], which reads the same statements and knows neither the table nor how
-//! filters are compiled. `CASEBROKER_QUESTIONS_SEED` repeats a run, `CASEBROKER_QUESTIONS` makes it longer (2,000 if not set).
+//! filters are compiled. `CASEBROKER_QUESTIONS_SEED` repeats a run, `CASEBROKER_QUESTIONS` makes it longer (1,000 if not set).
 
 mod draw;
 mod examples;
@@ -19,6 +19,7 @@ mod naive;
 mod periods;
 mod put;
 mod record;
+mod reports;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -67,7 +68,7 @@ struct Stage {
 async fn every_list_count_and_trend_is_that_of_a_plain_loop_over_the_cases_that_the_caller_sees() {
     let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let seed = number("CASEBROKER_QUESTIONS_SEED").unwrap_or_else(rand::random);
-    let questions = number("CASEBROKER_QUESTIONS").unwrap_or(2_000) as usize;
+    let questions = number("CASEBROKER_QUESTIONS").unwrap_or(1_000) as usize;
     announce(&format!("questions: CASEBROKER_QUESTIONS_SEED={seed}"));
     let begin = Instant::now();
     let mut stage = Stage::set(seed).await;
@@ -131,20 +132,22 @@ impl Stage {
         stage
     }
 
-    /// Waits until questions are answered as of the end.
+    /// Waits until questions are answered as of the end, part by part: each may take as long as anything may.
     async fn follow(&self) {
-        let request = ListCasesRequest {
-            page_size: 1,
-            min_position: self.record.end(),
-            filter: Some(CaseFilter {
-                text: "powder".into(),
-                ..CaseFilter::default()
-            }),
-            ..ListCasesRequest::default()
-        };
         let caller = &self.callers[&(AGENCIES[0], ROLES[0])];
-        let answered = || async { caller.page(&request).await.ok() };
-        wait::until_async("the table and the text are there", answered).await;
+        for part in 1..=8 {
+            let request = ListCasesRequest {
+                page_size: 1,
+                min_position: self.record.end() * part / 8,
+                filter: Some(CaseFilter {
+                    text: "powder".into(),
+                    ..CaseFilter::default()
+                }),
+                ..ListCasesRequest::default()
+            };
+            let answered = || async { caller.page(&request).await.ok() };
+            wait::until_async("the table and the text are there", answered).await;
+        }
     }
 
     async fn begin_cases(&mut self) {

@@ -186,7 +186,7 @@ fn label(date: Date, period: TrendPeriod) -> (i32, u8) {
             (year, week)
         }
         TrendPeriod::Unspecified | TrendPeriod::Month => (date.year(), month),
-        TrendPeriod::Quarter => (date.year(), (month + 2) / 3),
+        TrendPeriod::Quarter => (date.year(), month.div_ceil(3)),
         TrendPeriod::Year => (date.year(), 0),
     }
 }

@@ -27,6 +27,9 @@ pub struct Line {
     pub statement: Statement,
 }
 
+/// A case, and the positions of statements of it.
+type Statements = (String, Vec<u64>);
+
 /// All that was recorded.
 #[derive(Default)]
 pub struct Record {
@@ -37,7 +40,7 @@ pub struct Record {
     /// The position after the last.
     end: u64,
     /// What was folded before: the same statements make the same case.
-    folded: Mutex<HashMap<(String, Vec<u64>), Option<Arc<Facts>>>>,
+    folded: Mutex<HashMap<Statements, Option<Arc<Facts>>>>,
 }
 
 /// A case as somebody sees it.
