@@ -1,6 +1,11 @@
 //! The disk does not answer.
 
-use std::{fs, process::Command, time::Duration, time::Instant};
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt as _,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use casebroker_tests::{Broker, DEA, FIRST, Site, cases, segment, wait};
 
@@ -63,7 +68,10 @@ async fn a_stop_ends_in_time_although_a_sync_hangs() {
     let took = begin.elapsed();
     drop(tracer);
     let stopped = broker.wait_exit();
-    assert_eq!(stopped.status.code(), Some(1), "{}", stopped.stderr);
+    // It had ended by itself; the tracer, ended while it held a thread, may have killed what was left.
+    let status = stopped.status;
+    let ended = status.code() == Some(1) || status.signal() == Some(9);
+    assert!(ended, "{status}: {}", stopped.stderr);
     assert!(
         stopped.stderr.contains("could not be closed in time"),
         "{}",
