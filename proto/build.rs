@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "casebroker/v1/assessment.proto",
     "casebroker/v1/case.proto",
     "casebroker/v1/overlap.proto",
@@ -17,6 +17,7 @@ const FILES: [&str; 12] = [
     "casebroker/v1/registry_service.proto",
     "casebroker/v1/access_service.proto",
     "casebroker/v1/statistics_service.proto",
+    "casebroker/v1/subscription_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -15,6 +15,7 @@ pub mod purpose;
 pub mod standard;
 pub mod statement;
 pub mod statistics;
+pub mod subscription;
 pub mod tlog;
 pub mod validation;
 mod weight;

@@ -169,6 +169,55 @@ impl fmt::Display for CaseName {
     }
 }
 
+/// A subscription: `agencies/us-dea/subscriptions/fentanyl-west`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubscriptionName {
+    agency: AgencyName,
+    subscription: Box<str>,
+}
+
+impl SubscriptionName {
+    /// From the two ids.
+    pub fn from_ids(agency: &str, subscription: &str) -> Result<Self, NameError> {
+        check_id(subscription)?;
+        Ok(Self {
+            agency: AgencyName::from_id(agency)?,
+            subscription: subscription.into(),
+        })
+    }
+
+    /// Agency that it belongs to.
+    pub fn agency(&self) -> &AgencyName {
+        &self.agency
+    }
+
+    /// Its id within its agency.
+    pub fn subscription_id(&self) -> &str {
+        &self.subscription
+    }
+}
+
+impl FromStr for SubscriptionName {
+    type Err = NameError;
+
+    fn from_str(s: &str) -> Result<Self, NameError> {
+        let pattern = "agencies/{agency}/subscriptions/{subscription}";
+        let parts: Vec<&str> = s.splitn(5, '/').collect();
+        match parts.as_slice() {
+            ["agencies", agency, "subscriptions", subscription] => {
+                Self::from_ids(agency, subscription)
+            }
+            _ => Err(NameError::Pattern { pattern }),
+        }
+    }
+}
+
+impl fmt::Display for SubscriptionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/subscriptions/{}", self.agency, self.subscription)
+    }
+}
+
 /// What a caller may do; the third segment of its SPIFFE ID's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
