@@ -22,11 +22,12 @@ use super::{
     fold::fold,
     membership::Membership,
     statement::{Statement, keep_visible, sees_case},
+    table::Sharing,
 };
 use crate::{
     journal::{JournalError, JournalReader, ReadLimit},
     policy::Viewer,
-    state::{CaseRecord, Holder, StateError, Store, Task},
+    state::{CaseRecord, StateError, Store, Task},
 };
 
 /// Entries looked at to find one in place of a case that does not exist: updates of the registry are passed over.
@@ -48,6 +49,14 @@ pub enum ReadError {
         asked: u64,
         /// Size of the log.
         size: u64,
+    },
+    /// It is not known yet which cases share what, up to where that is needed.
+    #[error("the table is at position {position}, and {wanted} is wanted")]
+    Behind {
+        /// How far it is.
+        position: u64,
+        /// How far it has to be.
+        wanted: u64,
     },
     /// The journal.
     #[error(transparent)]
@@ -71,6 +80,9 @@ pub struct CaseReader {
     pub(super) journal: Arc<dyn JournalReader>,
     pub(super) state: Arc<Store>,
     pub(super) membership: Arc<Membership>,
+    pub(super) sharing: Arc<Sharing>,
+    /// Which cases share what has to be known up to this position; else the answer is an error.
+    least: u64,
     /// Nothing from this position on is looked at.
     cut: u64,
     /// Chooses what is looked at in place of a case that does not exist; nobody outside can foretell it.
@@ -78,16 +90,19 @@ pub struct CaseReader {
 }
 
 impl CaseReader {
-    /// A reader over journal, state and the registry's history.
+    /// A reader over journal, state, the registry's history and the index of which cases share what.
     pub fn new(
         journal: Arc<dyn JournalReader>,
         state: Arc<Store>,
         membership: Arc<Membership>,
+        sharing: Arc<Sharing>,
     ) -> Self {
         Self {
             journal,
             state,
             membership,
+            sharing,
+            least: 0,
             cut: u64::MAX,
             decoys: RandomState::new(),
         }
@@ -97,13 +112,32 @@ impl CaseReader {
     pub fn at(&self, position: u64) -> Self {
         Self {
             cut: position,
+            least: position,
             ..self.clone()
         }
     }
 
+    /// The same, but an answer that does not take account of all that cases shared before a position is
+    /// [`ReadError::Behind`].
+    pub fn since(&self, position: u64) -> Self {
+        Self {
+            least: position,
+            ..self.clone()
+        }
+    }
+
+    /// Whether this position is one of those that are looked at.
+    pub(super) fn reaches(&self, position: u64) -> bool {
+        position < self.cut
+    }
+
     /// Whether a viewer may see a case as of now.
     pub fn may_see_now(&self, viewer: &Viewer, name: &CaseName) -> Result<bool, ReadError> {
-        Ok(self.at(u64::MAX).seen(viewer, name)?.is_some())
+        let now = Self {
+            cut: u64::MAX,
+            ..self.clone()
+        };
+        Ok(now.seen(viewer, name)?.is_some())
     }
 
     /// The record of a case.
@@ -257,15 +291,30 @@ impl CaseReader {
         Ok(self.state.tasks(agency, before, limit)?)
     }
 
-    /// Cases of an agency that ever shared something with another case, by their first positions before this one, newest
-    /// first, at most so many.
+    /// First positions of an agency's cases that ever shared something with another case, those before this one, newest first,
+    /// at most so many.
     pub fn overlapping(
         &self,
         agency: &AgencyName,
         before: u64,
         limit: usize,
-    ) -> Result<Vec<Holder>, ReadError> {
-        Ok(self.state.overlapping(agency, before, limit)?)
+    ) -> Result<Vec<u64>, ReadError> {
+        let before = before.min(self.cut);
+        Ok(self.sharing()?.overlapping(agency, before, limit))
+    }
+
+    /// Which cases share what, if that is known up to where it has to be.
+    pub(super) fn sharing(&self) -> Result<&Sharing, ReadError> {
+        let (position, wanted) = (self.sharing.position(), self.least);
+        match position < wanted {
+            true => Err(ReadError::Behind { position, wanted }),
+            false => Ok(&self.sharing),
+        }
+    }
+
+    /// The name of the case that begins at a position, whoever may see it; `None` if none does.
+    pub fn beginning(&self, position: u64) -> Result<Option<CaseName>, ReadError> {
+        Ok(self.statement(position)?.map(|first| first.case))
     }
 
     /// The recorded entry at a position, if a viewer may see it. Updates of the registry are for every member.

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use casebroker_proto::{names::CaseName, v1::statement::Kind};
+use casebroker_proto::{names::CaseName, overlap, v1::statement::Kind};
 
 use super::{
     rows::Rows,
+    sharing::{Full, Sharing},
     views::{View, views, views_of},
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Apply {
     pub(super) rows: Arc<Rows>,
+    pub(super) sharing: Arc<Sharing>,
     pub(super) reader: CaseReader,
 }
 
@@ -34,10 +36,17 @@ pub enum ApplyError {
     Full,
 }
 
+impl From<Full> for ApplyError {
+    fn from(_: Full) -> Self {
+        Self::Full
+    }
+}
+
 impl Apply {
     /// Takes in the statement that was recorded next.
     pub fn statement(&self, statement: Statement) -> Result<(), ApplyError> {
         let position = statement.position;
+        self.share(&statement)?;
         match &statement.statement.kind {
             Some(Kind::Report(_)) => {
                 // The first of its case, so there is nothing else to read.
@@ -53,6 +62,26 @@ impl Apply {
             Some(Kind::EvidenceRequest(_)) | None => Ok(()),
             Some(_) => self.changed(&statement.case, position),
         }
+    }
+
+    /// Takes in what a statement brings that other cases may have too. First of all, as the reader asks for it.
+    fn share(&self, statement: &Statement) -> Result<(), ApplyError> {
+        let position = statement.position;
+        let keys = overlap::keys(&statement.agency, &statement.statement);
+        let first = match &statement.statement.kind {
+            Some(Kind::Report(_)) => Some(position),
+            _ if keys.is_empty() => None,
+            _ => {
+                let record = self.reader.record(&statement.case)?;
+                let first = record.as_ref().and_then(|record| record.statements.first());
+                first.map(|(position, _)| *position)
+            }
+        };
+        if let Some(first) = first {
+            self.sharing.take(first, statement.case.agency(), &keys)?;
+        }
+        self.sharing.publish(position + 1);
+        Ok(())
     }
 
     /// Takes in what changed by something that was said later about a case, also for those that are one incident with it.

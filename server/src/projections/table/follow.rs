@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     apply::{Apply, ApplyError},
     rows::Rows,
+    sharing::{self, Sharing},
     snapshot::{self, Of},
 };
 use crate::{
@@ -39,8 +40,8 @@ const BATCH: ReadLimit = ReadLimit {
 const WORTH_A_SNAPSHOT: u64 = 1_000;
 /// How long after a failed read it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Version of what rows mean. To be raised with every change of [`super::facts`] and [`super::views`].
-const MEANING: u32 = 2;
+/// Version of what rows mean. To be raised with every change of [`super::facts`], [`super::views`] and what marks are.
+const MEANING: u32 = 3;
 
 /// How the table is kept.
 #[derive(Debug, Clone)]
@@ -99,6 +100,7 @@ impl Table {
     pub fn start(
         options: Options,
         reader: CaseReader,
+        sharing: Arc<Sharing>,
         log: Arc<Log>,
         recorded: watch::Receiver<u64>,
     ) -> Result<Self, TableError> {
@@ -109,7 +111,8 @@ impl Table {
         durable::create_dir(&options.dir).map_err(file)?;
         let began = Instant::now();
         let rows = match load(&options, &log) {
-            Ok(Some(rows)) => {
+            Ok(Some((rows, index))) => {
+                sharing.begin(index, rows.position());
                 let (position, rows_held) = (rows.position(), rows.count());
                 tracing::info!(position, rows = rows_held, took = ?began.elapsed(), "table loaded");
                 rows
@@ -129,6 +132,7 @@ impl Table {
         let follower = Follower {
             apply: Apply {
                 rows: Arc::clone(&rows),
+                sharing,
                 reader,
             },
             recorded,
@@ -237,7 +241,12 @@ impl Follower {
             drop(saving.join());
         }
         if self.apply.rows.position() > self.saved.0 {
-            save(&self.apply.rows, &self.log, &self.options);
+            save(
+                &self.apply.rows,
+                &self.apply.sharing,
+                &self.log,
+                &self.options,
+            );
         }
     }
 
@@ -262,6 +271,7 @@ impl Follower {
             if next == rows.position() {
                 break;
             }
+            self.apply.sharing.publish(next);
             rows.publish(next);
             self.position.send_replace(next);
             if told.elapsed() > Duration::from_secs(2) && next < self.start {
@@ -281,12 +291,13 @@ impl Follower {
         }
         self.saved = (position, Instant::now());
         let (rows, log) = (Arc::clone(&self.apply.rows), Arc::clone(&self.log));
+        let sharing = Arc::clone(&self.apply.sharing);
         let (options, done) = (self.options.clone(), Arc::clone(&self.is_saving));
         let saving = thread::Builder::new()
             .name("snapshot".into())
             .spawn(move || {
                 crate::scans::yield_to_others();
-                save(&rows, &log, &options);
+                save(&rows, &sharing, &log, &options);
                 done.store(false, Ordering::Release);
             });
         match saving {
@@ -300,7 +311,7 @@ impl Follower {
 }
 
 /// Without a snapshot the next start takes longer, and nothing else is lost.
-fn save(rows: &Rows, log: &Log, options: &Options) {
+fn save(rows: &Rows, sharing: &Sharing, log: &Log, options: &Options) {
     let began = Instant::now();
     let position = rows.position();
     let written = log.root_at(position).and_then(|root| {
@@ -309,7 +320,7 @@ fn save(rows: &Rows, log: &Log, options: &Options) {
             position,
             root: root.ok_or_else(|| io::Error::other("the table is ahead of the log"))?,
         };
-        snapshot::write(&path(options), rows, &of)
+        snapshot::write(&path(options), rows, sharing, &of)
     });
     match written {
         Ok(bytes) => {
@@ -320,8 +331,8 @@ fn save(rows: &Rows, log: &Log, options: &Options) {
 }
 
 /// The table of the snapshot; `None` if there is none. An error says why it is not to be used.
-fn load(options: &Options, log: &Log) -> Result<Option<Rows>, String> {
-    let (rows, of) = match snapshot::read(&path(options)) {
+fn load(options: &Options, log: &Log) -> Result<Option<(Rows, sharing::Index)>, String> {
+    let (rows, index, of) = match snapshot::read(&path(options)) {
         Ok(read) => read,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.to_string()),
@@ -330,7 +341,7 @@ fn load(options: &Options, log: &Log) -> Result<Option<Rows>, String> {
         return Err("it was made by another version".into());
     }
     match log.root_at(of.position) {
-        Ok(Some(root)) if root == of.root => Ok(Some(rows)),
+        Ok(Some(root)) if root == of.root => Ok(Some((rows, index))),
         Ok(_) => Err("it is of another log".into()),
         Err(error) => Err(error.to_string()),
     }

@@ -1,6 +1,6 @@
 //! The table: every case as everybody sees it, in columns, so that lists, counts and trends need not read the journal.
 //!
-//! What it is for: finding and counting cases by any filter, as of now or of any earlier position. What it promises: a row is exactly
+//! What it is for: finding and counting cases by any filter, as of now or of any earlier position, and the cases that ever brought the same. What it promises: a row is exactly
 //! what folding the case's statements would give to the agencies that it is for; readers take no lock that the writer waits for,
 //! and the writer none that readers wait for (but for a look-up in a map's shard); nothing that grows is ever copied as a whole.
 //! What it never does: decide who may see a statement ([`policy`](crate::policy) does), or hold anything that the journal lacks.
@@ -18,6 +18,7 @@ mod occurring;
 mod page;
 mod plan;
 mod rows;
+mod sharing;
 mod snapshot;
 mod tally;
 mod trend;
@@ -32,5 +33,6 @@ pub use occurring::OfViewer;
 pub use page::{By, Order, Page, Rank};
 pub use plan::{AsOf, GivenUp, Plan, Standing, Texts};
 pub use rows::Rows;
+pub use sharing::{Holders, MAX_HOLDERS, MAX_HOLDERS_AN_AGENCY, Sharing};
 pub use tally::Sums;
 pub use trend::Trend;

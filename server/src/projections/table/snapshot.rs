@@ -1,7 +1,7 @@
 //! The table on disk, as it was at one position: so that a start need not read the whole journal again.
 //!
 //! Layout, little-endian: magic, fingerprint, position, root of the log at that position; then numbers of rows, cases and items; the
-//! dictionaries; first positions; the columns and bitsets of each chunk; the items; the keys; a CRC-32C over all of it. It is written
+//! dictionaries; first positions; the columns and bitsets of each chunk; the items; the keys; which cases share what; a CRC-32C over all of it. It is written
 //! under another name and renamed, and not synced: what a power cut leaves of it fails the checksum, and the table is made anew from
 //! the journal.
 
@@ -17,9 +17,10 @@ use super::{
     chunk::Chunk,
     keys::Key,
     rows::{Rows, place},
+    sharing::{self, Sharing},
 };
 
-const MAGIC: &[u8; 16] = b"casebroker-tab01";
+const MAGIC: &[u8; 16] = b"casebroker-tab02";
 /// Longest text or list that is believed.
 const MAX_LENGTH: u64 = 1 << 34;
 
@@ -35,7 +36,7 @@ pub struct Of {
 }
 
 /// Writes a snapshot in place of the one at `path`, of the rows as they are at a position. They may grow meanwhile.
-pub fn write(path: &Path, rows: &Rows, of: &Of) -> io::Result<u64> {
+pub fn write(path: &Path, rows: &Rows, sharing: &Sharing, of: &Of) -> io::Result<u64> {
     let draft = path.with_extension("new");
     let mut out = Out {
         file: BufWriter::with_capacity(1 << 20, File::create(&draft)?),
@@ -43,6 +44,7 @@ pub fn write(path: &Path, rows: &Rows, of: &Of) -> io::Result<u64> {
         bytes: 0,
     };
     content(&mut out, rows, of)?;
+    sharing::Index::save(sharing, &mut |bytes| out.bytes(bytes))?;
     let crc = out.crc;
     out.file.write_all(&crc.to_le_bytes())?;
     out.file.flush()?;
@@ -51,7 +53,7 @@ pub fn write(path: &Path, rows: &Rows, of: &Of) -> io::Result<u64> {
 }
 
 /// Reads a snapshot whole; an error of kind `InvalidData` if it is damaged.
-pub fn read(path: &Path) -> io::Result<(Rows, Of)> {
+pub fn read(path: &Path) -> io::Result<(Rows, sharing::Index, Of)> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut from = In {
@@ -59,14 +61,15 @@ pub fn read(path: &Path) -> io::Result<(Rows, Of)> {
         crc: 0,
         left: length,
     };
-    let read = restore(&mut from)?;
+    let (rows, of) = restore(&mut from)?;
+    let index = sharing::Index::load(&mut |length| from.bytes(length))?;
     let crc = from.crc;
     let mut written = [0; 4];
     from.file.read_exact(&mut written)?;
     if u32::from_le_bytes(written) != crc || from.left != 4 {
         return Err(damaged("its checksum does not match"));
     }
-    Ok(read)
+    Ok((rows, index, of))
 }
 
 struct Out {
