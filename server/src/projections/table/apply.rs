@@ -1,6 +1,6 @@
 //! What a recorded statement changes in the table.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, slice::from_ref, sync::Arc};
 
 use casebroker_proto::{names::CaseName, overlap, v1::statement::Kind};
 
@@ -54,13 +54,12 @@ impl Apply {
                     statements: vec![(position, Effect::Reported)],
                     ..CaseRecord::default()
                 };
-                let name = statement.case.clone();
-                let new = views_of(&self.reader, &name, &record, &[statement])?;
+                let new = views_of(&self.reader, &statement.case, &record, from_ref(&statement))?;
                 self.put(position, position, &new)
             }
             // A question says nothing that is counted.
             Some(Kind::EvidenceRequest(_)) | None => Ok(()),
-            Some(_) => self.changed(&statement.case, position),
+            Some(_) => self.changed(statement),
         }
     }
 
@@ -84,15 +83,37 @@ impl Apply {
         Ok(())
     }
 
-    /// Takes in what changed by something that was said later about a case, also for those that are one incident with it.
-    fn changed(&self, name: &CaseName, position: u64) -> Result<(), ApplyError> {
+    /// Takes in what changed by something that was said later about a case.
+    fn changed(&self, statement: Statement) -> Result<(), ApplyError> {
+        let position = statement.position;
+        let record = self.reader.at(position + 1).record(&statement.case)?;
+        let record = record.unwrap_or_default();
+        if record.declared() {
+            return self.changed_incident(&statement.case, position);
+        }
+        // What others say of their cases does not matter here, so each statement is read once.
+        let name = statement.case.clone();
+        let mut earlier = record.clone();
+        earlier.statements.retain(|(at, _)| *at < position);
+        let Some((first, _)) = earlier.statements.first().copied() else {
+            return Ok(());
+        };
+        let mut statements = self.reader.all(&earlier)?;
+        let old = views_of(&self.reader, &name, &earlier, &statements)?;
+        statements.push(statement);
+        let new = views_of(&self.reader, &name, &record, &statements)?;
+        match new == old {
+            true => Ok(()),
+            false => self.put(first, position, &new),
+        }
+    }
+
+    /// The same for a case that an agency said to be one incident with others, and for those.
+    fn changed_incident(&self, name: &CaseName, position: u64) -> Result<(), ApplyError> {
         let (before, after) = (self.reader.at(position), self.reader.at(position + 1));
         let mut names = BTreeSet::from([name.clone()]);
-        let record = after.record(name)?.unwrap_or_default();
-        if record.declared() {
-            names.extend(before.incident(name)?);
-            names.extend(after.incident(name)?);
-        }
+        names.extend(before.incident(name)?);
+        names.extend(after.incident(name)?);
         for name in names {
             let new = views(&after, &name)?;
             if new != views(&before, &name)? {

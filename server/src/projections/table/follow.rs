@@ -4,7 +4,7 @@ use std::{
     fs, io,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -55,7 +55,10 @@ pub struct Options {
 /// The table, following the journal.
 #[derive(Debug)]
 pub struct Table {
-    rows: Arc<Rows>,
+    /// Set once it is known whether there is a snapshot to begin with.
+    rows: Arc<OnceLock<Arc<Rows>>>,
+    /// What it holds until then.
+    nothing: Arc<Rows>,
     position: watch::Sender<u64>,
     /// Where the journal ended when the broker started: until then the table is being built.
     start: u64,
@@ -79,7 +82,20 @@ pub enum TableError {
     Read(#[from] ReadError),
 }
 
-/// What the thread owns.
+/// What the thread begins with.
+struct Start {
+    rows: Arc<OnceLock<Arc<Rows>>>,
+    sharing: Arc<Sharing>,
+    reader: CaseReader,
+    recorded: watch::Receiver<u64>,
+    position: watch::Sender<u64>,
+    log: Arc<Log>,
+    options: Options,
+    start: u64,
+    stopping: CancellationToken,
+}
+
+/// What the thread owns while it follows.
 struct Follower {
     apply: Apply,
     recorded: watch::Receiver<u64>,
@@ -95,8 +111,8 @@ struct Follower {
 }
 
 impl Table {
-    /// Loads the snapshot if there is one of this log, and follows from there. `recorded` says up to where the state store has the
-    /// journal's entries.
+    /// Follows the journal from where the snapshot was made, if there is one of this log; it is loaded beside, as what it holds is
+    /// not needed to take statements in. `recorded` says up to where the state store has the journal's entries.
     pub fn start(
         options: Options,
         reader: CaseReader,
@@ -109,49 +125,33 @@ impl Table {
             source,
         };
         durable::create_dir(&options.dir).map_err(file)?;
-        let began = Instant::now();
-        let rows = match load(&options, &log) {
-            Ok(Some((rows, index))) => {
-                sharing.begin(index, rows.position());
-                let (position, rows_held) = (rows.position(), rows.count());
-                tracing::info!(position, rows = rows_held, took = ?began.elapsed(), "table loaded");
-                rows
-            }
-            Ok(None) => Rows::default(),
-            Err(why) => {
-                let aside = move_aside(&options).map_err(file)?;
-                tracing::warn!(%why, aside = %aside.display(), "the table's snapshot was moved aside; it is built anew");
-                Rows::default()
-            }
-        };
-        let rows = Arc::new(rows);
-        let loaded = rows.position();
-        let (position, _) = watch::channel(loaded);
+        let rows = Arc::new(OnceLock::new());
+        let (position, _) = watch::channel(0);
         let stopping = CancellationToken::new();
         let start = *recorded.borrow();
-        let follower = Follower {
-            apply: Apply {
-                rows: Arc::clone(&rows),
-                sharing,
-                reader,
-            },
+        let begin = Start {
+            rows: Arc::clone(&rows),
+            sharing,
+            reader,
             recorded,
             position: position.clone(),
             log,
             options: options.clone(),
             start,
             stopping: stopping.clone(),
-            saved: (loaded, Instant::now()),
-            saving: None,
-            is_saving: Arc::default(),
         };
         let handle = Handle::current();
         let thread = thread::Builder::new()
             .name("table".into())
-            .spawn(move || follower.run(&handle))
+            .spawn(move || {
+                if let Some(follower) = begin.follower() {
+                    follower.run(&handle);
+                }
+            })
             .map_err(file)?;
         Ok(Self {
             rows,
+            nothing: Arc::default(),
             position,
             start,
             stopping,
@@ -161,12 +161,12 @@ impl Table {
 
     /// What it holds.
     pub fn rows(&self) -> &Arc<Rows> {
-        &self.rows
+        self.rows.get().unwrap_or(&self.nothing)
     }
 
     /// It is of every entry before this position.
     pub fn position(&self) -> u64 {
-        self.rows.position()
+        self.rows().position()
     }
 
     /// Position at which it can answer for the first time.
@@ -194,6 +194,53 @@ impl Table {
         {
             tracing::error!("the table's thread panicked");
         }
+    }
+}
+
+impl Start {
+    /// Loads what there is; `None` if the broker stops before it is done.
+    fn follower(self) -> Option<Follower> {
+        let began = Instant::now();
+        let rows = match load(&self.options, &self.log, &|| self.stopping.is_cancelled()) {
+            Ok(Some((rows, index))) => {
+                self.sharing.begin(index, rows.position());
+                let (position, count) = (rows.position(), rows.count());
+                tracing::info!(position, rows = count, took = ?began.elapsed(), "table loaded");
+                rows
+            }
+            Ok(None) => Rows::default(),
+            Err(_) if self.stopping.is_cancelled() => return None,
+            Err(why) => {
+                match move_aside(&self.options) {
+                    Ok(aside) => {
+                        tracing::warn!(%why, aside = %aside.display(), "the table's snapshot was moved aside; it is built anew");
+                    }
+                    Err(error) => {
+                        tracing::warn!(%why, %error, "the table's snapshot is not used, nor could it be moved aside; it is built anew");
+                    }
+                }
+                Rows::default()
+            }
+        };
+        let rows = Arc::clone(self.rows.get_or_init(|| Arc::new(rows)));
+        let loaded = rows.position();
+        self.position.send_replace(loaded);
+        Some(Follower {
+            apply: Apply {
+                rows,
+                sharing: self.sharing,
+                reader: self.reader,
+            },
+            recorded: self.recorded,
+            position: self.position,
+            log: self.log,
+            options: self.options,
+            start: self.start,
+            stopping: self.stopping,
+            saved: (loaded, Instant::now()),
+            saving: None,
+            is_saving: Arc::default(),
+        })
     }
 }
 
@@ -331,8 +378,12 @@ fn save(rows: &Rows, sharing: &Sharing, log: &Log, options: &Options) {
 }
 
 /// The table of the snapshot; `None` if there is none. An error says why it is not to be used.
-fn load(options: &Options, log: &Log) -> Result<Option<(Rows, sharing::Index)>, String> {
-    let (rows, index, of) = match snapshot::read(&path(options)) {
+fn load(
+    options: &Options,
+    log: &Log,
+    is_over: &dyn Fn() -> bool,
+) -> Result<Option<(Rows, sharing::Index)>, String> {
+    let (rows, index, of) = match snapshot::read(&path(options), is_over) {
         Ok(read) => read,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.to_string()),

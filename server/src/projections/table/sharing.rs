@@ -101,11 +101,6 @@ impl Sharing {
     pub fn publish(&self, position: u64) {
         self.position.fetch_max(position, Ordering::Release);
     }
-
-    /// For a snapshot.
-    pub(super) fn index(&self) -> Option<&Index> {
-        self.index.get()
-    }
 }
 
 /// Parts of the map, each with a lock of its own: growing one copies a small part of all.

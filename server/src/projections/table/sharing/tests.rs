@@ -4,6 +4,10 @@ use casebroker_proto::v1::OverlapBasis;
 use proptest::prelude::*;
 
 use super::*;
+use crate::projections::table::{
+    rows::Rows,
+    snapshot::{self, Of},
+};
 
 /// A statement: its case, by owner and number, and what it brings.
 #[derive(Debug, Clone)]
@@ -173,22 +177,13 @@ proptest! {
     ) {
         let saved = saved.min(statements.len());
         let whole = sharing(&statements);
+        let dir = tempfile::tempdir().unwrap();
         let before = Sharing::default();
         take(&before, &statements, 0, saved);
-        let mut bytes = Vec::new();
-        let write = &mut |part: &[u8]| {
-            bytes.extend_from_slice(part);
-            Ok(())
-        };
-        Index::save(&before, write).unwrap();
-        let mut rest = bytes.as_slice();
-        let read = &mut |length: u64| {
-            let (part, after) = rest.split_at(length as usize);
-            rest = after;
-            Ok(part.to_vec())
-        };
-        let index = Index::load(read).unwrap();
-        prop_assert!(rest.is_empty());
+        let path = dir.path().join("snapshot");
+        let of = Of { fingerprint: String::new(), position: 0, root: [0; 32] };
+        snapshot::write(&path, &Rows::default(), &before, &of).unwrap();
+        let (_, index, _) = snapshot::read(&path, &|| false).unwrap();
         let after = Sharing::default();
         let position = saved.saturating_sub(back);
         after.begin(index, position as u64);
