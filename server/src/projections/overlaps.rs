@@ -5,10 +5,11 @@
 //! handling of either forbids it: then only which agency has one, and what of the owner's own case is in it. Nobody else is
 //! told of those, and up to [`EQUAL_WORK`] of them take no more time than none.
 
+mod candidates;
 mod group;
 mod side;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -36,8 +37,6 @@ pub const MAX_OVERLAPS: usize = 100;
 const MAX_MATCHES: usize = 20;
 /// Bytes of overlaps after which an answer ends: it must fit a message.
 const MAX_BYTES: usize = casebroker_proto::MAX_MESSAGE_BYTES - 64 * 1024;
-/// Most cases that are held against one, those that begin first.
-const MAX_CANDIDATES: usize = 200;
 /// Bytes of their statements after which no more is looked at.
 const MAX_BYTES_READ: usize = 64 << 20;
 /// Cases that are looked at without being told, at least: others are looked at in their place.
@@ -183,25 +182,6 @@ impl CaseReader {
         let statements = positions.into_iter();
         let statements = statements.filter_map(|at| self.statement(at).transpose());
         statements.collect()
-    }
-
-    /// First positions of other cases than the one that begins at `own` that ever had one of these marks; and whether there
-    /// may be more.
-    fn candidates(&self, own: u64, marks: &[Mark]) -> Result<(BTreeSet<u64>, bool), ReadError> {
-        let sharing = self.sharing()?;
-        let mut candidates = BTreeSet::new();
-        let mut more = false;
-        for mark in marks {
-            let holders = sharing.holders(&mark.key());
-            more |= holders.more;
-            let others = holders.cases.into_iter().filter(|first| *first != own);
-            candidates.extend(others.filter(|first| self.reaches(*first)));
-            while candidates.len() > MAX_CANDIDATES {
-                candidates.pop_last();
-                more = true;
-            }
-        }
-        Ok((candidates, more))
     }
 
     /// What a viewer who may see the one case is told of its overlap with the other; `None` if nothing, or if they share

@@ -82,9 +82,9 @@ pub struct CaseReader {
     pub(super) membership: Arc<Membership>,
     pub(super) sharing: Arc<Sharing>,
     /// Which cases share what has to be known up to this position; else the answer is an error.
-    least: u64,
+    pub(super) least: u64,
     /// Nothing from this position on is looked at.
-    cut: u64,
+    pub(super) cut: u64,
     /// Chooses what is looked at in place of a case that does not exist; nobody outside can foretell it.
     decoys: RandomState,
 }
@@ -115,20 +115,6 @@ impl CaseReader {
             least: position,
             ..self.clone()
         }
-    }
-
-    /// The same, but an answer that does not take account of all that cases shared before a position is
-    /// [`ReadError::Behind`].
-    pub fn since(&self, position: u64) -> Self {
-        Self {
-            least: position,
-            ..self.clone()
-        }
-    }
-
-    /// Whether this position is one of those that are looked at.
-    pub(super) fn reaches(&self, position: u64) -> bool {
-        position < self.cut
     }
 
     /// Whether a viewer may see a case as of now.
@@ -289,27 +275,6 @@ impl CaseReader {
         limit: usize,
     ) -> Result<Vec<Task>, ReadError> {
         Ok(self.state.tasks(agency, before, limit)?)
-    }
-
-    /// First positions of an agency's cases that ever shared something with another case, those before this one, newest first,
-    /// at most so many.
-    pub fn overlapping(
-        &self,
-        agency: &AgencyName,
-        before: u64,
-        limit: usize,
-    ) -> Result<Vec<u64>, ReadError> {
-        let before = before.min(self.cut);
-        Ok(self.sharing()?.overlapping(agency, before, limit))
-    }
-
-    /// Which cases share what, if that is known up to where it has to be.
-    pub(super) fn sharing(&self) -> Result<&Sharing, ReadError> {
-        let (position, wanted) = (self.sharing.position(), self.least);
-        match position < wanted {
-            true => Err(ReadError::Behind { position, wanted }),
-            false => Ok(&self.sharing),
-        }
     }
 
     /// The name of the case that begins at a position, whoever may see it; `None` if none does.

@@ -17,6 +17,7 @@ use super::{
         reader::tests::{Counted, signer},
         table::Sharing,
     },
+    candidates::MAX_CANDIDATES,
     *,
 };
 use crate::state::{Applied, Change, StatementChange, Store};
