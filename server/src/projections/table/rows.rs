@@ -194,7 +194,8 @@ impl Rows {
     fn push(&self, case: u64, position: u64, view: &View) -> bool {
         let number = self.count.load(Ordering::Relaxed);
         let items = self.items.what.count() + view.facts.items.len() as u64;
-        if number >= MAX_ROWS || items > u64::from(u32::MAX) {
+        let has_room = self.keys.has_room(&view.facts.keys);
+        if number >= MAX_ROWS || items > u64::from(u32::MAX) || !has_room {
             return false;
         }
         let (chunk, at) = place(number);
@@ -220,22 +221,15 @@ impl Rows {
         true
     }
 
-    /// Adds a chunk that a snapshot holds.
+    /// Adds a chunk with so many rows that a snapshot holds, of cases that are known.
     pub(super) fn add_chunk(&self, chunk: Arc<Chunk>, rows: u32) {
-        self.chunks.push(chunk);
-        self.count.fetch_add(rows, Ordering::Release);
-    }
-
-    /// Finds the newest row of each case.
-    pub(super) fn link(&self) {
-        let list = self.chunks();
-        for row in 0..self.count() {
-            let (chunk, at) = place(row);
-            if let Some(chunk) = list.get(chunk) {
-                let case = u64::from(chunk.word(Word::Case, at));
-                self.heads.set(case, u64::from(row) + 1);
-            }
+        let before = self.count();
+        for (at, row) in (before..before + rows).enumerate() {
+            let case = u64::from(chunk.word(Word::Case, at));
+            self.heads.set(case, u64::from(row) + 1);
         }
+        self.chunks.push(chunk);
+        self.count.store(before + rows, Ordering::Release);
     }
 
     fn row(&self, facts: &Facts) -> Row {

@@ -23,6 +23,7 @@ use super::{
     page::{By, Order, Rank},
     plan::{AsOf, Plan, Standing, span},
     rows::Rows,
+    sharing::Sharing,
     snapshot::{self, Of as Snapshot},
     views::{Seen, View},
 };
@@ -356,8 +357,9 @@ fn a_snapshot_holds_what_there_was_at_its_position_and_grows_on() {
         let mut then = told.clone();
         // What comes while it is written is not in it.
         grown(&mut rng, &rows, &mut told, 200, 50);
-        snapshot::write(&path, &rows, &of).unwrap();
-        let (restored, read) = snapshot::read(&path).unwrap();
+        let sharing = Sharing::default();
+        snapshot::write(&path, &rows, &sharing, &of).unwrap();
+        let (restored, _, read) = snapshot::read(&path, &|| false).unwrap();
         assert_eq!(read, of);
         assert_eq!(restored.position(), 200);
         compare(&mut rng, &restored, &then, 200);
@@ -378,7 +380,7 @@ fn a_damaged_snapshot_is_not_believed() {
         position: 40,
         root: [0; 32],
     };
-    snapshot::write(&path, &rows, &of).unwrap();
+    snapshot::write(&path, &rows, &Sharing::default(), &of).unwrap();
     let whole = std::fs::read(&path).unwrap();
     for _ in 0..60 {
         let mut damaged = whole.clone();
@@ -391,7 +393,7 @@ fn a_damaged_snapshot_is_not_believed() {
             }
         }
         std::fs::write(&path, damaged).unwrap();
-        assert!(snapshot::read(&path).is_err());
+        assert!(snapshot::read(&path, &|| false).is_err());
     }
 }
 
