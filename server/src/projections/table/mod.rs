@@ -13,11 +13,14 @@ mod count;
 mod facts;
 mod follow;
 mod growing;
+mod kept;
 mod keys;
 mod occurring;
 mod page;
+mod part;
 mod plan;
 mod rows;
+mod scan;
 mod snapshot;
 mod tally;
 mod trend;
@@ -26,10 +29,11 @@ mod views;
 #[cfg(test)]
 mod tests;
 
-pub use count::{CountError, Counted, Group, MAX_DIMENSIONS, MAX_GROUPS, Reason};
+pub use count::{CountError, Counted, Group, MAX_GROUPS, Reason};
 pub use follow::{Options, Table, TableError};
 pub use occurring::OfViewer;
 pub use page::{By, Order, Page, Rank};
+pub use part::MAX_DIMENSIONS;
 pub use plan::{AsOf, GivenUp, Plan, Standing, Texts};
 pub use rows::Rows;
 pub use tally::Sums;
