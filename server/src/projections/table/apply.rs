@@ -112,7 +112,7 @@ impl Apply {
             }
         };
         if let Some(first) = first
-            && !keys.is_empty()
+            && (first == position || !keys.is_empty())
         {
             self.sharing.take(first, statement.case.agency(), &keys)?;
         }

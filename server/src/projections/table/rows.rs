@@ -17,8 +17,10 @@ use super::{
     chunk::{CLASSES, Chunk, Half, OPEN, Row, Set, Wide, Word},
     facts::{Facts, ItemFacts},
     growing::{Blocks, List, Names},
+    kept::Kept,
     keys::{Key, Keys},
     said::SaidAt,
+    part::Part,
     views::View,
 };
 
@@ -41,6 +43,10 @@ pub struct Rows {
     pub(super) keys: Keys,
     /// What was said at each position.
     pub(super) said: SaidAt,
+    /// What counts found in chunks.
+    pub(super) counts: Kept<[Part; 2]>,
+    /// How many rows of each chunk lists selected.
+    pub(super) totals: Kept<usize>,
 }
 
 /// Texts with their numbers.
@@ -406,9 +412,10 @@ impl ItemView {
     pub fn of(&self, chunk: &Chunk, at: usize) -> impl Iterator<Item = RowItem> + '_ {
         let first = u64::from(chunk.word(Word::Items, at));
         let count = u64::from(chunk.half(Half::ItemCount, at));
-        (first..first + count).map(|index| {
-            let what = self.what.get(index);
-            RowItem {
+        let items = self.what.range(first, count);
+        items
+            .zip(self.amount.range(first, count))
+            .map(|(what, amount)| RowItem {
                 substance: (what >> 32) as u32,
                 class: (what >> 16 & 0xff) as usize,
                 kind: match what >> 8 & 0xff {
@@ -418,8 +425,7 @@ impl ItemView {
                 },
                 dimension: (what >> 4 & 0xf) as usize,
                 confirmed: what & 1 == 1,
-                amount: self.amount.get(index).cast_signed(),
-            }
-        })
+                amount: amount.cast_signed(),
+            })
     }
 }

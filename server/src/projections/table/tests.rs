@@ -21,9 +21,10 @@ use super::{
     facts::{Facts, ItemFacts, country_code},
     keys::Key,
     page::{By, Order, Rank},
-    plan::{AsOf, Plan, Standing, span},
+    plan::{AsOf, Plan, Standing},
     rows::Rows,
     sharing::Sharing,
+    scan::span,
     snapshot::{self, Of as Snapshot},
     views::{Seen, View},
 };
@@ -89,9 +90,9 @@ fn facts(rng: &mut StdRng, first: u64) -> Facts {
         recorded: first * 1_000,
         report: first,
         incident: first,
-        joined: false,
+        joined: rng.random_ratio(1, 6),
         own_incident: first,
-        own_joined: false,
+        own_joined: rng.random_ratio(1, 8),
         owner: pick(rng, &AGENCIES).into(),
         unit: pick(rng, &["", "El Paso", "Hong Kong 香港"]).into(),
         country: country(rng),
@@ -443,7 +444,86 @@ fn an_answer_is_of_one_position_however_much_is_written_meanwhile() {
             .unwrap();
         let total = counted.total.of(Standing::Counted).cases();
         assert_eq!(total, position.min(100), "at {position}");
+        let newest = Order {
+            by: By::Position,
+            descending: true,
+        };
+        let page = rows.page(&plan, as_of, newest, None, 10, &|| false);
+        assert_eq!(page.unwrap().total, position.min(100), "at {position}");
         asked += 1;
     }
     writer.join().unwrap();
+}
+
+/// Everything that counts and lists say, by everyone who may ask.
+fn answers(rows: &Rows, position: u64) -> Vec<(Vec<String>, [u64; 2], u64)> {
+    let viewers = ["us-dea", "cn-nncc", "xx-new"].into_iter().flat_map(|id| {
+        [Reach::Audience, Reach::OwnCases].map(|reach| Viewer {
+            agency: AgencyName::from_id(id).unwrap(),
+            reach,
+        })
+    });
+    let selections = [
+        Selection::default(),
+        Selection {
+            origins: vec!["CN"],
+            ..Selection::default()
+        },
+    ];
+    let mut answers = Vec::new();
+    for (viewer, selection) in viewers.flat_map(|v| selections.clone().map(|s| (v.clone(), s))) {
+        let plan = Plan::new(rows, &viewer, &selection, None);
+        for asked in [false, true] {
+            let as_of = AsOf { position, asked };
+            let newest = Order {
+                by: By::Position,
+                descending: true,
+            };
+            let page = rows.page(&plan, as_of, newest, None, 10, &|| false);
+            let total = page.unwrap().total;
+            for dimensions in [&[Dimension::Agency][..], &[Dimension::SubstanceClass], &[]] {
+                let counted = rows.count_cases(&plan, as_of, dimensions, &|| false);
+                let counted = counted.unwrap();
+                let sums = |group: &super::count::Group| {
+                    Standing::ALL.map(|s| [group.of(s).cases(), group.of(s).incidents()])
+                };
+                let groups = counted.groups.iter().map(|(v, g)| (v.clone(), sums(g)));
+                let all = groups.chain([(Vec::new(), sums(&counted.total))]);
+                answers.extend(all.flat_map(|(v, sums)| sums.map(|s| (v.clone(), s, total))));
+            }
+        }
+    }
+    answers
+}
+
+#[test]
+fn what_is_kept_of_a_question_is_what_would_be_found_anew() {
+    let mut rng = StdRng::seed_from_u64(9);
+    let mut rows = Rows::default();
+    let mut next = 0;
+    let mut tell = |rows: &Rows, case: Option<u64>| {
+        let case = case.unwrap_or(next);
+        assert!(rows.replace(case, next, &views(&mut rng, case)));
+        next += 1;
+        rows.publish(next);
+        next
+    };
+    // More than two chunks.
+    while rows.count() < 35_000 {
+        tell(&rows, None);
+    }
+    for case in [None, Some(3), Some(30_000), None, Some(3), Some(17_000)] {
+        let first = answers(&rows, rows.position());
+        let earlier = answers(&rows, rows.position() - 2);
+        assert_eq!(answers(&rows, rows.position()), first, "asked again");
+        (rows.counts, rows.totals) = Default::default();
+        assert_eq!(answers(&rows, rows.position()), first, "found anew");
+        assert_eq!(answers(&rows, rows.position() - 2), earlier);
+        let position = tell(&rows, case);
+        let changed = answers(&rows, position);
+        let before = answers(&rows, position - 1);
+        (rows.counts, rows.totals) = Default::default();
+        assert_eq!(answers(&rows, position), changed, "changed");
+        assert_eq!(answers(&rows, position - 1), before, "as it was");
+    }
 }
