@@ -148,14 +148,13 @@ impl Ledger {
         })
     }
 
-    /// Ids of those whose deadline runs for `half` already and that have been held for less than `longest`; their deadlines count as
-    /// extended.
+    /// Extends those whose deadline runs for `half` already and that have been held for less than `longest`; none if there are none.
     pub(super) fn extend(
         &mut self,
         now: Instant,
         half: Duration,
         longest: Duration,
-    ) -> Vec<String> {
+    ) -> Option<StreamingPullRequest> {
         let due = |held: &&mut Held| {
             now.duration_since(held.extended) >= half && now.duration_since(held.since) < longest
         };
@@ -164,13 +163,23 @@ impl Ledger {
             held.extended = now;
             held.ack_id.clone()
         });
-        extended.collect()
+        let extend_ack_ids: Vec<_> = extended.collect();
+        (!extend_ack_ids.is_empty()).then(|| StreamingPullRequest {
+            extend_ack_ids,
+            ..Default::default()
+        })
     }
 
-    /// What the broker says became of an ack id.
-    pub(super) fn outcome(&mut self, outcome: &AckOutcome) {
+    /// What the broker says became of an ack id. A late one that is waited for is said again: it may be the extension before that was
+    /// late, and an acknowledgement that counted is then answered as settled.
+    pub(super) fn outcome(&mut self, outcome: &AckOutcome, now: Instant) {
         if outcome.result() == AckResult::Late {
             self.late += 1;
+            if self.unconfirmed.contains_key(&outcome.ack_id) {
+                self.acks.push(outcome.ack_id.clone());
+                self.since.get_or_insert(now);
+            }
+            return;
         }
         let Some(position) = self.unconfirmed.remove(&outcome.ack_id) else {
             return;
@@ -261,12 +270,33 @@ mod tests {
         assert_eq!(ledger.message(now).unwrap().ack_ids, ["7/1"]);
         assert!(ledger.take(delivery(7, 2), now).is_none());
         assert_eq!(ledger.message(now).unwrap().ack_ids, ["7/2"]);
-        ledger.outcome(&outcome("7/1"));
+        ledger.outcome(&outcome("7/1"), now);
         assert!(ledger.take(delivery(7, 3), now).is_none());
-        ledger.outcome(&outcome("7/2"));
-        ledger.outcome(&outcome("7/3"));
+        ledger.outcome(&outcome("7/2"), now);
+        ledger.outcome(&outcome("7/3"), now);
         assert_eq!(ledger.unconfirmed(), 0);
         assert!(ledger.take(delivery(7, 4), now).is_some());
+    }
+
+    #[test]
+    fn a_late_acknowledgement_is_said_again_until_it_is_settled() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(true);
+        ledger.take(delivery(7, 1), now);
+        ledger.ack(7, now);
+        ledger.message(now);
+        let late = AckOutcome {
+            result: AckResult::Late.into(),
+            ..outcome("7/1")
+        };
+        ledger.outcome(&late, now);
+        assert_eq!(ledger.message(now).unwrap().ack_ids, ["7/1"]);
+        let settled = AckOutcome {
+            result: AckResult::Settled.into(),
+            ..outcome("7/1")
+        };
+        ledger.outcome(&settled, now);
+        assert_eq!((ledger.unconfirmed(), ledger.late), (0, 1));
     }
 
     #[test]
@@ -295,7 +325,7 @@ mod tests {
         let (half, longest) = (Duration::from_secs(30), Duration::from_secs(100));
         let mut ledger = Ledger::new(false);
         ledger.take(delivery(7, 1), begin);
-        let mut extended = |s| ledger.extend(at(s), half, longest).len();
+        let mut extended = |s| usize::from(ledger.extend(at(s), half, longest).is_some());
         assert_eq!(
             [29, 31, 59, 62, 95, 130].map(|s| extended(s)),
             [0, 1, 0, 1, 1, 0]

@@ -188,13 +188,15 @@ impl Worker {
             match self.next(&mut stream, next_scan).await {
                 Next::Speak => {
                     let now = Instant::now();
-                    let mut message = self.ledger.message(now).unwrap_or_default();
-                    if next_scan <= now {
+                    // By themselves, so that their outcomes are not among those of acknowledgements.
+                    let message = if next_scan <= now {
                         next_scan = now + scan;
-                        let (half, longest) = (stream.deadline / 2, self.flow.longest_lease);
-                        message.extend_ack_ids = self.ledger.extend(now, half, longest);
-                    }
-                    if message != StreamingPullRequest::default() {
+                        self.ledger
+                            .extend(now, stream.deadline / 2, self.flow.longest_lease)
+                    } else {
+                        self.ledger.message(now)
+                    };
+                    if let Some(message) = message {
                         // There is room, as `next` has seen, and nobody else sends.
                         let _ = stream.requests.try_send(message);
                     }
@@ -266,7 +268,7 @@ impl Worker {
     fn take(&mut self, answer: StreamingPullResponse) {
         let now = Instant::now();
         for outcome in &answer.outcomes {
-            self.ledger.outcome(outcome);
+            self.ledger.outcome(outcome, now);
         }
         for delivery in answer.deliveries {
             self.ready.extend(self.ledger.take(delivery, now));
@@ -319,7 +321,7 @@ impl Worker {
             .client
             .acknowledge(&self.subscription, ack_ids, self.flow.durable);
         for outcome in call.await? {
-            self.ledger.outcome(&outcome);
+            self.ledger.outcome(&outcome, Instant::now());
         }
         Ok(())
     }
@@ -342,7 +344,7 @@ impl Worker {
         let rest = async {
             while let Ok(Some(answer)) = responses.message().await {
                 for outcome in &answer.outcomes {
-                    self.ledger.outcome(outcome);
+                    self.ledger.outcome(outcome, Instant::now());
                 }
             }
         };
