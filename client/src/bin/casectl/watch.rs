@@ -47,8 +47,8 @@ pub struct Watch {
     #[arg(long, value_name = "NAME", value_parser = parse_subscription)]
     subscription: Option<Named>,
     /// Where to begin: beginning, now, a position of the log, a date or a time [default: now]
-    #[arg(long, value_name = "START", value_parser = parse_start, conflicts_with = "subscription")]
-    from: Option<Start>,
+    #[arg(long = "from", value_name = "START", value_parser = parse_start, conflicts_with = "subscription")]
+    start: Option<Start>,
     #[command(flatten)]
     which: Selection,
 }
@@ -66,7 +66,7 @@ pub async fn run(args: Watch, global: &Global, out: &mut Output) -> Result<()> {
     let stop = stop::asked();
     tokio::pin!(stop);
     let Some(named) = args.subscription else {
-        let own = make(&client, args.from.unwrap_or_default(), filter, out).await?;
+        let own = make(&client, args.start.unwrap_or_default(), filter, out).await?;
         let end = follow(&client, &own, &mut stop, out).await;
         let deleted = client.delete_subscription(&own).await;
         return end.and(deleted.map_err(Failure::from));

@@ -58,8 +58,8 @@ pub struct Create {
     #[arg(value_parser = parse_subscription, value_name = "NAME")]
     name: Named,
     /// Where it begins: beginning, now, a position of the log, a date or a time
-    #[arg(long, value_name = "START", default_value = "now", value_parser = parse_start)]
-    from: Start,
+    #[arg(long = "from", value_name = "START", default_value = "now", value_parser = parse_start)]
+    start: Start,
     #[command(flatten)]
     settings: Settings,
 }
@@ -150,7 +150,7 @@ async fn create(args: Create, global: &Global, out: &mut Output) -> Result<()> {
     };
     args.settings.apply(&mut subscription)?;
     settings::check(&subscription)?;
-    let answer = client.create_subscription(subscription, args.from).await?;
+    let answer = client.create_subscription(subscription, args.start).await?;
     if out.is_json() {
         let value = json::to_value("casebroker.v1.CreateSubscriptionResponse", &answer);
         return out.document(&value.map_err(ClientError::from)?);
