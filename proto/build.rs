@@ -37,6 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".casebroker.v1.RecordedStatement")
         .bytes(".casebroker.v1.Entry")
         .bytes(".casebroker.v1.GetReceiptResponse")
+        .bytes(".casebroker.v1.Delivery")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -236,6 +236,26 @@ reasons! {
         causes: ["The token was made for another filter, order or caller.", "The token was cut or changed."]
         action: "Begin the listing again without a token, and pass tokens on unchanged with the same request."
     }
+    SubscriptionNotFound "SUBSCRIPTION_NOT_FOUND" NotFound {
+        "There is no such subscription, or it is not the caller's agency's."
+        causes: ["The name is misspelt.", "It was deleted, or ended because nobody used it."]
+        action: "`casectl subscription list` shows those of your agency."
+    }
+    SubscriptionExists "SUBSCRIPTION_EXISTS" AlreadyExists {
+        "There is a subscription of this name with other content."
+        causes: ["Somebody of the agency made it before.", "A configuration changed since it was made."]
+        action: "Choose another name, or update the one that is there: it keeps its place in the log."
+    }
+    SubscriptionChanged "SUBSCRIPTION_CHANGED" Aborted {
+        "The subscription was changed since the caller read it."
+        causes: ["Somebody else of the agency updated it meanwhile.", "Other dead letters were added or taken away."]
+        action: "Get it again, and repeat the request with what is there now."
+    }
+    TooManySubscriptions "TOO_MANY_SUBSCRIPTIONS" ResourceExhausted {
+        "The agency or the broker has as many subscriptions as it may have."
+        causes: ["A program makes a subscription at each start and never deletes it."]
+        action: "Delete what is not used, or give a shorter `expire_after`. `delivery.subscriptions_per_agency` is the limit."
+    }
     PositionOutOfRange "POSITION_OUT_OF_RANGE" OutOfRange {
         "A position or tree size lies beyond the log."
         causes: ["It comes from another broker's log.", "The log was set back; that would be a breach to be looked into."]

@@ -1,5 +1,5 @@
 //! The whole house, wired in the order in which a submission goes through it:
-//! identity, policy, intake, sequencer, journal, transparency, projections, api.
+//! identity, policy, intake, sequencer, journal, transparency, projections, delivery, api.
 
 use std::{
     fs, io,
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api,
     config::Config,
+    delivery::{self, Deliveries},
     identity::{Listener, Members, Registry, Reload, Watched},
     intake::Intake,
     journal::Journal as _,
@@ -50,6 +51,7 @@ struct Parts {
     sequencer: Running,
     table: Arc<Table>,
     text: Arc<Text>,
+    deliveries: Arc<Deliveries>,
     state: Arc<Store>,
     keeper: Keeper,
     record: Arc<Record>,
@@ -125,6 +127,17 @@ impl Broker {
         }
         let text = Arc::new(text);
         let receipts = Receipts::new(reader, Arc::clone(&log));
+        let scans = Arc::new(Scans::new(config.limits.scans)?);
+        let given = delivery::Given {
+            dir: config.data_dir.join("deliveries"),
+            config: config.delivery.clone(),
+            table: Arc::clone(&table),
+            cases: cases.clone(),
+            receipts: receipts.clone(),
+            scans: Arc::clone(&scans),
+        };
+        let deliveries = Deliveries::start(given, &membership.now())
+            .context("the subscriptions' ledger cannot be used")?;
 
         let listener = Listener::bind(
             config.listen,
@@ -154,6 +167,7 @@ impl Broker {
             cases,
             table: Arc::clone(&table),
             text: Arc::clone(&text),
+            deliveries: Arc::clone(&deliveries),
             limits_of_table: config.table.clone(),
             membership,
             receipts,
@@ -164,13 +178,14 @@ impl Broker {
             limits: Arc::new(config.limits.clone()),
             stopping: stopping.clone(),
             readers: Arc::new(Semaphore::new(config.limits.readers)),
-            scans: Arc::new(Scans::new(config.limits.scans)?),
+            scans,
             quotas,
         };
         let parts = Parts {
             sequencer: running,
             table,
             text,
+            deliveries,
             state,
             keeper,
             record,
@@ -244,6 +259,7 @@ impl Broker {
 impl Parts {
     fn close(self) -> anyhow::Result<()> {
         self.sequencer.close();
+        self.deliveries.stop();
         self.text.stop();
         self.keeper.stop();
         self.state.close()?;

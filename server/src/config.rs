@@ -1,6 +1,7 @@
 //! Configuration: one TOML file, one struct. Every option has a default where a default is safe, a range, and a comment in
 //! `example.toml`, which `casebroker config example` prints. Unknown keys are errors.
 
+mod delivery;
 mod form;
 mod paths;
 mod quotas;
@@ -17,6 +18,7 @@ use std::{
 use casebroker_proto::names::Role;
 use serde::Deserialize;
 
+pub use delivery::Delivery;
 pub use quotas::{Quota, Quotas};
 pub use table::Table;
 pub use text::Text;
@@ -127,6 +129,9 @@ pub struct Config {
     /// The text index.
     #[serde(default)]
     pub text: Text,
+    /// Subscriptions.
+    #[serde(default)]
+    pub delivery: Delivery,
     /// What one caller, connection or request may take.
     #[serde(default)]
     pub limits: Limits,
@@ -420,6 +425,7 @@ impl Config {
         let mut ranges = config.ranges();
         ranges.extend(config.quotas.ranges());
         ranges.extend(config.text.ranges());
+        ranges.extend(config.delivery.ranges());
         match ranges.into_iter().find(|r| !r.holds) {
             None => Ok(config),
             Some(broken) => Err(ConfigError::Range {
@@ -580,6 +586,10 @@ mod tests {
             format!("{:?}", Text::default())
         );
         assert_eq!(
+            format!("{:?}", example.delivery),
+            format!("{:?}", Delivery::default())
+        );
+        assert_eq!(
             format!("{:?}", example.identity),
             format!("{:?}", Identity::default())
         );
@@ -600,6 +610,7 @@ mod tests {
             example.ranges(),
             example.quotas.ranges(),
             example.text.ranges(),
+            example.delivery.ranges(),
         ];
         for range in ranges.into_iter().flatten() {
             assert!(

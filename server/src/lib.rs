@@ -7,6 +7,7 @@ pub mod broker;
 pub mod check;
 pub mod config;
 pub mod core_dumps;
+pub mod delivery;
 pub mod demo;
 pub mod durable;
 pub mod identity;

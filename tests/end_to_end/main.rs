@@ -23,6 +23,7 @@ mod revocation;
 mod secrets;
 mod statements;
 mod submit;
+mod subscriptions;
 mod subscriptions_casectl;
 mod tls;
 mod validation;

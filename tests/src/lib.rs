@@ -18,6 +18,7 @@ pub mod pki;
 pub mod proof;
 pub mod segment;
 pub mod site;
+pub mod subscriber;
 pub mod tls;
 pub mod wait;
 

@@ -7,6 +7,8 @@
 
 mod access;
 mod cases;
+mod dead_letters;
+mod deliveries;
 mod doorway;
 mod intake;
 mod lists;
@@ -23,6 +25,7 @@ mod replay;
 mod serve;
 mod statistics;
 mod status;
+mod subscriptions;
 mod tasks;
 
 use std::sync::Arc;
@@ -37,6 +40,7 @@ pub use serve::serve;
 
 use crate::{
     config::{self, Limits, Policy},
+    delivery::Deliveries,
     identity::{Caller, Registry},
     intake::Intake,
     policy::{
@@ -66,6 +70,8 @@ pub struct Rooms {
     pub table: Arc<Table>,
     /// Words.
     pub text: Arc<Text>,
+    /// Subscriptions.
+    pub deliveries: Arc<Deliveries>,
     /// How long lists and counts may take.
     pub limits_of_table: config::Table,
     /// The registry's history.

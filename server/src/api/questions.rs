@@ -10,8 +10,7 @@ use std::{
 
 use casebroker_proto::{
     errors::Reason,
-    filter::{Compiled, Known, Selection, check_occurring, compile},
-    names::{AgencyName, GroupName},
+    filter::{Compiled, Selection, check_occurring, compile},
     v1::{CaseFilter, FilterTerm},
 };
 use prost_types::Timestamp;
@@ -23,7 +22,6 @@ use crate::{
     identity::Caller,
     policy::{Viewer, viewer},
     projections::{
-        History,
         table::{AsOf, OfViewer, Plan, Texts},
         text::{TextError, TextQuery},
     },
@@ -138,8 +136,7 @@ impl Rooms {
         when: When,
     ) -> Result<Question, Status> {
         let filter = filter.unwrap_or_default();
-        let known = OfRegistry(&self.membership.now());
-        let compiled = compile(&filter, "filter", &known);
+        let compiled = compile(&filter, "filter", &*self.membership.now());
         let Compiled {
             selection,
             understood,
@@ -257,33 +254,5 @@ impl Rooms {
     pub(super) fn behind(&self, projection: &str, position: u64, wanted: u64) -> Status {
         let wanted = wanted.max(self.table.start_position());
         status::behind(projection, position, wanted)
-    }
-}
-
-/// What the registry knows of names in a filter.
-struct OfRegistry<'a>(&'a History);
-
-impl Known for OfRegistry<'_> {
-    fn member(&self, agency: &AgencyName) -> Option<String> {
-        self.0
-            .ever_member(agency)
-            .map(|member| member.display_name.clone())
-    }
-
-    fn group(&self, group: &GroupName) -> Option<Vec<AgencyName>> {
-        let members = self.0.members_of(&group.to_string())?;
-        Some(
-            members
-                .iter()
-                .filter_map(|name| name.parse().ok())
-                .collect(),
-        )
-    }
-
-    fn names(&self) -> Vec<String> {
-        let members = self.0.members_after("").map(|member| member.name.clone());
-        members
-            .chain(self.0.groups_after("").map(|group| group.name.clone()))
-            .collect()
     }
 }

@@ -9,6 +9,7 @@ use casebroker_proto::{
         intake_service_server::IntakeServiceServer, log_service_server::LogServiceServer,
         registry_service_server::RegistryServiceServer,
         statistics_service_server::StatisticsServiceServer,
+        subscription_service_server::SubscriptionServiceServer,
     },
 };
 use tokio::sync::mpsc;
@@ -78,6 +79,9 @@ pub async fn serve(
     health_reporter
         .set_serving::<StatisticsServiceServer<Rooms>>()
         .await;
+    health_reporter
+        .set_serving::<SubscriptionServiceServer<Rooms>>()
+        .await;
 
     let descriptors = || {
         tonic_reflection::server::Builder::configure()
@@ -98,6 +102,9 @@ pub async fn serve(
         .add_service(LogServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes))
         .add_service(
             StatisticsServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes),
+        )
+        .add_service(
+            SubscriptionServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes),
         )
         .add_service(AccessServiceServer::new(rooms.clone()).max_decoding_message_size(query_bytes))
         .add_service(RegistryServiceServer::new(rooms).max_decoding_message_size(query_bytes))

@@ -11,6 +11,7 @@ use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
+    delivery::{ContentError, DeliveryError},
     intake::IntakeError,
     policy::{Method, quotas::Over},
     projections::ReadError,
@@ -177,6 +178,27 @@ impl From<ReadError> for Status {
             ReadError::Journal(_) | ReadError::State(_) | ReadError::Entry { .. } => {
                 internal(&message)
             }
+        }
+    }
+}
+
+impl From<DeliveryError> for Status {
+    fn from(error: DeliveryError) -> Self {
+        let message = error.to_string();
+        match error {
+            DeliveryError::NotFound(_) => refuse(Reason::SubscriptionNotFound, &message),
+            DeliveryError::Exists(_) => refuse(Reason::SubscriptionExists, &message),
+            DeliveryError::TooMany(_) => refuse(Reason::TooManySubscriptions, &message),
+            DeliveryError::Stopping => refuse(Reason::ShuttingDown, &message),
+        }
+    }
+}
+
+impl From<ContentError> for Status {
+    fn from(error: ContentError) -> Self {
+        match error {
+            ContentError::Read(error) => error.into(),
+            ContentError::Log(error) => error.into(),
         }
     }
 }

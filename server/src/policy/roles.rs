@@ -27,20 +27,36 @@ pub enum Method {
     ListGroups,
     ListRegistryUpdates,
     ListAccessRecords,
+    CreateSubscription,
+    GetSubscription,
+    ListSubscriptions,
+    UpdateSubscription,
+    DeleteSubscription,
+    Pull,
+    StreamingPull,
+    Acknowledge,
+    ModifyAckDeadline,
+    Nack,
+    Seek,
+    ListDeadLetters,
+    ReplayDeadLetters,
+    DropDeadLetters,
+    ListDeliveries,
 }
 
 /// Whether a role may call a method. What it then sees is decided by [`super::may_see`] for its [`viewer`].
 pub fn may_call(role: Role, method: Method) -> bool {
-    use Method::{
-        ComputeTrend, CountCases, FindOverlaps, GetCaller, GetCase, GetCheckpoint,
-        GetConsistencyProof, GetMember, GetReceipt, ListAccessRecords, ListCases, ListGroups,
-        ListMembers, ListProjections, ListRegistryUpdates, ListStatements, ListTasks, Submit,
-        SubmitStream,
-    };
+    use Method::*;
     match method {
         Submit | SubmitStream => matches!(role, Role::System | Role::Officer),
         GetCase | ListCases | ListStatements | FindOverlaps | ListTasks | CountCases
         | ComputeTrend => {
+            matches!(role, Role::System | Role::Officer)
+        }
+        // Of its own agency only.
+        CreateSubscription | GetSubscription | ListSubscriptions | UpdateSubscription
+        | DeleteSubscription | Pull | StreamingPull | Acknowledge | ModifyAckDeadline | Nack
+        | Seek | ListDeadLetters | ReplayDeadLetters | DropDeadLetters | ListDeliveries => {
             matches!(role, Role::System | Role::Officer)
         }
         GetReceipt => matches!(role, Role::System | Role::Officer | Role::Auditor),
@@ -75,8 +91,23 @@ pub fn reads_cases(method: Method) -> bool {
         | Method::ListTasks
         | Method::CountCases
         | Method::ComputeTrend
-        | Method::GetReceipt => true,
-        Method::Submit
+        | Method::GetReceipt
+        | Method::Pull
+        | Method::StreamingPull
+        | Method::ListDeadLetters
+        | Method::ListDeliveries => true,
+        Method::CreateSubscription
+        | Method::GetSubscription
+        | Method::ListSubscriptions
+        | Method::UpdateSubscription
+        | Method::DeleteSubscription
+        | Method::Acknowledge
+        | Method::ModifyAckDeadline
+        | Method::Nack
+        | Method::Seek
+        | Method::ReplayDeadLetters
+        | Method::DropDeadLetters
+        | Method::Submit
         | Method::SubmitStream
         | Method::ListProjections
         | Method::GetCheckpoint
@@ -107,6 +138,10 @@ mod tests {
                 Method::ListTasks,
                 Method::CountCases,
                 Method::ComputeTrend,
+                Method::CreateSubscription,
+                Method::Pull,
+                Method::StreamingPull,
+                Method::ListDeliveries,
             ] {
                 assert!(!may_call(role, method), "{role} {method:?}");
             }

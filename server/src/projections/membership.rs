@@ -8,7 +8,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use casebroker_proto::{
-    names::AgencyName,
+    filter::Known,
+    names::{AgencyName, GroupName},
     statement::{Thumbprint, thumbprint},
     v1::{Group, Member, RegistryChange, RegistryUpdate, registry_change::Change},
 };
@@ -146,6 +147,26 @@ impl History {
                 None => {}
             }
         }
+    }
+}
+
+/// What a filter may name.
+impl Known for History {
+    fn member(&self, agency: &AgencyName) -> Option<String> {
+        let member = self.ever_member(agency);
+        member.map(|member| member.display_name.clone())
+    }
+
+    fn group(&self, group: &GroupName) -> Option<Vec<AgencyName>> {
+        let members = self.members_of(&group.to_string())?.iter();
+        Some(members.filter_map(|name| name.parse().ok()).collect())
+    }
+
+    fn names(&self) -> Vec<String> {
+        let members = self.members_after("").map(|member| member.name.clone());
+        members
+            .chain(self.groups_after("").map(|group| group.name.clone()))
+            .collect()
     }
 }
 

@@ -17,4 +17,4 @@ pub use fold::{fold, is_disputed, set_overdue};
 pub use membership::{History, Membership};
 pub use overlaps::Overlaps;
 pub use reader::{CaseReader, ReadError};
-pub use statement::Statement;
+pub use statement::{Statement, named_readers};

@@ -268,6 +268,23 @@ impl CaseReader {
         Ok(self.state.overlapping(agency, before, limit)?)
     }
 
+    /// The statement at a position and its entry, whoever may see it; `None` for an update of the registry.
+    pub fn said_at(&self, position: u64) -> Result<Option<(Statement, bytes::Bytes)>, ReadError> {
+        let entry = self.read(position)?;
+        let statement = decode(position, &entry)?;
+        Ok(statement.map(|statement| (statement, entry)))
+    }
+
+    /// Whether a viewer may see a statement as of now, if it could see it when it was said: whether it may see the case still. One
+    /// more read if somebody has said since who may.
+    pub fn may_see_statement(&self, viewer: &Viewer, said: &Statement) -> Result<bool, ReadError> {
+        let record = self.record(&said.case)?.unwrap_or_default();
+        if record.handling_position() == Some(said.position) {
+            return Ok(sees_case(viewer, &*self.membership.now(), said));
+        }
+        self.sees(viewer, &record)
+    }
+
     /// The recorded entry at a position, if a viewer may see it. Updates of the registry are for every member.
     pub fn entry(&self, viewer: &Viewer, position: u64) -> Result<bytes::Bytes, ReadError> {
         let entry = self.read(position)?;

@@ -135,6 +135,20 @@ pub fn readers_of(statement: &Statement, groups: &dyn Groups) -> Option<BTreeSet
     }
 }
 
+/// Agencies that a statement's handling names, itself or by a group, `agencies/{agency}`.
+pub fn named_readers(statement: &Statement, groups: &dyn Groups) -> Vec<String> {
+    let audience = effective_handling(&statement.statement).map(|handling| &handling.audience);
+    let named: BTreeSet<String> = audience
+        .into_iter()
+        .flatten()
+        .flat_map(|name| match name.starts_with("groups/") {
+            true => groups.members_at(name, statement.position).to_vec(),
+            false => vec![name.clone()],
+        })
+        .collect();
+    named.into_iter().collect()
+}
+
 fn sees(viewer: &Viewer, groups: &dyn Groups, statement: &Statement) -> bool {
     let handling = effective_handling(&statement.statement);
     let subject = handling.map(|handling| statement.subject(handling));

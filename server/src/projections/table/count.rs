@@ -7,8 +7,9 @@ use hashbrown::HashMap;
 
 use super::{
     bits::Mask,
-    chunk::{Chunk, Half, Set, Wide, Word},
+    chunk::{Chunk, Half, Wide, Word},
     facts::country_text,
+    news::status,
     plan::{AsOf, GivenUp, Plan, Standing},
     rows::{ItemView, RowItem, Rows},
     tally::Sums,
@@ -356,14 +357,6 @@ impl Rows {
             Dimension::Month => format!("{:04}-{:02}", code >> 4, code & 15),
             Dimension::Unspecified => String::new(),
         }
-    }
-}
-
-fn status(chunk: &Chunk, at: usize) -> CaseStatus {
-    match () {
-        () if chunk.set(Set::Attributed).get(at) => CaseStatus::Attributed,
-        () if chunk.set(Set::Confirmed).get(at) => CaseStatus::Confirmed,
-        () => CaseStatus::Reported,
     }
 }
 

@@ -40,7 +40,7 @@ const WORTH_A_SNAPSHOT: u64 = 1_000;
 /// How long after a failed read it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Version of what rows mean. To be raised with every change of [`super::facts`] and [`super::views`].
-const MEANING: u32 = 2;
+const MEANING: u32 = 3;
 
 /// How the table is kept.
 #[derive(Debug, Clone)]
@@ -165,6 +165,11 @@ impl Table {
         self.rows.position()
     }
 
+    /// Follows [`Self::position`].
+    pub fn positions(&self) -> watch::Receiver<u64> {
+        self.position.subscribe()
+    }
+
     /// Position at which it can answer for the first time.
     pub fn start_position(&self) -> u64 {
         self.start
@@ -254,8 +259,9 @@ impl Follower {
                 let statement = Statement::decode(position, &record.entry);
                 let statement =
                     statement.map_err(|source| ReadError::Entry { position, source })?;
-                if let Some(statement) = statement {
-                    self.apply.statement(statement)?;
+                match statement {
+                    Some(statement) => self.apply.statement(statement)?,
+                    None => self.apply.other(position),
                 }
                 next = position + 1;
             }

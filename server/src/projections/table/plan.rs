@@ -26,45 +26,45 @@ pub type Texts = Arc<dyn Fn(u64) -> bool + Send + Sync>;
 /// What a question is about.
 pub struct Plan {
     /// Number of the viewer's agency; 0 if no statement names it.
-    agency: u32,
+    pub(super) agency: u32,
     /// Whether it sees its own cases alone.
-    own_only: bool,
+    pub(super) own_only: bool,
     /// Each of these: rows in one of the sets.
-    sets: Vec<Vec<Set>>,
+    pub(super) sets: Vec<Vec<Set>>,
     /// Rows with one of these classes; empty for all.
-    classes: Vec<usize>,
-    owners: Option<HashSet<u32>>,
-    units: Option<HashSet<u32>>,
-    places: Vec<(Half, HashSet<u16>)>,
-    transits: Option<HashSet<u16>>,
-    bases: u16,
-    conveyances: Option<u32>,
-    from_day: Option<Day>,
-    to_day: Option<Day>,
-    recorded_from: Option<u64>,
-    recorded_before: Option<u64>,
-    items: ItemTest,
-    min_mass: Option<u64>,
+    pub(super) classes: Vec<usize>,
+    pub(super) owners: Option<HashSet<u32>>,
+    pub(super) units: Option<HashSet<u32>>,
+    pub(super) places: Vec<(Half, HashSet<u16>)>,
+    pub(super) transits: Option<HashSet<u16>>,
+    pub(super) bases: u16,
+    pub(super) conveyances: Option<u32>,
+    pub(super) from_day: Option<Day>,
+    pub(super) to_day: Option<Day>,
+    pub(super) recorded_from: Option<u64>,
+    pub(super) recorded_before: Option<u64>,
+    pub(super) items: ItemTest,
+    pub(super) min_mass: Option<u64>,
     /// Each of these: rows with one of the keys.
-    keyed: Vec<Vec<Key>>,
-    texts: Option<Texts>,
-    obstacles: Option<Obstacles>,
+    pub(super) keyed: Vec<Vec<Key>>,
+    pub(super) texts: Option<Texts>,
+    pub(super) obstacles: Option<Obstacles>,
 }
 
 /// Which items are selected.
 #[derive(Debug, Clone, Default)]
 pub struct ItemTest {
     /// Those of the catalogue, and those that it does not know: a stated name may be written like an id.
-    substances: Option<[HashSet<u32>; 2]>,
+    pub(super) substances: Option<[HashSet<u32>; 2]>,
     /// A bit each; 0 for all.
-    classes: u32,
+    pub(super) classes: u32,
     /// A bit each; 0 for all.
-    kinds: u32,
+    pub(super) kinds: u32,
 }
 
 /// Why cases do not count.
 #[derive(Debug, Clone, Copy, Default)]
-struct Obstacles {
+pub(super) struct Obstacles {
     retracted: bool,
     disputed: bool,
     contested: bool,
@@ -301,7 +301,7 @@ impl Obstacles {
         self
     }
 
-    fn select(self, chunk: &Chunk, at: usize) -> bool {
+    pub(super) fn select(self, chunk: &Chunk, at: usize) -> bool {
         match Standing::of(chunk, at) {
             Standing::Retracted => self.retracted,
             Standing::Disputed => self.disputed,

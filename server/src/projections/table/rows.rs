@@ -18,6 +18,7 @@ use super::{
     facts::{Facts, ItemFacts},
     growing::{Blocks, List, Names},
     keys::{Key, Keys},
+    said::SaidAt,
     views::View,
 };
 
@@ -38,6 +39,8 @@ pub struct Rows {
     pub(super) items: Items,
     pub(super) names: Dictionaries,
     pub(super) keys: Keys,
+    /// What was said at each position.
+    pub(super) said: SaidAt,
 }
 
 /// Texts with their numbers.
@@ -117,6 +120,17 @@ impl Rows {
     /// The chunks, in order.
     pub fn chunks(&self) -> List<Chunk> {
         self.chunks.list()
+    }
+
+    /// How many names it has numbered so far.
+    pub fn names(&self) -> u64 {
+        let names = &self.names;
+        let counts = [
+            names.agencies.count(),
+            names.units.count(),
+            names.substances.count(),
+        ];
+        counts.into_iter().map(u64::from).sum()
     }
 
     /// The items.
@@ -308,7 +322,7 @@ impl Rows {
         }
     }
 
-    fn agency(&self, id: &str) -> u32 {
+    pub(super) fn agency(&self, id: &str) -> u32 {
         self.names.agencies.number(id.as_bytes(), || id.into())
     }
 

@@ -1,7 +1,7 @@
 //! The table on disk, as it was at one position: so that a start need not read the whole journal again.
 //!
 //! Layout, little-endian: magic, fingerprint, position, root of the log at that position; then numbers of rows, cases and items; the
-//! dictionaries; first positions; the columns and bitsets of each chunk; the items; the keys; a CRC-32C over all of it. It is written
+//! dictionaries; first positions; what was said at each position; the columns and bitsets of each chunk; the items; the keys; a CRC-32C over all of it. It is written
 //! under another name and renamed, and not synced: what a power cut leaves of it fails the checksum, and the table is made anew from
 //! the journal.
 
@@ -171,7 +171,15 @@ fn content(out: &mut Out, rows: &Rows, of: &Of) -> io::Result<()> {
         let set = names.transits.with(number, |set| set.to_vec());
         out.text(&set.unwrap_or_default())?;
     }
+    let readers = rows.said.sets.count();
+    out.number(u64::from(readers))?;
+    for number in 1..=readers {
+        let set = rows.said.sets.with(number, |set| set.to_vec());
+        out.text(&set.unwrap_or_default())?;
+    }
     out.numbers((0..cases).map(|case| firsts.get(case)))?;
+    let said = rows.said.cells.view();
+    out.numbers((0..of.position).map(|position| said.get(position)))?;
     for (n, chunk) in chunks.iter().enumerate() {
         let rows = (count as usize).saturating_sub(n * ROWS).min(ROWS);
         if rows > 0 {
@@ -222,9 +230,17 @@ fn restore(from: &mut In) -> io::Result<(Rows, Of)> {
         let make = || set.as_slice().into();
         rows.names.transits.number(&set, make);
     }
+    for _ in 0..from.number()? {
+        let set = from.text()?;
+        let make = || set.as_slice().into();
+        rows.said.sets.number(&set, make);
+    }
     for first in from.numbers(cases)? {
         rows.firsts.push(first);
         rows.heads.push(0);
+    }
+    for said in from.numbers(of.position)? {
+        rows.said.cells.push(said);
     }
     let count = u32::try_from(count).map_err(|_| damaged("it has too many rows"))?;
     let mut left = count as usize;

@@ -1,6 +1,11 @@
 //! What is looked for: words, phrases in quotes, stretches of characters. There is no other syntax.
 
-use super::tokens::{Placed, Units};
+use casebroker_proto::v1::CaseReport;
+
+use super::{
+    index::texts,
+    tokens::{Placed, Units},
+};
 
 /// Most characters of a query; that of `CaseFilter.text`.
 pub const MAX_QUERY_CHARS: usize = 500;
@@ -64,6 +69,13 @@ impl TextQuery {
             return Err(QueryError::Nothing);
         }
         Ok(Self { phrases })
+    }
+
+    /// Whether all that it asks for stands in a report: what the index says of it, for one that is at hand.
+    pub fn stands_in(&self, report: &CaseReport) -> bool {
+        let texts: Vec<Units> = texts(report).map(Units::of).collect();
+        let mut phrases = self.phrases.iter();
+        phrases.all(|phrase| texts.iter().any(|text| text.hold(phrase)))
     }
 }
 

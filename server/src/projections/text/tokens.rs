@@ -74,6 +74,16 @@ impl Units {
         apart
     }
 
+    /// Whether these terms stand in it somewhere, each at its distance from the first.
+    pub(super) fn hold(&self, terms: &[(usize, String)]) -> bool {
+        (0..self.units.len()).any(|from| {
+            terms.iter().all(|(distance, term)| {
+                let at = from + distance;
+                [self.unit(at), self.pair(at)].contains(&Some(term.as_str()))
+            })
+        })
+    }
+
     /// A unit.
     fn unit(&self, at: usize) -> Option<&str> {
         self.folded.get(self.units.get(at)?.bytes.clone())

@@ -1,0 +1,221 @@
+//! The thread that holds new statements against the filters of all subscriptions that have caught up, once a statement.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+};
+
+use tokio::{runtime::Handle, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+use super::subscribed::{Definition, Subscribed};
+use crate::{
+    projections::table::{Filters, Plan, Rows, Table},
+    vital,
+};
+
+/// Statements that are looked at before others get their turn at the filters.
+const BATCH: u64 = 256;
+
+/// The filters of subscriptions that have caught up, and how far the log was held against them.
+#[derive(Debug)]
+pub struct Matcher {
+    filters: Mutex<Standing>,
+    /// Everything before this was held against the filters.
+    looked_at: watch::Sender<u64>,
+}
+
+/// Held while statements are looked at.
+#[derive(Debug)]
+pub struct Standing {
+    filters: Filters<Arc<Subscribed>>,
+    /// Subscriptions whose filters name something by numbers that may be given out later.
+    volatile: Vec<Arc<Subscribed>>,
+    /// How many names there were when their plans were made.
+    names: u64,
+}
+
+/// Makes the plan of a subscription as of now.
+pub type MakePlan = Arc<dyn Fn(&Subscribed) -> Plan + Send + Sync>;
+
+impl Matcher {
+    /// Begins with what is recorded from a position on.
+    pub fn new(from: u64) -> Self {
+        Self {
+            filters: Mutex::new(Standing {
+                filters: Filters::default(),
+                volatile: Vec::new(),
+                names: 0,
+            }),
+            looked_at: watch::Sender::new(from),
+        }
+    }
+
+    /// Everything before this was held against the filters of all who have caught up.
+    pub fn looked_at(&self) -> u64 {
+        *self.looked_at.borrow()
+    }
+
+    /// Follows [`Self::looked_at`].
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.looked_at.subscribe()
+    }
+
+    /// Takes a subscription in that has looked at everything before the same position; false if that has moved on.
+    pub fn join(&self, subscribed: &Arc<Subscribed>, make_plan: &MakePlan) -> bool {
+        let mut standing = self.lock();
+        // Made under the lock, so that it knows every name of what was looked at.
+        let (plan, definition) = (Arc::new(make_plan(subscribed)), subscribed.definition());
+        let mut inner = subscribed.lock();
+        if inner.slot.is_some() {
+            return true;
+        }
+        if inner.outbox.next() != self.looked_at() || inner.outbox.is_full() {
+            return false;
+        }
+        standing.keep_renewing(subscribed, &plan, &definition);
+        let kinds = definition.settings.kinds;
+        inner.slot = Some(standing.filters.add(plan, kinds, Arc::clone(subscribed)));
+        true
+    }
+
+    /// Takes a subscription out: from here on it catches up by itself.
+    pub fn leave(&self, subscribed: &Arc<Subscribed>) {
+        let mut standing = self.lock();
+        self.remove(&mut standing, subscribed, None);
+    }
+
+    fn remove(&self, standing: &mut Standing, subscribed: &Arc<Subscribed>, next: Option<u64>) {
+        let mut inner = subscribed.lock();
+        if let Some(slot) = inner.slot.take() {
+            standing.filters.remove(slot);
+            standing
+                .volatile
+                .retain(|other| !Arc::ptr_eq(other, subscribed));
+            inner
+                .outbox
+                .advance(next.unwrap_or_else(|| self.looked_at()));
+        }
+    }
+
+    /// Follows the table until told to stop.
+    pub fn start(
+        self: Arc<Self>,
+        table: Arc<Table>,
+        make_plan: MakePlan,
+        touched: Arc<dyn Fn(&Arc<Subscribed>) + Send + Sync>,
+        stopping: CancellationToken,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let handle = Handle::current();
+        vital::spawn("matcher", move || {
+            let mut positions = table.positions();
+            loop {
+                let position = *positions.borrow_and_update();
+                while self.looked_at() < position && !stopping.is_cancelled() {
+                    self.look(table.rows(), position, &make_plan, &*touched);
+                }
+                if !handle.block_on(changed(&mut positions, &stopping)) {
+                    return;
+                }
+            }
+        })
+    }
+
+    fn look(
+        &self,
+        rows: &Rows,
+        position: u64,
+        make_plan: &MakePlan,
+        touched: &dyn Fn(&Arc<Subscribed>),
+    ) {
+        let mut standing = self.lock();
+        let (from, to) = (self.looked_at(), position.min(self.looked_at() + BATCH));
+        if standing.filters.count() == 0 {
+            self.looked_at.send_replace(position);
+            return;
+        }
+        self.renew(&mut standing, rows, make_plan);
+        let reading = rows.reading();
+        let (mut told, mut full) = (HashSet::new(), Vec::new());
+        for position in from..to {
+            let Some(change) = reading.change(position) else {
+                continue;
+            };
+            standing
+                .filters
+                .for_each(&reading, &change, |subscribed, news| {
+                    let mut inner = subscribed.lock();
+                    if inner.slot.is_none() {
+                        return;
+                    }
+                    if inner.outbox.is_full() {
+                        // It goes on by itself when its consumers have made room.
+                        if full
+                            .iter()
+                            .all(|(other, _)| !Arc::ptr_eq(other, subscribed))
+                        {
+                            full.push((Arc::clone(subscribed), news.position));
+                        }
+                        return;
+                    }
+                    if full.iter().any(|(other, _)| Arc::ptr_eq(other, subscribed)) {
+                        return;
+                    }
+                    let ordered = subscribed.definition().settings.ordered;
+                    inner.outbox.offer(news.position, news.case, ordered);
+                    drop(inner);
+                    if told.insert(subscribed.id) {
+                        touched(subscribed);
+                    }
+                });
+        }
+        self.looked_at.send_replace(to);
+        for (subscribed, next) in full {
+            self.remove(&mut standing, &subscribed, Some(next));
+        }
+    }
+
+    /// Makes plans anew that name something the table has only numbered since.
+    fn renew(&self, standing: &mut Standing, rows: &Rows, make_plan: &MakePlan) {
+        let names = rows.names();
+        if std::mem::replace(&mut standing.names, names) == names {
+            return;
+        }
+        for subscribed in std::mem::take(&mut standing.volatile) {
+            let (plan, definition) = (Arc::new(make_plan(&subscribed)), subscribed.definition());
+            let mut inner = subscribed.lock();
+            if let Some(slot) = inner.slot.take() {
+                standing.filters.remove(slot);
+                standing.keep_renewing(&subscribed, &plan, &definition);
+                let kinds = definition.settings.kinds;
+                inner.slot = Some(standing.filters.add(plan, kinds, Arc::clone(&subscribed)));
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Standing> {
+        self.filters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Standing {
+    /// Remembers a subscription whose plan may be another one when the table knows more names.
+    fn keep_renewing(
+        &mut self,
+        subscribed: &Arc<Subscribed>,
+        plan: &Plan,
+        definition: &Definition,
+    ) {
+        if plan.may_change(&definition.selection) {
+            self.volatile.push(Arc::clone(subscribed));
+        }
+    }
+}
+
+async fn changed(positions: &mut watch::Receiver<u64>, stopping: &CancellationToken) -> bool {
+    tokio::select! {
+        () = stopping.cancelled() => false,
+        changed = positions.changed() => changed.is_ok(),
+    }
+}

@@ -1,0 +1,146 @@
+//! How consumers get deliveries, and how a subscription that is behind reads on.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    outbox::{Outbox, Taken},
+    registry::{Deliveries, Joined, now, plan},
+    subscribed::Subscribed,
+};
+
+/// Positions that are looked at in one go, before others get their turn.
+const SLICE: u64 = 65_536;
+
+impl Joined {
+    /// What can be delivered, at most so many; waits until then for the first. Empty if there is none by then, or if the
+    /// subscription or the broker ends.
+    pub async fn take(&self, limit: usize, until: Instant) -> Vec<Taken> {
+        let (deliveries, subscribed) = (&self.deliveries, &self.subscribed);
+        loop {
+            // Before it is looked: what comes after that wakes it.
+            let mut woken = std::pin::pin!(subscribed.wake.notified());
+            woken.as_mut().enable();
+            if subscribed.has_ended() || deliveries.stopping.is_cancelled() {
+                return Vec::new();
+            }
+            let definition = subscribed.definition();
+            let clock = Instant::now();
+            let (taken, more, wakes_at, reads_on) = {
+                let mut inner = subscribed.lock();
+                let outbox = &mut inner.outbox;
+                outbox.expire(&definition.settings, (clock, now()));
+                let taken = outbox.take(clock, &definition.settings, self.id, limit);
+                let (more, wakes_at) = (outbox.has_ready(), outbox.wakes_at());
+                let reads_on = outbox.is_low() && inner.slot.is_none() && !inner.is_filling;
+                inner.is_filling |= reads_on;
+                (taken, more, wakes_at, reads_on)
+            };
+            if reads_on {
+                tokio::spawn(Arc::clone(deliveries).read_on(Arc::clone(subscribed)));
+            }
+            if !taken.is_empty() {
+                if more {
+                    subscribed.wake.notify_one();
+                }
+                deliveries.used(subscribed);
+                return taken;
+            }
+            if clock >= until {
+                return Vec::new();
+            }
+            let wakes_at = wakes_at.map_or(until, |at| at.min(until));
+            tokio::select! {
+                () = woken => {}
+                () = sleep_until(wakes_at) => {}
+                () = deliveries.stopping.cancelled() => {}
+            }
+        }
+    }
+}
+
+impl Deliveries {
+    /// Looks at what was recorded before, until there is no room for more or the subscription has caught up. One at a time for a
+    /// subscription: its `is_filling` is set.
+    async fn read_on(self: Arc<Self>, subscribed: Arc<Subscribed>) {
+        let mut looked_at = self.matcher.subscribe();
+        loop {
+            looked_at.mark_unchanged();
+            let position = self.given.table.position();
+            {
+                let mut inner = subscribed.lock();
+                if inner.outbox.is_full() || subscribed.has_ended() || self.stopping.is_cancelled()
+                {
+                    inner.is_filling = false;
+                    return;
+                }
+            }
+            if subscribed.lock().outbox.next() < position {
+                if !self.look_on(&subscribed, position).await {
+                    subscribed.lock().is_filling = false;
+                    return;
+                }
+                self.used(&subscribed);
+                subscribed.wake.notify_one();
+                continue;
+            }
+            if self.matcher.join(&subscribed, &self.make_plan) {
+                subscribed.lock().is_filling = false;
+                subscribed.wake.notify_one();
+                return;
+            }
+            // The thread that looks at what is new has yet to come here: soon, or after the table is built.
+            tokio::select! {
+                changed = looked_at.changed() => if changed.is_err() {
+                    subscribed.lock().is_filling = false;
+                    return;
+                },
+                () = self.stopping.cancelled() => {}
+            }
+        }
+    }
+
+    /// Looks at a slice; false while the broker ends.
+    async fn look_on(self: &Arc<Self>, subscribed: &Arc<Subscribed>, position: u64) -> bool {
+        let (deliveries, of) = (Arc::clone(self), Arc::clone(subscribed));
+        let looking = self.given.scans.run(move || {
+            let definition = of.definition();
+            let (kinds, ordered) = (definition.settings.kinds, definition.settings.ordered);
+            let plan = plan(
+                &definition,
+                &deliveries.given.table,
+                &deliveries.given.cases,
+            );
+            let reading = deliveries.given.table.rows().reading();
+            let (from, moves) = {
+                let inner = of.lock();
+                (inner.outbox.next(), inner.outbox.moves())
+            };
+            let is_same = |outbox: &Outbox| {
+                outbox.moves() == moves && Arc::ptr_eq(&of.definition(), &definition)
+            };
+            let to = position.min(from + SLICE);
+            let given_up = || deliveries.stopping.is_cancelled() || of.has_ended();
+            let looked = reading.all_news(&plan, kinds, from..to, &given_up, |news| {
+                let mut inner = of.lock();
+                // It may have been moved meanwhile, or be another one: then it begins again from there.
+                if !is_same(&inner.outbox) {
+                    return false;
+                }
+                inner.outbox.offer(news.position, news.case, ordered);
+                !inner.outbox.is_full()
+            });
+            let mut inner = of.lock();
+            if let Ok(reached) = looked
+                && is_same(&inner.outbox)
+            {
+                inner.outbox.advance(reached);
+            }
+        });
+        match looking {
+            Some(looking) => looking.await.is_ok(),
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,588 @@
+//! All subscriptions, and what can be done with one.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aws_lc_rs::rand;
+use casebroker_proto::{
+    errors::Violation,
+    names::{AgencyName, SubscriptionName},
+    v1::{AckResult, Delivery},
+};
+use prost::Message as _;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    content::{Content, ContentError},
+    definition::define,
+    ledger::{Change, Ledger},
+    matcher::{MakePlan, Matcher},
+    outbox::{Consumer, ConsumerId, GivenBack, Outbox, Taken},
+    subscribed::{Definition, Subscribed},
+};
+use crate::{
+    config,
+    projections::{
+        CaseReader, History,
+        table::{Plan, Table, Texts},
+    },
+    scans::Scans,
+    transparency::Receipts,
+};
+
+/// How often it is looked for what is not used any more.
+const HOUSEKEEPING: Duration = Duration::from_secs(10);
+/// How long a subscription without consumers is still held against new statements, seconds.
+const LINGER: i64 = 60;
+
+/// Why something cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// There is no such subscription.
+    #[error("there is no subscription `{0}`")]
+    NotFound(SubscriptionName),
+    /// There is one of that name, with other content.
+    #[error("`{0}` is there already, with other content")]
+    Exists(SubscriptionName),
+    /// Too many.
+    #[error("there are {0} subscriptions, as many as there may be")]
+    TooMany(usize),
+    /// The broker ends.
+    #[error("the broker is stopping")]
+    Stopping,
+}
+
+/// What the room is given.
+#[derive(Debug)]
+pub struct Given {
+    /// Folder of the ledger.
+    pub dir: PathBuf,
+    /// Limits.
+    pub config: config::Delivery,
+    /// The table that it follows.
+    pub table: Arc<Table>,
+    /// Cases.
+    pub cases: CaseReader,
+    /// Receipts.
+    pub receipts: Receipts,
+    /// Where it reads what is behind.
+    pub scans: Arc<Scans>,
+}
+
+/// All subscriptions.
+pub struct Deliveries {
+    pub(super) given: Given,
+    pub(super) matcher: Arc<Matcher>,
+    pub(super) make_plan: MakePlan,
+    content: Content,
+    ledger: Ledger,
+    by_name: RwLock<BTreeMap<SubscriptionName, Arc<Subscribed>>>,
+    /// Those whose cursors moved since the ledger asked.
+    moved: Arc<Mutex<Vec<Arc<Subscribed>>>>,
+    last_consumer: AtomicU64,
+    pub(super) stopping: CancellationToken,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Deliveries {
+    /// Opens the ledger and goes on where it says. Filters are understood as the registry is now.
+    pub fn start(given: Given, known: &History) -> io::Result<Arc<Self>> {
+        let (ledger, opened) = Ledger::open(&given.dir)?;
+        if let Some((copy, bytes)) = opened.cut {
+            tracing::warn!(bytes, copy = %copy.display(), "the end of the subscriptions' ledger could not be read, as a crash leaves it: some may be delivered again");
+        }
+        let first_lease = first_lease();
+        let mut by_name = BTreeMap::new();
+        for line in opened.lines {
+            let definition = match define(&line.subscription, known) {
+                Ok(definition) => definition,
+                Err(violations) => {
+                    let (name, why) = (&line.subscription.name, first(&violations));
+                    tracing::error!(
+                        name,
+                        why,
+                        "a subscription cannot be understood any more and is not served; it stays in the ledger"
+                    );
+                    continue;
+                }
+            };
+            let ordered = definition.settings.ordered;
+            let outbox = Outbox::restore(line.kept, first_lease, ordered);
+            let subscribed = Subscribed::new(line.id, definition, outbox, line.last_use);
+            by_name.insert(subscribed.name.clone(), Arc::new(subscribed));
+        }
+        tracing::info!(subscriptions = by_name.len(), "subscriptions loaded");
+        let matcher = Arc::new(Matcher::new(given.table.position()));
+        let moved: Arc<Mutex<Vec<Arc<Subscribed>>>> = Arc::default();
+        let gather = {
+            let (moved, matcher) = (Arc::clone(&moved), Arc::clone(&matcher));
+            move || {
+                // Before the cursors are read: who has caught up has looked at everything before this.
+                let looked_at = matcher.looked_at();
+                let moved =
+                    std::mem::take(&mut *moved.lock().unwrap_or_else(PoisonError::into_inner));
+                moved
+                    .iter()
+                    .filter(|subscribed| !subscribed.has_ended())
+                    .map(|subscribed| subscribed.moved(looked_at))
+                    .collect()
+            }
+        };
+        let every = Duration::from_millis(given.config.sync_ms);
+        let ledger = ledger.start(every, Box::new(gather))?;
+        let make_plan: MakePlan = {
+            let (table, cases) = (Arc::clone(&given.table), given.cases.clone());
+            Arc::new(move |subscribed: &Subscribed| plan(&subscribed.definition(), &table, &cases))
+        };
+        let stopping = CancellationToken::new();
+        let touched = {
+            let moved = Arc::clone(&moved);
+            Arc::new(move |subscribed: &Arc<Subscribed>| {
+                note_moved(&moved, subscribed);
+                subscribed.wake.notify_one();
+            })
+        };
+        let thread = Arc::clone(&matcher).start(
+            Arc::clone(&given.table),
+            Arc::clone(&make_plan),
+            touched,
+            stopping.clone(),
+        )?;
+        let deliveries = Arc::new(Self {
+            content: Content::new(given.cases.clone(), given.receipts.clone()),
+            matcher,
+            make_plan,
+            ledger,
+            by_name: RwLock::new(by_name),
+            moved,
+            last_consumer: AtomicU64::new(0),
+            stopping,
+            thread: Mutex::new(Some(thread)),
+            given,
+        });
+        tokio::spawn(Arc::clone(&deliveries).keep_house());
+        Ok(deliveries)
+    }
+
+    /// A subscription.
+    pub fn get(&self, name: &SubscriptionName) -> Result<Arc<Subscribed>, DeliveryError> {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        let found = by_name.get(name).map(Arc::clone);
+        found.ok_or_else(|| DeliveryError::NotFound(name.clone()))
+    }
+
+    /// Subscriptions of an agency whose ids come after one, in order; at most so many.
+    pub fn list(&self, agency: &AgencyName, after: &str, limit: usize) -> Vec<Arc<Subscribed>> {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        let of_agency = by_name.iter().filter(|(name, _)| name.agency() == agency);
+        let rest = of_agency.filter(|(name, _)| name.subscription_id() > after);
+        rest.take(limit).map(|(_, of)| Arc::clone(of)).collect()
+    }
+
+    /// Makes a subscription that begins at a position; durable when this answers. One of the same content that is there is answered.
+    pub async fn create(
+        &self,
+        definition: Definition,
+        next: u64,
+    ) -> Result<Arc<Subscribed>, DeliveryError> {
+        let name = definition.settings.name.clone();
+        let subscribed = {
+            let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = by_name.get(&name) {
+                return match says_the_same(&known.definition(), &definition) {
+                    true => Ok(Arc::clone(known)),
+                    false => Err(DeliveryError::Exists(name)),
+                };
+            }
+            let of_agency = by_name
+                .keys()
+                .filter(|other| other.agency() == name.agency());
+            for (count, most) in [
+                (
+                    of_agency.count(),
+                    self.given.config.subscriptions_per_agency,
+                ),
+                (by_name.len(), self.given.config.subscriptions),
+            ] {
+                if count >= most {
+                    return Err(DeliveryError::TooMany(count));
+                }
+            }
+            let outbox = Outbox::new(next, first_lease());
+            let subscribed = Subscribed::new(new_id(), definition, outbox, now());
+            let subscribed = Arc::new(subscribed);
+            by_name.insert(name, Arc::clone(&subscribed));
+            subscribed
+        };
+        self.write(Change::Put(Box::new(subscribed.line()))).await?;
+        Ok(subscribed)
+    }
+
+    /// Makes a subscription another one; durable when this answers. What is under way stays.
+    pub async fn update(
+        &self,
+        subscribed: &Arc<Subscribed>,
+        definition: Definition,
+    ) -> Result<(), DeliveryError> {
+        let other_filter = definition.selection != subscribed.definition().selection
+            || definition.settings.kinds != subscribed.definition().settings.kinds;
+        // From here on it reads by itself, with the new filter.
+        self.matcher.leave(subscribed);
+        subscribed.redefine(definition);
+        if other_filter {
+            subscribed.lock().outbox.begin_history();
+        }
+        subscribed.wake.notify_one();
+        self.write(Change::Put(Box::new(subscribed.line()))).await
+    }
+
+    /// Ends a subscription; durable when this answers.
+    pub async fn delete(&self, subscribed: &Arc<Subscribed>) -> Result<(), DeliveryError> {
+        let removed = {
+            let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+            by_name.remove(&subscribed.name)
+        };
+        if removed.is_none() {
+            return Err(DeliveryError::NotFound(subscribed.name.clone()));
+        }
+        self.matcher.leave(subscribed);
+        subscribed.end();
+        self.write(Change::Ended(subscribed.id)).await
+    }
+
+    /// Moves a subscription; durable when this answers.
+    pub async fn seek(&self, subscribed: &Arc<Subscribed>, next: u64) -> Result<(), DeliveryError> {
+        self.matcher.leave(subscribed);
+        subscribed.lock().outbox.seek(next);
+        self.used(subscribed);
+        subscribed.wake.notify_one();
+        self.settle().await
+    }
+
+    /// A consumer comes. It goes when what is returned is dropped.
+    pub fn join(
+        self: &Arc<Self>,
+        subscribed: &Arc<Subscribed>,
+        consumer: Consumer,
+        releases: bool,
+    ) -> Joined {
+        let id = self.last_consumer.fetch_add(1, Ordering::Relaxed) + 1;
+        subscribed.lock().outbox.join(id, consumer);
+        self.used(subscribed);
+        Joined {
+            deliveries: Arc::clone(self),
+            subscribed: Arc::clone(subscribed),
+            id,
+            releases,
+        }
+    }
+
+    /// Makes the deliveries of what a consumer took, each with its ack id; what it may not see any more is left out. Once they take
+    /// more than so many bytes the rest is given back. Blocks on the disk.
+    pub fn contents(
+        &self,
+        subscribed: &Subscribed,
+        taken: &[Taken],
+        most_bytes: u64,
+    ) -> Result<Vec<Delivery>, ContentError> {
+        let definition = subscribed.definition();
+        let plan = (self.make_plan)(subscribed);
+        let reading = self.given.table.rows().reading();
+        let (mut deliveries, mut total) = (Vec::new(), 0);
+        for (n, of) in taken.iter().enumerate() {
+            let delivery = self.content.delivery(&definition, &plan, &reading, of);
+            let delivery = match delivery {
+                Ok(delivery) => delivery,
+                Err(error) => {
+                    self.give_back(subscribed, taken.get(n..).unwrap_or_default());
+                    return Err(error);
+                }
+            };
+            let Some(mut delivery) = delivery else {
+                subscribed.lock().outbox.leave_out(of);
+                continue;
+            };
+            delivery.ack_id = super::AckId {
+                subscription: subscribed.id,
+                position: of.position,
+                lease: of.lease,
+            }
+            .seal();
+            let bytes = delivery.encoded_len() as u64;
+            if total + bytes > most_bytes && !deliveries.is_empty() {
+                self.give_back(subscribed, taken.get(n..).unwrap_or_default());
+                break;
+            }
+            total += bytes;
+            subscribed.lock().outbox.weigh(of, bytes);
+            deliveries.push(delivery);
+        }
+        let tally = &subscribed.tally;
+        let again = deliveries.iter().filter(|d| d.delivery_attempt > 1).count();
+        tally
+            .delivered
+            .fetch_add(deliveries.len() as u64, Ordering::Relaxed);
+        tally.redelivered.fetch_add(again as u64, Ordering::Relaxed);
+        Ok(deliveries)
+    }
+
+    /// Gives back what was taken and not sent.
+    pub fn give_back(&self, subscribed: &Subscribed, taken: &[Taken]) {
+        let mut inner = subscribed.lock();
+        for of in taken {
+            inner.outbox.untake(of);
+        }
+        drop(inner);
+        subscribed.wake.notify_one();
+    }
+
+    /// Acknowledges.
+    pub fn ack(&self, subscribed: &Arc<Subscribed>, ids: &[super::AckId]) -> Vec<AckResult> {
+        let mut results = Vec::with_capacity(ids.len());
+        let mut inner = subscribed.lock();
+        for id in ids {
+            results.push(inner.outbox.ack(id.position, id.lease));
+        }
+        drop(inner);
+        let done = results.iter().filter(|r| **r != AckResult::Settled).count();
+        subscribed
+            .tally
+            .acknowledged
+            .fetch_add(done as u64, Ordering::Relaxed);
+        self.used(subscribed);
+        // What was held behind these may be ready.
+        subscribed.wake.notify_one();
+        results
+    }
+
+    /// Extends deadlines to so long from now.
+    pub fn extend(
+        &self,
+        subscribed: &Arc<Subscribed>,
+        ids: &[super::AckId],
+        by: Duration,
+    ) -> Vec<AckResult> {
+        let until = Instant::now() + by;
+        let mut inner = subscribed.lock();
+        let extend = |id: &super::AckId| inner.outbox.extend(id.position, id.lease, until);
+        ids.iter().map(extend).collect()
+    }
+
+    /// Gives back.
+    pub fn nack(
+        &self,
+        subscribed: &Arc<Subscribed>,
+        nacks: Vec<(super::AckId, GivenBack)>,
+    ) -> Vec<AckResult> {
+        let definition = subscribed.definition();
+        let time = (Instant::now(), now());
+        let mut inner = subscribed.lock();
+        let results = nacks.into_iter().map(|(id, given)| {
+            let outbox = &mut inner.outbox;
+            outbox.nack(id.position, id.lease, given, &definition.settings, time)
+        });
+        let results = results.collect();
+        drop(inner);
+        self.used(subscribed);
+        subscribed.wake.notify_one();
+        results
+    }
+
+    /// Changes what is open or dead, and notes it.
+    pub fn change<T>(
+        &self,
+        subscribed: &Arc<Subscribed>,
+        change: impl FnOnce(&mut Outbox) -> T,
+    ) -> T {
+        let result = change(&mut subscribed.lock().outbox);
+        self.used(subscribed);
+        subscribed.wake.notify_one();
+        result
+    }
+
+    /// Waits until every cursor is durable as it is now.
+    pub async fn settle(&self) -> Result<(), DeliveryError> {
+        match self.ledger.settle().await {
+            true => Ok(()),
+            false => Err(DeliveryError::Stopping),
+        }
+    }
+
+    /// The name of the case of a position, if the subscriber may see it now. Blocks on the disk.
+    pub fn case_of(&self, subscribed: &Subscribed, position: u64) -> Result<String, ContentError> {
+        self.content.case_of(&subscribed.definition(), position)
+    }
+
+    /// A plan of a subscription as of now.
+    pub fn plan(&self, subscribed: &Subscribed) -> Plan {
+        (self.make_plan)(subscribed)
+    }
+
+    /// Where it is, with what was looked at for it meanwhile.
+    pub fn next(&self, subscribed: &Subscribed) -> u64 {
+        let looked_at = self.matcher.looked_at();
+        let inner = subscribed.lock();
+        match inner.slot {
+            Some(_) => looked_at.max(inner.outbox.next()),
+            None => inner.outbox.next(),
+        }
+    }
+
+    /// Writes every cursor and ends the threads. Blocks.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            drop(thread.join());
+        }
+        self.ledger.stop();
+    }
+
+    /// Notes that somebody used a subscription and that its cursor may have moved.
+    pub(super) fn used(&self, subscribed: &Arc<Subscribed>) {
+        subscribed.used(now());
+        note_moved(&self.moved, subscribed);
+    }
+
+    async fn write(&self, change: Change) -> Result<(), DeliveryError> {
+        match self.ledger.write(change).await {
+            true => Ok(()),
+            false => Err(DeliveryError::Stopping),
+        }
+    }
+
+    async fn keep_house(self: Arc<Self>) {
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = tokio::time::sleep(HOUSEKEEPING) => {}
+            }
+            let all: Vec<_> = {
+                let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+                by_name.values().map(Arc::clone).collect()
+            };
+            let now = now();
+            for subscribed in all {
+                let (has_consumers, has_caught_up) = {
+                    let inner = subscribed.lock();
+                    (inner.outbox.consumers() > 0, inner.slot.is_some())
+                };
+                let idle = now.saturating_sub(subscribed.last_use());
+                let most = subscribed.definition().settings.expire_after.as_secs();
+                if has_consumers {
+                    self.used(&subscribed);
+                } else if idle > i64::try_from(most).unwrap_or(i64::MAX) {
+                    tracing::info!(name = %subscribed.name, "nobody has used this subscription; it ends");
+                    drop(self.delete(&subscribed).await);
+                } else if has_caught_up && idle > LINGER {
+                    self.matcher.leave(&subscribed);
+                }
+            }
+        }
+    }
+}
+
+/// A consumer of a subscription; it leaves when this is dropped.
+#[derive(Debug)]
+pub struct Joined {
+    pub(super) deliveries: Arc<Deliveries>,
+    /// Of what.
+    pub subscribed: Arc<Subscribed>,
+    /// Its number.
+    pub id: ConsumerId,
+    /// Whether what it holds is delivered to others at once when it leaves.
+    releases: bool,
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.subscribed.lock().outbox.leave(self.id, self.releases);
+        self.deliveries.used(&self.subscribed);
+        self.subscribed.wake.notify_one();
+    }
+}
+
+impl std::fmt::Debug for Deliveries {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deliveries")
+            .field("matcher", &self.matcher)
+            .finish_non_exhaustive()
+    }
+}
+
+fn note_moved(moved: &Mutex<Vec<Arc<Subscribed>>>, subscribed: &Arc<Subscribed>) {
+    if subscribed.touch() {
+        let mut moved = moved.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.push(Arc::clone(subscribed));
+    }
+}
+
+/// A plan; words are looked for in the report itself.
+pub(super) fn plan(definition: &Definition, table: &Table, cases: &CaseReader) -> Plan {
+    let texts = definition.words.clone().map(|words| -> Texts {
+        let cases = cases.clone();
+        Arc::new(move |position| {
+            let said = cases.said_at(position).ok().flatten();
+            let report = said.as_ref().and_then(|(statement, _)| statement.report());
+            report.is_some_and(|report| words.stands_in(report))
+        })
+    });
+    definition.plan(table.rows(), texts)
+}
+
+fn first(violations: &[Violation]) -> String {
+    let first = violations.first();
+    first.map_or_else(String::new, |v| format!("{} {}", v.field, v.description))
+}
+
+/// Whether two are the same but for what the broker sets.
+fn says_the_same(one: &Definition, other: &Definition) -> bool {
+    let given = |definition: &Definition| {
+        let mut subscription = definition.subscription.clone();
+        subscription.create_time = None;
+        subscription.update_time = None;
+        subscription.etag.clear();
+        subscription.understood.clear();
+        subscription
+    };
+    given(one) == given(other)
+}
+
+/// Attempts are numbered from the clock on, in microseconds, so that no number is used again after a restart.
+fn first_lease() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(0)
+}
+
+fn new_id() -> u64 {
+    let mut bytes = [0; 8];
+    match rand::fill(&mut bytes) {
+        Ok(()) => u64::from_be_bytes(bytes),
+        // Without random numbers nothing else works either.
+        Err(_) => first_lease(),
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,342 @@
+//! Many plans held against one case at once: for each field a set of the plans that take a value, so that a case costs a few
+//! intersections of bits however many plans there are. What it cannot tell by sets, such as ranges, is held against the plan itself,
+//! and only for the plans that are left.
+
+use std::{collections::HashMap, sync::Arc};
+
+use casebroker_proto::subscription::Kinds;
+
+use super::{
+    chunk::{CLASSES, Chunk, Half, Set, Word},
+    news::{Change, News, Reading},
+    plan::Plan,
+};
+
+/// Standing filters, each with what it is for.
+#[derive(Debug)]
+pub struct Filters<T> {
+    slots: Vec<Option<Standing<T>>>,
+    free: Vec<usize>,
+    /// Those whose viewer has a number, by that; and those whose viewer has none yet.
+    viewers: HashMap<u32, Slots>,
+    /// Those that see their own agency's cases alone.
+    own_only: Slots,
+    owner: Field,
+    unit: Field,
+    places: [Field; 4],
+    transit: Field,
+    basis: Field,
+    conveyance: Field,
+    status: Field,
+    class: Field,
+    kind: Field,
+    substance: Field,
+}
+
+#[derive(Debug)]
+struct Standing<T> {
+    plan: Arc<Plan>,
+    kinds: Kinds,
+    of: T,
+}
+
+/// A set of slots.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Slots(Vec<u64>);
+
+/// A field of the filter: who does not ask for it, and who takes which value.
+#[derive(Debug, Default)]
+struct Field {
+    any: Slots,
+    by_value: HashMap<u32, Slots>,
+}
+
+/// The columns of places, in the order of [`Filters::places`].
+const PLACES: [Half; 4] = [
+    Half::Country,
+    Half::Origin,
+    Half::Departure,
+    Half::Destination,
+];
+const STATUSES: [Set; 3] = [Set::Reported, Set::Confirmed, Set::Attributed];
+const KINDS: [Set; 3] = [Set::Substance, Set::Precursor, Set::Equipment];
+/// Substances that the catalogue does not know are numbered apart.
+const FREE: u32 = 1 << 31;
+
+impl<T> Default for Filters<T> {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            viewers: HashMap::new(),
+            own_only: Slots::default(),
+            owner: Field::default(),
+            unit: Field::default(),
+            places: Default::default(),
+            transit: Field::default(),
+            basis: Field::default(),
+            conveyance: Field::default(),
+            status: Field::default(),
+            class: Field::default(),
+            kind: Field::default(),
+            substance: Field::default(),
+        }
+    }
+}
+
+impl<T> Filters<T> {
+    /// Adds a filter; answers the slot by which it is removed.
+    pub fn add(&mut self, plan: Arc<Plan>, kinds: Kinds, of: T) -> usize {
+        let slot = self.free.pop().unwrap_or(self.slots.len());
+        self.put(slot, &plan, true);
+        let standing = Some(Standing { plan, kinds, of });
+        match self.slots.get_mut(slot) {
+            Some(place) => *place = standing,
+            None => self.slots.push(standing),
+        }
+        slot
+    }
+
+    /// Removes one.
+    pub fn remove(&mut self, slot: usize) -> Option<T> {
+        let Standing { plan, of, .. } = self.slots.get_mut(slot)?.take()?;
+        self.put(slot, &plan, false);
+        self.free.push(slot);
+        Some(of)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Calls with each for which a statement is news.
+    pub fn for_each(&self, reading: &Reading<'_>, change: &Change, mut each: impl FnMut(&T, News)) {
+        let mut found = self.candidates(reading, &change.after);
+        if change.before != change.after {
+            found.or(&self.candidates(reading, &change.before));
+        }
+        for slot in found.iter() {
+            let Some(Some(standing)) = self.slots.get(slot) else {
+                continue;
+            };
+            if let Some(news) = reading.news(&standing.plan, standing.kinds, change) {
+                each(&standing.of, news);
+            }
+        }
+    }
+
+    /// Those that may select one of these rows, each as its viewer sees it.
+    fn candidates(&self, reading: &Reading<'_>, rows: &[u32]) -> Slots {
+        let mut all = Slots::default();
+        for row in rows {
+            if let Some((chunk, at)) = reading.place(*row) {
+                all.or(&self.of_row(reading, chunk, at));
+            }
+        }
+        all
+    }
+
+    fn of_row(&self, reading: &Reading<'_>, chunk: &Chunk, at: usize) -> Slots {
+        let mut left = self.viewers_of(chunk, at);
+        if left.is_empty() {
+            return left;
+        }
+        let owner = chunk.word(Word::Owner, at);
+        left.keep_or(&self.own_only, self.viewers.get(&owner));
+        self.owner.keep(&mut left, [owner]);
+        self.unit.keep(&mut left, [chunk.word(Word::Unit, at)]);
+        for (field, column) in self.places.iter().zip(PLACES) {
+            field.keep(&mut left, [u32::from(chunk.half(column, at))]);
+        }
+        if left.is_empty() {
+            return left;
+        }
+        self.conveyance.keep(
+            &mut left,
+            [u32::from(chunk.half(Half::Conveyance, at) & 31)],
+        );
+        self.status.keep(&mut left, sets(chunk, at, &STATUSES));
+        self.kind.keep(&mut left, sets(chunk, at, &KINDS));
+        let has_class = |class: &usize| chunk.class(*class).is_some_and(|rows| rows.get(at));
+        self.class.keep(
+            &mut left,
+            (0..CLASSES).filter(has_class).map(|class| class as u32),
+        );
+        if self.basis.is_asked() {
+            let bases = chunk.half(Half::Bases, at);
+            self.basis
+                .keep(&mut left, (0..16).filter(|bit| bases >> bit & 1 == 1));
+        }
+        if self.transit.is_asked() {
+            let transits = reading.rows.transits_of(chunk.word(Word::Transits, at));
+            self.transit
+                .keep(&mut left, transits.into_iter().map(u32::from));
+        }
+        if self.substance.is_asked() {
+            let items = reading.items.of(chunk, at);
+            let numbers = items.map(|item| match item.is_catalogued() {
+                true => item.substance,
+                false => item.substance | FREE,
+            });
+            self.substance.keep(&mut left, numbers);
+        }
+        left
+    }
+
+    /// Those whose viewers may see a row.
+    fn viewers_of(&self, chunk: &Chunk, at: usize) -> Slots {
+        let mut seen = Slots::default();
+        for (agency, slots) in &self.viewers {
+            if chunk.is_seen(*agency, at) {
+                seen.or(slots);
+            }
+        }
+        seen
+    }
+
+    fn put(&mut self, slot: usize, plan: &Plan, is_in: bool) {
+        self.viewers
+            .entry(plan.agency)
+            .or_default()
+            .put(slot, is_in);
+        if plan.own_only {
+            self.own_only.put(slot, is_in);
+        }
+        fn given<V: Copy + Into<u32>>(
+            values: Option<&std::collections::HashSet<V>>,
+        ) -> Option<Vec<u32>> {
+            values.map(|values| values.iter().map(|value| (*value).into()).collect())
+        }
+        let bits =
+            |bits: u32| (bits != 0).then(|| (0..32).filter(|b| bits >> b & 1 == 1).collect());
+        self.owner.put(slot, given(plan.owners.as_ref()), is_in);
+        self.unit.put(slot, given(plan.units.as_ref()), is_in);
+        for (field, column) in self.places.iter_mut().zip(PLACES) {
+            let asked = plan.places.iter().find(|(asked, _)| *asked == column);
+            field.put(slot, given(asked.map(|(_, countries)| countries)), is_in);
+        }
+        self.transit.put(slot, given(plan.transits.as_ref()), is_in);
+        self.basis.put(slot, bits(plan.bases.into()), is_in);
+        self.conveyance
+            .put(slot, plan.conveyances.and_then(bits), is_in);
+        // Statuses and kinds are asked for by the sets of rows.
+        for (field, all) in [(&mut self.status, STATUSES), (&mut self.kind, KINDS)] {
+            let of_field = |sets: &&Vec<Set>| sets.iter().any(|set| all.contains(set));
+            let asked = plan.sets.iter().find(of_field);
+            let asked = asked.map(|sets| sets.iter().map(|set| *set as u32).collect());
+            field.put(slot, asked, is_in);
+        }
+        let classes = plan.classes.iter().map(|class| *class as u32);
+        let classes: Vec<u32> = classes.collect();
+        self.class
+            .put(slot, (!classes.is_empty()).then_some(classes), is_in);
+        let substances = plan.items().substances.as_ref().map(|[known, free]| {
+            let free = free.iter().map(|number| number | FREE);
+            known.iter().copied().chain(free).collect()
+        });
+        self.substance.put(slot, substances, is_in);
+    }
+}
+
+fn sets<const N: usize>(chunk: &Chunk, at: usize, all: &[Set; N]) -> impl Iterator<Item = u32> {
+    all.iter()
+        .filter(move |set| chunk.set(**set).get(at))
+        .map(|set| *set as u32)
+}
+
+impl Field {
+    fn is_asked(&self) -> bool {
+        !self.by_value.is_empty()
+    }
+
+    fn put(&mut self, slot: usize, values: Option<Vec<u32>>, is_in: bool) {
+        match values {
+            None => self.any.put(slot, is_in),
+            Some(values) => {
+                for value in values {
+                    let slots = self.by_value.entry(value).or_default();
+                    slots.put(slot, is_in);
+                    if slots.is_empty() {
+                        self.by_value.remove(&value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps those that take one of these values.
+    fn keep(&self, left: &mut Slots, values: impl IntoIterator<Item = u32>) {
+        if !self.is_asked() {
+            // Whoever asks for what nothing has is not among those that do not ask.
+            left.and(&self.any);
+            return;
+        }
+        let mut taking = self.any.clone();
+        for value in values {
+            if let Some(slots) = self.by_value.get(&value) {
+                taking.or(slots);
+            }
+        }
+        left.and(&taking);
+    }
+}
+
+impl Slots {
+    fn put(&mut self, slot: usize, is_in: bool) {
+        let (word, bit) = (slot / 64, 1 << (slot % 64));
+        if self.0.len() <= word {
+            if !is_in {
+                return;
+            }
+            self.0.resize(word + 1, 0);
+        }
+        if let Some(word) = self.0.get_mut(word) {
+            match is_in {
+                true => *word |= bit,
+                false => *word &= !bit,
+            }
+        }
+    }
+
+    fn or(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        for (to, from) in self.0.iter_mut().zip(&other.0) {
+            *to |= from;
+        }
+    }
+
+    fn and(&mut self, other: &Self) {
+        self.0.truncate(other.0.len());
+        for (to, from) in self.0.iter_mut().zip(&other.0) {
+            *to &= from;
+        }
+    }
+
+    /// Takes out those that are among `limited`, but for those that are among `allowed` too.
+    fn keep_or(&mut self, limited: &Self, allowed: Option<&Self>) {
+        let allowed = |n: usize| allowed.and_then(|a| a.0.get(n)).copied().unwrap_or(0);
+        for (n, (to, limited)) in self.0.iter_mut().zip(&limited.0).enumerate() {
+            *to &= !limited | allowed(n);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().flat_map(|(n, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                (rest != 0).then(|| {
+                    let bit = rest.trailing_zeros() as usize;
+                    rest &= rest - 1;
+                    n * 64 + bit
+                })
+            })
+        })
+    }
+}
