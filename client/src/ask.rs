@@ -1,4 +1,4 @@
-//! Questions: one way for all reads, and one loop for all that come in pages.
+//! Questions: one way for all that may be asked again, and one loop for all that come in pages.
 //!
 //! What it promises: whoever wrote something through this client, or has seen a signed checkpoint with it, is not answered as if
 //! that were not there yet. A question that names a position of its own keeps it.
@@ -6,12 +6,21 @@
 use std::future::Future;
 
 use casebroker_proto::v1::{
-    ComputeTrendRequest, ComputeTrendResponse, CountCasesRequest, CountCasesResponse,
-    FindOverlapsRequest, FindOverlapsResponse, GetCaseRequest, GetCaseResponse,
-    ListAccessRecordsRequest, ListAccessRecordsResponse, ListCasesRequest, ListCasesResponse,
-    ListProjectionsRequest, ListProjectionsResponse, ListStatementsRequest, ListStatementsResponse,
-    ListTasksRequest, ListTasksResponse, access_service_client::AccessServiceClient,
-    case_service_client::CaseServiceClient, statistics_service_client::StatisticsServiceClient,
+    AcknowledgeRequest, AcknowledgeResponse, ComputeTrendRequest, ComputeTrendResponse,
+    CountCasesRequest, CountCasesResponse, CreateSubscriptionRequest, CreateSubscriptionResponse,
+    DeleteSubscriptionRequest, DeleteSubscriptionResponse, DropDeadLettersRequest,
+    DropDeadLettersResponse, FindOverlapsRequest, FindOverlapsResponse, GetCaseRequest,
+    GetCaseResponse, GetSubscriptionRequest, GetSubscriptionResponse, ListAccessRecordsRequest,
+    ListAccessRecordsResponse, ListCasesRequest, ListCasesResponse, ListDeadLettersRequest,
+    ListDeadLettersResponse, ListDeliveriesRequest, ListDeliveriesResponse, ListProjectionsRequest,
+    ListProjectionsResponse, ListStatementsRequest, ListStatementsResponse,
+    ListSubscriptionsRequest, ListSubscriptionsResponse, ListTasksRequest, ListTasksResponse,
+    ModifyAckDeadlineRequest, ModifyAckDeadlineResponse, NackRequest, NackResponse, PullRequest,
+    PullResponse, ReplayDeadLettersRequest, ReplayDeadLettersResponse, SeekRequest, SeekResponse,
+    UpdateSubscriptionRequest, UpdateSubscriptionResponse,
+    access_service_client::AccessServiceClient, case_service_client::CaseServiceClient,
+    statistics_service_client::StatisticsServiceClient,
+    subscription_service_client::SubscriptionServiceClient,
 };
 use tonic::{Response, Status};
 
@@ -22,7 +31,7 @@ use crate::{
     log::is_out_of_range,
 };
 
-/// A request that reads, and how it is sent.
+/// A request that may be repeated, and how it is sent.
 pub trait Ask: Clone + Send {
     /// What comes back.
     type Answer: Send;
@@ -138,6 +147,20 @@ asked! {
     StatisticsServiceClient.compute_trend(ComputeTrendRequest) -> ComputeTrendResponse, min_position;
     StatisticsServiceClient.list_projections(ListProjectionsRequest) -> ListProjectionsResponse,;
     AccessServiceClient.list_access_records(ListAccessRecordsRequest) -> ListAccessRecordsResponse,;
+    SubscriptionServiceClient.create_subscription(CreateSubscriptionRequest) -> CreateSubscriptionResponse,;
+    SubscriptionServiceClient.get_subscription(GetSubscriptionRequest) -> GetSubscriptionResponse,;
+    SubscriptionServiceClient.list_subscriptions(ListSubscriptionsRequest) -> ListSubscriptionsResponse,;
+    SubscriptionServiceClient.update_subscription(UpdateSubscriptionRequest) -> UpdateSubscriptionResponse,;
+    SubscriptionServiceClient.delete_subscription(DeleteSubscriptionRequest) -> DeleteSubscriptionResponse,;
+    SubscriptionServiceClient.pull(PullRequest) -> PullResponse,;
+    SubscriptionServiceClient.acknowledge(AcknowledgeRequest) -> AcknowledgeResponse,;
+    SubscriptionServiceClient.modify_ack_deadline(ModifyAckDeadlineRequest) -> ModifyAckDeadlineResponse,;
+    SubscriptionServiceClient.nack(NackRequest) -> NackResponse,;
+    SubscriptionServiceClient.seek(SeekRequest) -> SeekResponse,;
+    SubscriptionServiceClient.list_dead_letters(ListDeadLettersRequest) -> ListDeadLettersResponse,;
+    SubscriptionServiceClient.replay_dead_letters(ReplayDeadLettersRequest) -> ReplayDeadLettersResponse,;
+    SubscriptionServiceClient.drop_dead_letters(DropDeadLettersRequest) -> DropDeadLettersResponse,;
+    SubscriptionServiceClient.list_deliveries(ListDeliveriesRequest) -> ListDeliveriesResponse,;
 }
 
 /// Which requests come in pages.
@@ -159,5 +182,7 @@ paged!(
     ListCasesRequest,
     ListStatementsRequest,
     ListTasksRequest,
-    ListAccessRecordsRequest
+    ListAccessRecordsRequest,
+    ListSubscriptionsRequest,
+    ListDeadLettersRequest
 );

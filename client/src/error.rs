@@ -65,8 +65,8 @@ pub enum ClientError {
     /// The broker's answer lacks something that the contract promises.
     #[error("the broker's answer is not as the contract says: {0}")]
     Answer(&'static str),
-    /// The stream of submissions ended before it was done; its own error says why.
-    #[error("the stream of submissions has ended")]
+    /// The stream ended before it was done; its own error says why.
+    #[error("the stream has ended")]
     StreamEnded,
     /// The state directory cannot be used.
     #[error("{}: {source}", .path.display())]

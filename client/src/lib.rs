@@ -38,7 +38,7 @@
 //! # }
 //! ```
 //!
-//! Many statements go through [`Client::submit_stream`]. Without a network, [`Members`] and [`ProofFile`] check what
+//! Many statements go through [`Client::submit_stream`]. What the broker has to tell comes through [`Client::subscriber`]. Without a network, [`Members`] and [`ProofFile`] check what
 //! somebody else hands over.
 
 use std::sync::Arc;
@@ -60,6 +60,8 @@ mod registry;
 mod statistics;
 mod stream;
 mod submit;
+mod subscriber;
+mod subscriptions;
 mod tasks;
 mod trust;
 mod waiting;
@@ -72,11 +74,13 @@ pub use cases::{CasePages, Order, StatementPages};
 pub use error::{ClientError, Refusal};
 pub use log::{SeenCheckpoint, SeenConsistency, SeenReceipt};
 pub use members::{MemberError, Members, SignedBy};
-pub use profile::{Profile, ProfileError, Timing};
+pub use profile::{Profile, ProfileError, Timing, read_certificates, read_secret};
 pub use proof::{LogBreach, ProofFailure};
 pub use proof_file::{ProofFile, ProofFileError};
 pub use stream::{Answers, Outcome, Submissions, Window};
 pub use submit::{Prepared, Recorded, check, prepare};
+pub use subscriber::{Deliveries, Flow, Handled, Link, Nack, Streamed, Subscriber};
+pub use subscriptions::{DeadLetterPages, Start, SubscriptionPages};
 pub use tasks::TaskPages;
 pub use trust::{LogTrust, VerifiedCheckpoint, is_consistent};
 pub use waiting::Waiting;

@@ -198,8 +198,8 @@ impl fmt::Debug for TlsFiles {
     }
 }
 
-/// All certificates of a PEM file, DER; at least one.
-pub(crate) fn read_certificates(
+/// All certificates of a PEM file, DER; at least one. `what` says in an error what they are for.
+pub fn read_certificates(
     what: &'static str,
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, ProfileError> {
@@ -229,8 +229,8 @@ fn read_private_key(
         .map_err(|e| content(what, path, e))
 }
 
-/// A file that nobody else may read. Its bytes are cleared when they are dropped.
-fn read_secret(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, ProfileError> {
+/// A file that not everybody may read. Its bytes are cleared when they are dropped. `what` says in an error what it is.
+pub fn read_secret(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, ProfileError> {
     let failed = |source| ProfileError::Read {
         what,
         path: path.into(),

@@ -264,14 +264,19 @@ impl Wrong {
     fn labels(&mut self, subscription: &Subscription) {
         let labels = &subscription.labels;
         if labels.len() > MAX_LABELS {
-            self.field("labels", format!("has {}; at most {MAX_LABELS}", labels.len()));
+            self.field(
+                "labels",
+                format!("has {}; at most {MAX_LABELS}", labels.len()),
+            );
             return;
         }
-        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+        let fits =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
         for (key, value) in labels {
             if key.is_empty() || key.len() > MAX_LABEL_KEY || !key.bytes().all(fits) {
                 let key: String = key.chars().take(80).collect();
-                let rule = format!("key `{key}` must be 1 to {MAX_LABEL_KEY} of a-z, 0-9, '-', '_'");
+                let rule =
+                    format!("key `{key}` must be 1 to {MAX_LABEL_KEY} of a-z, 0-9, '-', '_'");
                 self.field("labels", rule);
             } else if value.chars().count() > MAX_LABEL {
                 let rule = format!("must have at most {MAX_LABEL} characters");
@@ -336,7 +341,10 @@ mod tests {
             max_delivery_attempts: 101,
             max_unacknowledged: -1,
             retry_policy: Some(RetryPolicy {
-                backoff: vec![prost_types::Duration { seconds: 3_601, nanos: 0 }],
+                backoff: vec![prost_types::Duration {
+                    seconds: 3_601,
+                    nanos: 0,
+                }],
                 min_backoff: seconds(1),
                 max_backoff: None,
             }),

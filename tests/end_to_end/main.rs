@@ -24,6 +24,7 @@ mod secrets;
 mod statements;
 mod submit;
 mod subscriptions;
+mod subscriptions_casectl;
 mod tls;
 mod validation;
 mod wire;

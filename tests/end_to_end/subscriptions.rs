@@ -9,7 +9,9 @@ use casebroker_proto::{
     },
 };
 use casebroker_tests::{
-    CBP, Caller, DEA, RCMP, Site, caller::fields, cases, life, refused,
+    CBP, Caller, DEA, RCMP, Site,
+    caller::fields,
+    cases, life, refused,
     subscriber::{beginning, position, subscription, subscription_name, subscription_to},
 };
 
@@ -27,18 +29,25 @@ async fn submit_many(system: &Caller, ids: std::ops::Range<usize>) -> Vec<u64> {
 }
 
 fn positions(deliveries: &[casebroker_proto::v1::Delivery]) -> Vec<u64> {
-    deliveries.iter().map(|delivery| delivery.position).collect()
+    deliveries
+        .iter()
+        .map(|delivery| delivery.position)
+        .collect()
 }
 
 #[tokio::test]
-async fn what_was_recorded_before_and_after_is_delivered_in_order_and_not_again_once_acknowledged() {
+async fn what_was_recorded_before_and_after_is_delivered_in_order_and_not_again_once_acknowledged()
+{
     let site = Site::new().without_quotas();
     let broker = site.start();
     let system = broker.connect(&site.principal(DEA, "system")).await;
     let officer = broker.connect(&site.principal(RCMP, "officer")).await;
     let mut expected = submit_many(&system, 0..5).await;
     let name = subscription_name(RCMP, "all");
-    let made = officer.subscribe(subscription(RCMP, "all"), beginning()).await.unwrap();
+    let made = officer
+        .subscribe(subscription(RCMP, "all"), beginning())
+        .await
+        .unwrap();
     assert_eq!(made.viewer_role, "officer");
     let before = officer.pull_and_ack(&name, 5).await;
     expected.extend(submit_many(&system, 5..10).await);
@@ -56,7 +65,10 @@ async fn what_was_recorded_before_and_after_is_delivered_in_order_and_not_again_
     }
     assert!(officer.pull_now(&name).await.is_empty());
     let (_, state) = officer.standing(&name).await.unwrap();
-    assert_eq!((state.unacknowledged, state.backlog, state.acknowledged), (0, 0, 10));
+    assert_eq!(
+        (state.unacknowledged, state.backlog, state.acknowledged),
+        (0, 0, 10)
+    );
 }
 
 #[tokio::test]
@@ -66,7 +78,10 @@ async fn a_restart_forgets_neither_subscription_nor_cursor_and_leaves_no_gap() {
     let system = broker.connect(&site.principal(DEA, "system")).await;
     let officer = broker.connect(&site.principal(RCMP, "officer")).await;
     let name = subscription_name(RCMP, "all");
-    officer.subscribe(subscription(RCMP, "all"), None).await.unwrap();
+    officer
+        .subscribe(subscription(RCMP, "all"), None)
+        .await
+        .unwrap();
     let recorded = submit_many(&system, 0..6).await;
     let some = officer.pull_just(&name, 4).await;
     let ids = some.iter().skip(1).map(|d| d.ack_id.clone()).collect();
@@ -97,7 +112,10 @@ async fn a_filter_delivers_what_enters_it_and_what_leaves_it() {
         ..CaseFilter::default()
     };
     let name = subscription_name(RCMP, "canada");
-    let made = officer.subscribe(subscription_to(RCMP, "canada", filter), None).await.unwrap();
+    let made = officer
+        .subscribe(subscription_to(RCMP, "canada", filter), None)
+        .await
+        .unwrap();
     assert_eq!(made.understood[0].values[0].display_name, "Canada");
     let in_country = |id: &str, country: &str| {
         let mut report = cases::report(DEA, id);
@@ -114,7 +132,13 @@ async fn a_filter_delivers_what_enters_it_and_what_leaves_it() {
     let deliveries = officer.pull_and_ack(&name, 2).await;
     assert_eq!(positions(&deliveries), [entered, left]);
     let changes: Vec<_> = deliveries.iter().map(|d| d.change.unwrap()).collect();
-    assert_eq!(changes.iter().map(|c| (c.selected_before, c.selected)).collect::<Vec<_>>(), [(false, true), (true, false)]);
+    assert_eq!(
+        changes
+            .iter()
+            .map(|c| (c.selected_before, c.selected))
+            .collect::<Vec<_>>(),
+        [(false, true), (true, false)]
+    );
     assert!(officer.pull_now(&name).await.is_empty());
 }
 
@@ -126,7 +150,10 @@ async fn nobody_gets_what_is_not_for_it_and_a_release_delivers_the_case_then() {
     let cbp = broker.connect(&site.principal(CBP, "officer")).await;
     let rcmp = broker.connect(&site.principal(RCMP, "officer")).await;
     for (caller, agency) in [(&dea, DEA), (&cbp, CBP), (&rcmp, RCMP)] {
-        caller.subscribe(subscription(agency, "all"), None).await.unwrap();
+        caller
+            .subscribe(subscription(agency, "all"), None)
+            .await
+            .unwrap();
     }
     let mut said = Vec::new();
     for (maker, statement) in life::life("2016-0042") {
@@ -135,7 +162,9 @@ async fn nobody_gets_what_is_not_for_it_and_a_release_delivers_the_case_then() {
     }
     // The owner and the addressee see everything, in the order of the log.
     for (caller, agency) in [(&dea, DEA), (&cbp, CBP)] {
-        let deliveries = caller.pull_and_ack(&subscription_name(agency, "all"), said.len()).await;
+        let deliveries = caller
+            .pull_and_ack(&subscription_name(agency, "all"), said.len())
+            .await;
         assert_eq!(positions(&deliveries), said, "{agency}");
     }
     // The others see what was released, by the release, and that it is taken back.
@@ -145,8 +174,17 @@ async fn nobody_gets_what_is_not_for_it_and_a_release_delivers_the_case_then() {
     let release = &deliveries[0];
     assert_eq!(release.kind(), StatementKind::Release);
     assert!(release.change.unwrap().appeared);
-    let case = release.as_of_case.as_ref().expect("it comes with what it shows");
-    assert!(case.report.as_ref().unwrap().title.contains("weighed again"));
+    let case = release
+        .as_of_case
+        .as_ref()
+        .expect("it comes with what it shows");
+    assert!(
+        case.report
+            .as_ref()
+            .unwrap()
+            .title
+            .contains("weighed again")
+    );
     let retraction = &deliveries[1];
     assert_eq!(retraction.kind(), StatementKind::Retraction);
     assert!(retraction.change.unwrap().retracted);
@@ -162,7 +200,9 @@ async fn what_was_withdrawn_while_it_waited_is_not_delivered() {
     let dea = broker.connect(&site.principal(DEA, "system")).await;
     let rcmp = broker.connect(&site.principal(RCMP, "officer")).await;
     let name = subscription_name(RCMP, "all");
-    rcmp.subscribe(subscription(RCMP, "all"), None).await.unwrap();
+    rcmp.subscribe(subscription(RCMP, "all"), None)
+        .await
+        .unwrap();
     let recorded = submit_many(&dea, 0..2).await;
     rcmp.pull_just(&name, 2).await;
     let mut narrowed = cases::report(DEA, "c-0000");
@@ -234,18 +274,32 @@ async fn poison_ends_in_the_dead_letters_blocks_nothing_and_is_replayed_in_bound
             }
         });
         let outcomes = officer.nack(&name, nacks.collect()).await.unwrap();
-        assert!(outcomes.iter().all(|outcome| outcome.result() == AckResult::Done));
+        assert!(
+            outcomes
+                .iter()
+                .all(|outcome| outcome.result() == AckResult::Done)
+        );
     }
-    assert_eq!(positions(&officer.pull_and_ack(&name, 1).await), recorded[3..]);
+    assert_eq!(
+        positions(&officer.pull_and_ack(&name, 1).await),
+        recorded[3..]
+    );
     let list = ListDeadLettersRequest {
         subscription: name.clone(),
         page_size: 2,
         ..ListDeadLettersRequest::default()
     };
     let mut service = officer.subscriptions();
-    let page = service.list_dead_letters(list.clone()).await.unwrap().into_inner();
+    let page = service
+        .list_dead_letters(list.clone())
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((page.total_size, page.dead_letters.len()), (3, 2));
-    assert_eq!(page.dead_letters[0].reason, format!("no office for {}", recorded[0]));
+    assert_eq!(
+        page.dead_letters[0].reason,
+        format!("no office for {}", recorded[0])
+    );
     assert_eq!(page.dead_letters[0].case, cases::name(DEA, "c-0000"));
     let more = ListDeadLettersRequest {
         page_token: page.next_page_token,
@@ -257,20 +311,37 @@ async fn poison_ends_in_the_dead_letters_blocks_nothing_and_is_replayed_in_bound
         subscription: name.clone(),
         ..ReplayDeadLettersRequest::default()
     };
-    let details = refused(service.replay_dead_letters(replay.clone()).await, Reason::InvalidFields);
+    let details = refused(
+        service.replay_dead_letters(replay.clone()).await,
+        Reason::InvalidFields,
+    );
     assert_eq!(fields(&details), ["limit"]);
     replay.limit = 2;
-    let replayed = service.replay_dead_letters(replay).await.unwrap().into_inner();
+    let replayed = service
+        .replay_dead_letters(replay)
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((replayed.replayed, replayed.left), (2, 1));
-    assert_eq!(positions(&officer.pull_and_ack(&name, 2).await), recorded[..2]);
+    assert_eq!(
+        positions(&officer.pull_and_ack(&name, 2).await),
+        recorded[..2]
+    );
     let mut drop_all = DropDeadLettersRequest {
         subscription: name.clone(),
         expected: 3,
         ..DropDeadLettersRequest::default()
     };
-    refused(service.drop_dead_letters(drop_all.clone()).await, Reason::SubscriptionChanged);
+    refused(
+        service.drop_dead_letters(drop_all.clone()).await,
+        Reason::SubscriptionChanged,
+    );
     drop_all.expected = 1;
-    let dropped = service.drop_dead_letters(drop_all).await.unwrap().into_inner();
+    let dropped = service
+        .drop_dead_letters(drop_all)
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(dropped.dropped, 1);
 }
 
@@ -281,14 +352,21 @@ async fn a_stream_delivers_as_it_comes_and_gives_back_what_it_held_when_it_break
     let system = broker.connect(&site.principal(DEA, "system")).await;
     let officer = broker.connect(&site.principal(RCMP, "officer")).await;
     let name = subscription_name(RCMP, "all");
-    officer.subscribe(subscription(RCMP, "all"), None).await.unwrap();
+    officer
+        .subscribe(subscription(RCMP, "all"), None)
+        .await
+        .unwrap();
     let mut first = officer.pulling(&name, 2).await.unwrap();
     let recorded = submit_many(&system, 0..4).await;
     let mut held = Vec::new();
     while held.len() < 2 {
         held.extend(first.next().await.unwrap().unwrap().deliveries);
     }
-    assert_eq!(positions(&held), recorded[..2], "and no more than it asked for");
+    assert_eq!(
+        positions(&held),
+        recorded[..2],
+        "and no more than it asked for"
+    );
     first.ack(vec![held[0].ack_id.clone()]).await;
     let third = first.next().await.unwrap().unwrap().deliveries;
     assert_eq!(positions(&third), recorded[2..3]);
@@ -328,9 +406,21 @@ async fn the_owner_sees_who_it_addressed_got_the_case_and_acknowledged_the_retra
     let agency = |id: &str| format!("agencies/{id}");
     let expected = |retraction| {
         vec![
-            (StatementKind::Report, agency(RCMP), DeliveryProgress::NotSubscribed),
-            (StatementKind::Report, agency(CBP), DeliveryProgress::Acknowledged),
-            (StatementKind::Retraction, agency(RCMP), DeliveryProgress::NotSubscribed),
+            (
+                StatementKind::Report,
+                agency(RCMP),
+                DeliveryProgress::NotSubscribed,
+            ),
+            (
+                StatementKind::Report,
+                agency(CBP),
+                DeliveryProgress::Acknowledged,
+            ),
+            (
+                StatementKind::Retraction,
+                agency(RCMP),
+                DeliveryProgress::NotSubscribed,
+            ),
             (StatementKind::Retraction, agency(CBP), retraction),
         ]
     };
@@ -338,9 +428,17 @@ async fn the_owner_sees_who_it_addressed_got_the_case_and_acknowledged_the_retra
         all.sort();
         all
     };
-    assert_eq!(sorted(progress().await), sorted(expected(DeliveryProgress::Delivered)));
-    cbp.acknowledge(&name, vec![held[0].ack_id.clone()]).await.unwrap();
-    assert_eq!(sorted(progress().await), sorted(expected(DeliveryProgress::Acknowledged)));
+    assert_eq!(
+        sorted(progress().await),
+        sorted(expected(DeliveryProgress::Delivered))
+    );
+    cbp.acknowledge(&name, vec![held[0].ack_id.clone()])
+        .await
+        .unwrap();
+    assert_eq!(
+        sorted(progress().await),
+        sorted(expected(DeliveryProgress::Acknowledged))
+    );
     // Nobody else is told, not even that there is such a case.
     let request = ListDeliveriesRequest { case: case.clone() };
     let theirs = rcmp.subscriptions().list_deliveries(request).await;
@@ -355,20 +453,38 @@ async fn bad_input_is_named_by_its_field_and_foreign_subscriptions_do_not_exist(
     let officer = broker.connect(&site.principal(RCMP, "officer")).await;
     let dea = broker.connect(&site.principal(DEA, "officer")).await;
     let name = subscription_name(RCMP, "all");
-    officer.subscribe(subscription(RCMP, "all"), None).await.unwrap();
-    officer.subscribe(subscription(RCMP, "other"), None).await.unwrap();
+    officer
+        .subscribe(subscription(RCMP, "all"), None)
+        .await
+        .unwrap();
+    officer
+        .subscribe(subscription(RCMP, "other"), None)
+        .await
+        .unwrap();
     submit_many(&system, 0..1).await;
     let held = officer.pull_just(&name, 1).await;
 
     let ids = vec!["nonsense".into(), held[0].ack_id.clone()];
-    let details = refused(officer.acknowledge(&name, ids.clone()).await, Reason::InvalidFields);
+    let details = refused(
+        officer.acknowledge(&name, ids.clone()).await,
+        Reason::InvalidFields,
+    );
     assert_eq!(fields(&details), ["ack_ids[0]"]);
     let other = subscription_name(RCMP, "other");
-    let details = refused(officer.acknowledge(&other, ids).await, Reason::InvalidFields);
+    let details = refused(
+        officer.acknowledge(&other, ids).await,
+        Reason::InvalidFields,
+    );
     assert_eq!(fields(&details), ["ack_ids[0]", "ack_ids[1]"]);
-    let details = refused(officer.acknowledge(&name, vec![]).await, Reason::InvalidFields);
+    let details = refused(
+        officer.acknowledge(&name, vec![]).await,
+        Reason::InvalidFields,
+    );
     assert_eq!(fields(&details), ["ack_ids"]);
-    let details = refused(officer.seek(&name, position(1_000)).await, Reason::InvalidFields);
+    let details = refused(
+        officer.seek(&name, position(1_000)).await,
+        Reason::InvalidFields,
+    );
     assert_eq!(fields(&details), ["to.position"]);
     let details = refused(officer.seek(&name, None).await, Reason::InvalidFields);
     assert_eq!(fields(&details), ["to"]);
@@ -384,7 +500,13 @@ async fn bad_input_is_named_by_its_field_and_foreign_subscriptions_do_not_exist(
     let details = refused(officer.subscribe(bad, None).await, Reason::InvalidFields);
     let mut named = fields(&details);
     named.sort();
-    assert_eq!(named, ["subscription.ack_deadline", "subscription.filter.origins[0]"]);
+    assert_eq!(
+        named,
+        [
+            "subscription.ack_deadline",
+            "subscription.filter.origins[0]"
+        ]
+    );
     let others = CaseFilter {
         agencies: vec![format!("agencies/{RCMP}")],
         ..CaseFilter::default()
@@ -406,7 +528,10 @@ async fn bad_input_is_named_by_its_field_and_foreign_subscriptions_do_not_exist(
         ordered: true,
         ..subscription(RCMP, "all")
     };
-    refused(officer.subscribe(changed, None).await, Reason::SubscriptionExists);
+    refused(
+        officer.subscribe(changed, None).await,
+        Reason::SubscriptionExists,
+    );
 }
 
 #[tokio::test]
@@ -416,7 +541,10 @@ async fn an_update_counts_from_the_next_statement_and_an_old_etag_is_refused() {
     let system = broker.connect(&site.principal(DEA, "system")).await;
     let officer = broker.connect(&site.principal(RCMP, "officer")).await;
     let name = subscription_name(RCMP, "all");
-    let made = officer.subscribe(subscription(RCMP, "all"), None).await.unwrap();
+    let made = officer
+        .subscribe(subscription(RCMP, "all"), None)
+        .await
+        .unwrap();
     submit_many(&system, 0..1).await;
     officer.pull_and_ack(&name, 1).await;
     let update = async |filter: CaseFilter, etag: &str| {
@@ -436,13 +564,20 @@ async fn an_update_counts_from_the_next_statement_and_an_old_etag_is_refused() {
         ..CaseFilter::default()
     };
     update(mexico, &made.etag).await.unwrap();
-    refused(update(CaseFilter::default(), &made.etag).await, Reason::SubscriptionChanged);
+    refused(
+        update(CaseFilter::default(), &made.etag).await,
+        Reason::SubscriptionChanged,
+    );
     submit_many(&system, 1..3).await;
     let mut report = cases::report(DEA, "mexico");
     let place = report.place.as_mut().unwrap();
     place.country = "MX".into();
     place.subdivision.clear();
-    let expected = system.submit(&cases::reporting(report)).await.unwrap().position;
+    let expected = system
+        .submit(&cases::reporting(report))
+        .await
+        .unwrap()
+        .position;
     assert_eq!(positions(&officer.pull_and_ack(&name, 1).await), [expected]);
 }
 
@@ -453,16 +588,34 @@ async fn a_system_consumes_what_an_officer_subscribed_to_and_cannot_change_it() 
     let dea = broker.connect(&site.principal(DEA, "system")).await;
     let officer = broker.connect(&site.principal(RCMP, "officer")).await;
     let system = broker.connect(&site.principal(RCMP, "system")).await;
-    officer.subscribe(subscription(RCMP, "feed"), None).await.unwrap();
-    system.subscribe(subscription(RCMP, "own"), None).await.unwrap();
+    officer
+        .subscribe(subscription(RCMP, "feed"), None)
+        .await
+        .unwrap();
+    system
+        .subscribe(subscription(RCMP, "own"), None)
+        .await
+        .unwrap();
     let recorded = submit_many(&dea, 0..1).await;
     let name = subscription_name(RCMP, "feed");
     assert_eq!(positions(&system.pull_and_ack(&name, 1).await), recorded);
-    assert!(system.pull_now(&subscription_name(RCMP, "own")).await.is_empty());
+    assert!(
+        system
+            .pull_now(&subscription_name(RCMP, "own"))
+            .await
+            .is_empty()
+    );
     let request = casebroker_proto::v1::DeleteSubscriptionRequest { name };
-    let deleted = system.subscriptions().delete_subscription(request.clone()).await;
+    let deleted = system
+        .subscriptions()
+        .delete_subscription(request.clone())
+        .await;
     refused(deleted, Reason::RoleNotAllowed);
-    officer.subscriptions().delete_subscription(request).await.unwrap();
+    officer
+        .subscriptions()
+        .delete_subscription(request)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -477,23 +630,43 @@ async fn a_filter_of_what_does_not_exist_yet_delivers_it_once_it_does() {
         filter
     };
     let filters = [
-        ("unit", filter(&|f| f.reporting_units = vec!["NEW OFFICE".into()])),
+        (
+            "unit",
+            filter(&|f| f.reporting_units = vec!["NEW OFFICE".into()]),
+        ),
         ("words", filter(&|f| f.text = "quite unheard".into())),
-        ("number", filter(&|f| f.identifiers = vec!["CP-fresh-CN".into()])),
-        ("substance", filter(&|f| f.substances = vec!["carfentanil".into()])),
+        (
+            "number",
+            filter(&|f| f.identifiers = vec!["CP-fresh-CN".into()]),
+        ),
+        (
+            "substance",
+            filter(&|f| f.substances = vec!["carfentanil".into()]),
+        ),
     ];
     for (id, filter) in filters.clone() {
         let name = subscription_name(RCMP, id);
-        officer.subscribe(subscription_to(RCMP, id, filter), None).await.unwrap();
+        officer
+            .subscribe(subscription_to(RCMP, id, filter), None)
+            .await
+            .unwrap();
         // It has caught up from here on.
         assert!(officer.pull_now(&name).await.is_empty());
     }
     let mut report = cases::report(DEA, "fresh");
     report.reporting_unit = "New office".into();
     report.narrative = "Something quite unheard of.".into();
-    let expected = system.submit(&cases::reporting(report)).await.unwrap().position;
+    let expected = system
+        .submit(&cases::reporting(report))
+        .await
+        .unwrap()
+        .position;
     for (id, _) in filters {
         let name = subscription_name(RCMP, id);
-        assert_eq!(positions(&officer.pull_and_ack(&name, 1).await), [expected], "{id}");
+        assert_eq!(
+            positions(&officer.pull_and_ack(&name, 1).await),
+            [expected],
+            "{id}"
+        );
     }
 }

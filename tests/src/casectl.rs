@@ -2,14 +2,17 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex},
+    thread,
 };
 
 use casebroker_proto::{json, v1::CaseReport};
 use serde_json::Value;
 
-use crate::{Broker, Site, broker::binary};
+use crate::{Broker, Site, broker::binary, wait};
 
 /// `casectl` with a configuration for one principal of a site.
 #[derive(Debug, Clone)]
@@ -88,6 +91,30 @@ impl Casectl {
         ended
     }
 
+    /// Starts a command that runs until it is stopped, and collects what it prints.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let mut child = self.spawn(arguments);
+        let collect = |from: Box<dyn Read + Send>| {
+            let text = Arc::new(Mutex::new(String::new()));
+            let into = Arc::clone(&text);
+            thread::spawn(move || {
+                for line in BufReader::new(from).lines().map_while(Result::ok) {
+                    let mut text = into.lock().unwrap();
+                    text.push_str(&line);
+                    text.push('\n');
+                }
+            });
+            text
+        };
+        let stdout = collect(Box::new(child.stdout.take().unwrap()));
+        let stderr = collect(Box::new(child.stderr.take().unwrap()));
+        Running {
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
     /// Starts a command.
     pub fn spawn(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()
@@ -111,6 +138,58 @@ impl Casectl {
             command.env_remove(variable);
         }
         command
+    }
+}
+
+/// A command that runs; killed when dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    stdout: Arc<Mutex<String>>,
+    stderr: Arc<Mutex<String>>,
+}
+
+impl Running {
+    /// What it has printed so far, whole lines.
+    pub fn stdout(&self) -> String {
+        self.stdout.lock().unwrap().clone()
+    }
+
+    /// What it has said on standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    /// Ctrl-C, and how it ended.
+    pub fn interrupt(self) -> Ended {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-INT", &pid]).status();
+        assert!(status.unwrap().success());
+        self.end()
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Ended {
+        let status = wait::until("the command ends", || self.child.try_wait().unwrap());
+        Ended {
+            code: status.code(),
+            stdout: self.stdout(),
+            stderr: self.stderr(),
+        }
+    }
+
+    /// Ends it without warning.
+    pub fn kill_9(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

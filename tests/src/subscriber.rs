@@ -85,7 +85,12 @@ impl Caller {
                 nanos: 0,
             }),
         };
-        Ok(self.subscriptions().pull(request).await?.into_inner().deliveries)
+        Ok(self
+            .subscriptions()
+            .pull(request)
+            .await?
+            .into_inner()
+            .deliveries)
     }
 
     /// Pulls and acknowledges until so many deliveries have come.
@@ -93,8 +98,15 @@ impl Caller {
         let mut all = Vec::new();
         while all.len() < count {
             let some = self.pull(name, 100).await.unwrap();
-            assert!(!some.is_empty(), "only {} of {count} deliveries came", all.len());
-            let ids: Vec<_> = some.iter().map(|delivery| delivery.ack_id.clone()).collect();
+            assert!(
+                !some.is_empty(),
+                "only {} of {count} deliveries came",
+                all.len()
+            );
+            let ids: Vec<_> = some
+                .iter()
+                .map(|delivery| delivery.ack_id.clone())
+                .collect();
             self.acknowledge(name, ids).await.unwrap();
             all.extend(some);
         }
@@ -107,7 +119,11 @@ impl Caller {
         while all.len() < count {
             let left = i32::try_from(count - all.len()).expect("it is small");
             let some = self.pull(name, left).await.unwrap();
-            assert!(!some.is_empty(), "only {} of {count} deliveries came", all.len());
+            assert!(
+                !some.is_empty(),
+                "only {} of {count} deliveries came",
+                all.len()
+            );
             all.extend(some);
         }
         all
@@ -144,7 +160,12 @@ impl Caller {
             subscription: name.into(),
             nacks,
         };
-        Ok(self.subscriptions().nack(request).await?.into_inner().outcomes)
+        Ok(self
+            .subscriptions()
+            .nack(request)
+            .await?
+            .into_inner()
+            .outcomes)
     }
 
     /// Moves.
@@ -153,15 +174,27 @@ impl Caller {
             subscription: name.into(),
             to,
         };
-        Ok(self.subscriptions().seek(request).await?.into_inner().backlog)
+        Ok(self
+            .subscriptions()
+            .seek(request)
+            .await?
+            .into_inner()
+            .backlog)
     }
 
     /// How a subscription stands.
     pub async fn standing(&self, name: &str) -> Result<(Subscription, SubscriptionState), Status> {
         let request = GetSubscriptionRequest { name: name.into() };
-        let response = self.subscriptions().get_subscription(request).await?.into_inner();
+        let response = self
+            .subscriptions()
+            .get_subscription(request)
+            .await?
+            .into_inner();
         let (subscription, state) = (response.subscription, response.state);
-        Ok((subscription.expect("it is answered"), state.expect("it is answered")))
+        Ok((
+            subscription.expect("it is answered"),
+            state.expect("it is answered"),
+        ))
     }
 
     /// Opens a stream that holds at most so many deliveries.

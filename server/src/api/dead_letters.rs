@@ -136,7 +136,10 @@ impl Rooms {
             }
         });
         let dropped = dropped.map_err(|there| {
-            let message = format!("there are {there} dead letters, and {} were expected", request.expected);
+            let message = format!(
+                "there are {there} dead letters, and {} were expected",
+                request.expected
+            );
             status::refuse(Reason::SubscriptionChanged, &message)
         })?;
         self.deliveries.settle().await?;
@@ -197,13 +200,15 @@ impl Rooms {
                     let agency = agency.parse::<AgencyName>().ok();
                     let all = agency.map(|of| self.deliveries.list(&of, "", MAX_SUBSCRIPTIONS));
                     let all = all.unwrap_or_default().into_iter();
-                    all.map(|of| (Arc::clone(&of), self.deliveries.plan(&of))).collect()
+                    all.map(|of| (Arc::clone(&of), self.deliveries.plan(&of)))
+                        .collect()
                 });
                 let selecting = of_agency.iter().filter(|(of, plan)| {
                     let kinds = of.definition().settings.kinds;
                     reading.news(plan, kinds, &change).is_some()
                 });
-                let furthest = selecting.map(|(of, _)| of.lock().outbox.progress(statement.position));
+                let furthest =
+                    selecting.map(|(of, _)| of.lock().outbox.progress(statement.position));
                 deliveries.push(StatementDelivery {
                     position: statement.position,
                     kind: change.said.kind.into(),

@@ -90,7 +90,8 @@ impl Rooms {
         let note = AccessNote::of(&request);
         let mut requests = request.into_inner();
         let first = tokio::time::timeout(FIRST_MESSAGE, requests.message()).await;
-        let first = first.map_err(|_| status::invalid_field("subscription", "did not come within 10 seconds"))?;
+        let first = first
+            .map_err(|_| status::invalid_field("subscription", "did not come within 10 seconds"))?;
         let first = first.map_err(with_reason)?.unwrap_or_default();
         note.resource(&first.subscription);
         let subscribed = self.subscribed(&caller, "subscription", &first.subscription)?;
@@ -104,10 +105,15 @@ impl Rooms {
             Ok(0) => DEFAULT_BYTES,
             Ok(bytes) => bytes,
             Err(_) => {
-                return Err(status::invalid_field("max_outstanding_bytes", "must not be negative"));
+                return Err(status::invalid_field(
+                    "max_outstanding_bytes",
+                    "must not be negative",
+                ));
             }
         };
-        let joined = self.deliveries.join(&subscribed, Consumer::new(messages, bytes), true);
+        let joined = self
+            .deliveries
+            .join(&subscribed, Consumer::new(messages, bytes), true);
         let (answers, stream) = mpsc::channel(MESSAGES_AHEAD);
         let pump = Pump {
             rooms: self.clone(),
@@ -164,7 +170,11 @@ impl Rooms {
     ) -> Result<Response<NackResponse>, Status> {
         let (_, subscribed, request) =
             self.subscription_of(request, Method::Nack, |r| &r.subscription)?;
-        let ids: Vec<String> = request.nacks.iter().map(|nack| nack.ack_id.clone()).collect();
+        let ids: Vec<String> = request
+            .nacks
+            .iter()
+            .map(|nack| nack.ack_id.clone())
+            .collect();
         let nacks = nacks(&subscribed, request.nacks, 1)?;
         let results = self.deliveries.nack(&subscribed, nacks);
         Ok(Response::new(NackResponse {
@@ -245,7 +255,10 @@ impl Pump {
                 }
                 continue;
             }
-            let deliveries = self.rooms.contents(&self.caller, &self.subscribed, taken).await?;
+            let deliveries = self
+                .rooms
+                .contents(&self.caller, &self.subscribed, taken)
+                .await?;
             if deliveries.is_empty() {
                 continue;
             }

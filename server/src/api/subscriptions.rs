@@ -16,7 +16,8 @@ use casebroker_proto::{
         NackRequest, NackResponse, PullRequest, PullResponse, ReplayDeadLettersRequest,
         ReplayDeadLettersResponse, SeekRequest, SeekResponse, StartPoint, StreamingPullRequest,
         StreamingPullResponse, Subscription, SubscriptionState, UpdateSubscriptionRequest,
-        UpdateSubscriptionResponse, start_point::At, subscription_service_server::SubscriptionService,
+        UpdateSubscriptionResponse, start_point::At,
+        subscription_service_server::SubscriptionService,
     },
 };
 use futures_util::Stream;
@@ -83,7 +84,8 @@ impl SubscriptionService for Rooms {
         &self,
         request: Request<GetSubscriptionRequest>,
     ) -> Result<Response<GetSubscriptionResponse>, Status> {
-        let (caller, subscribed, _) = self.subscription_of(request, Method::GetSubscription, |r| &r.name)?;
+        let (caller, subscribed, _) =
+            self.subscription_of(request, Method::GetSubscription, |r| &r.name)?;
         let subscription = subscribed.definition().subscription.clone();
         let state = self.state(&caller, subscribed).await?;
         Ok(Response::new(GetSubscriptionResponse {
@@ -101,7 +103,9 @@ impl SubscriptionService for Rooms {
         let size = page_size(request.page_size, 100)?;
         // A name is no secret within its agency, and another agency's token leads to the caller's own.
         let after = request.page_token.as_str();
-        let found = self.deliveries.list(&caller.principal.agency, after, size + 1);
+        let found = self
+            .deliveries
+            .list(&caller.principal.agency, after, size + 1);
         let mut response = ListSubscriptionsResponse::default();
         let mut bytes = 0;
         for (n, of) in found.iter().enumerate() {
@@ -123,7 +127,9 @@ impl SubscriptionService for Rooms {
         request: Request<UpdateSubscriptionRequest>,
     ) -> Result<Response<UpdateSubscriptionResponse>, Status> {
         let name = |r: &UpdateSubscriptionRequest| {
-            r.subscription.as_ref().map_or_else(String::new, |s| s.name.clone())
+            r.subscription
+                .as_ref()
+                .map_or_else(String::new, |s| s.name.clone())
         };
         let caller = authorize(&request, Method::UpdateSubscription)?;
         AccessNote::of(&request).resource(name(request.get_ref()));
@@ -270,14 +276,21 @@ impl Rooms {
         Ok(self.deliveries.get(&name)?)
     }
 
-    fn define(&self, caller: &Caller, mut subscription: Subscription) -> Result<Definition, Status> {
+    fn define(
+        &self,
+        caller: &Caller,
+        mut subscription: Subscription,
+    ) -> Result<Definition, Status> {
         subscription.etag = etag(&subscription);
         let definition = define(&subscription, &self.membership.now());
         let definition = definition.map_err(|violations| status::invalid_fields(&violations))?;
         match *definition.settings.name.agency() == caller.principal.agency {
             true => Ok(definition),
             false => {
-                let rule = format!("must begin with `{}/`, your agency", caller.principal.agency);
+                let rule = format!(
+                    "must begin with `{}/`, your agency",
+                    caller.principal.agency
+                );
                 Err(status::invalid_field("subscription.name", rule))
             }
         }
@@ -294,12 +307,15 @@ impl Rooms {
         match start.and_then(|start| start.at) {
             None | Some(At::Now(true)) => Ok(size),
             Some(At::Beginning(true)) => Ok(0),
-            Some(At::Now(false) | At::Beginning(false)) => {
-                Err(status::invalid_field(field, "is false; leave it out or say true"))
-            }
+            Some(At::Now(false) | At::Beginning(false)) => Err(status::invalid_field(
+                field,
+                "is false; leave it out or say true",
+            )),
             Some(At::Position(position)) if position <= size => Ok(position),
             Some(At::Position(position)) => {
-                let rule = format!("is {position}, and the log has {size} entries; it may be {size} at most");
+                let rule = format!(
+                    "is {position}, and the log has {size} entries; it may be {size} at most"
+                );
                 Err(status::invalid_field(&format!("{field}.position"), rule))
             }
             Some(At::Time(time)) => {
@@ -397,7 +413,11 @@ fn may_change(caller: &Caller, subscribed: &Subscribed) -> Result<(), Status> {
 }
 
 /// The one with the fields of the other that a mask names.
-fn merged(known: Subscription, given: Subscription, mask: &FieldMask) -> Result<Subscription, Status> {
+fn merged(
+    known: Subscription,
+    given: Subscription,
+    mask: &FieldMask,
+) -> Result<Subscription, Status> {
     let mut merged = known;
     if mask.paths.is_empty() {
         let rule = format!("is required; it names some of {}", FIELDS.join(", "));

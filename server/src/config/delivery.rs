@@ -32,7 +32,10 @@ impl Delivery {
         vec![
             number("delivery.sync_ms", self.sync_ms, 10, 1_000),
             number_of("delivery.subscriptions", self.subscriptions),
-            number_of("delivery.subscriptions_per_agency", self.subscriptions_per_agency),
+            number_of(
+                "delivery.subscriptions_per_agency",
+                self.subscriptions_per_agency,
+            ),
         ]
     }
 }

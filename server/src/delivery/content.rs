@@ -88,7 +88,10 @@ impl Content {
         let Some(read) = read else { return Ok(None) };
         let statement = &read.statement;
         // Decided by what is in force now; the table says only how it was.
-        if !self.cases.may_see_statement(&definition.viewer, statement)? {
+        if !self
+            .cases
+            .may_see_statement(&definition.viewer, statement)?
+        {
             return Ok(None);
         }
         let settings = &definition.settings;
@@ -96,12 +99,17 @@ impl Content {
             DeliveryDetail::Case => true,
             DeliveryDetail::Change => false,
             DeliveryDetail::Statement | DeliveryDetail::Unspecified => {
-                let holds_it = matches!(news.kind, StatementKind::Report | StatementKind::Amendment);
+                let holds_it =
+                    matches!(news.kind, StatementKind::Report | StatementKind::Amendment);
                 news.appeared && !holds_it
             }
         };
         let as_of_case = match with_case {
-            true => self.cases.at(position + 1).case(&definition.viewer, &statement.case).ok(),
+            true => self
+                .cases
+                .at(position + 1)
+                .case(&definition.viewer, &statement.case)
+                .ok(),
             false => None,
         };
         let with_statement = settings.detail != DeliveryDetail::Change;
@@ -137,8 +145,14 @@ impl Content {
         let Some(read) = self.read(position)? else {
             return Ok(String::new());
         };
-        let seen = self.cases.may_see_statement(&definition.viewer, &read.statement)?;
-        Ok(if seen { read.statement.case.to_string() } else { String::new() })
+        let seen = self
+            .cases
+            .may_see_statement(&definition.viewer, &read.statement)?;
+        Ok(if seen {
+            read.statement.case.to_string()
+        } else {
+            String::new()
+        })
     }
 
     fn read(&self, position: u64) -> Result<Option<Arc<Read>>, ContentError> {
@@ -170,7 +184,10 @@ impl Recent {
         while self.bytes > KEPT_BYTES
             && let Some(oldest) = self.order.pop_front()
         {
-            self.bytes -= self.by_position.remove(&oldest).map_or(0, |read| size(&read));
+            self.bytes -= self
+                .by_position
+                .remove(&oldest)
+                .map_or(0, |read| size(&read));
         }
     }
 }

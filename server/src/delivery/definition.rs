@@ -25,16 +25,24 @@ pub fn define(subscription: &Subscription, known: &History) -> Result<Definition
     let filter = subscription.filter.clone().unwrap_or_default();
     let compiled = filter::compile(&filter, "subscription.filter", known);
     let mut violations = Vec::new();
-    let mut found = settings(subscription).map_err(|wrong| violations.extend(wrong)).ok();
+    let mut found = settings(subscription)
+        .map_err(|wrong| violations.extend(wrong))
+        .ok();
     let compiled = compiled.map_err(|wrong| violations.extend(wrong)).ok();
     let words = filter.text.as_str();
     let words = (!words.trim().is_empty()).then(|| TextQuery::parse(words));
     let words = words.transpose().map_err(|error| {
-        violations.push(Violation::new("subscription.filter.text", error.to_string()));
+        violations.push(Violation::new(
+            "subscription.filter.text",
+            error.to_string(),
+        ));
     });
     let role = role_of(subscription);
     if role.is_none() {
-        violations.push(Violation::new("subscription.viewer_role", "must be `officer` or `system`"));
+        violations.push(Violation::new(
+            "subscription.viewer_role",
+            "must be `officer` or `system`",
+        ));
     }
     if let (Some(settings), Some(Compiled { selection, .. }), Some(Role::System)) =
         (&found, &compiled, role)

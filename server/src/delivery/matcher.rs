@@ -2,9 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
 };
 
@@ -92,8 +90,12 @@ impl Matcher {
         let mut inner = subscribed.lock();
         if let Some(slot) = inner.slot.take() {
             standing.filters.remove(slot);
-            standing.volatile.retain(|other| !Arc::ptr_eq(other, subscribed));
-            inner.outbox.advance(next.unwrap_or_else(|| self.looked_at()));
+            standing
+                .volatile
+                .retain(|other| !Arc::ptr_eq(other, subscribed));
+            inner
+                .outbox
+                .advance(next.unwrap_or_else(|| self.looked_at()));
         }
     }
 
@@ -140,28 +142,33 @@ impl Matcher {
             let Some(change) = reading.change(position) else {
                 continue;
             };
-            standing.filters.for_each(&reading, &change, |subscribed, news| {
-                let mut inner = subscribed.lock();
-                if inner.slot.is_none() {
-                    return;
-                }
-                if inner.outbox.is_full() {
-                    // It goes on by itself when its consumers have made room.
-                    if full.iter().all(|(other, _)| !Arc::ptr_eq(other, subscribed)) {
-                        full.push((Arc::clone(subscribed), news.position));
+            standing
+                .filters
+                .for_each(&reading, &change, |subscribed, news| {
+                    let mut inner = subscribed.lock();
+                    if inner.slot.is_none() {
+                        return;
                     }
-                    return;
-                }
-                if full.iter().any(|(other, _)| Arc::ptr_eq(other, subscribed)) {
-                    return;
-                }
-                let ordered = subscribed.definition().settings.ordered;
-                inner.outbox.offer(news.position, news.case, ordered);
-                drop(inner);
-                if told.insert(subscribed.id) {
-                    touched(subscribed);
-                }
-            });
+                    if inner.outbox.is_full() {
+                        // It goes on by itself when its consumers have made room.
+                        if full
+                            .iter()
+                            .all(|(other, _)| !Arc::ptr_eq(other, subscribed))
+                        {
+                            full.push((Arc::clone(subscribed), news.position));
+                        }
+                        return;
+                    }
+                    if full.iter().any(|(other, _)| Arc::ptr_eq(other, subscribed)) {
+                        return;
+                    }
+                    let ordered = subscribed.definition().settings.ordered;
+                    inner.outbox.offer(news.position, news.case, ordered);
+                    drop(inner);
+                    if told.insert(subscribed.id) {
+                        touched(subscribed);
+                    }
+                });
         }
         self.looked_at.send_replace(to);
         for (subscribed, next) in full {
@@ -194,7 +201,12 @@ impl Matcher {
 
 impl Standing {
     /// Remembers a subscription whose plan may be another one when the table knows more names.
-    fn keep_renewing(&mut self, subscribed: &Arc<Subscribed>, plan: &Plan, definition: &Definition) {
+    fn keep_renewing(
+        &mut self,
+        subscribed: &Arc<Subscribed>,
+        plan: &Plan,
+        definition: &Definition,
+    ) {
         if plan.may_change(&definition.selection) {
             self.volatile.push(Arc::clone(subscribed));
         }

@@ -419,7 +419,13 @@ impl Outbox {
         {
             open.reason = given.reason.into();
         }
-        self.again(position, given.delay, given.terminate, settings, (now, clock));
+        self.again(
+            position,
+            given.delay,
+            given.terminate,
+            settings,
+            (now, clock),
+        );
         AckResult::Done
     }
 
@@ -458,7 +464,8 @@ impl Outbox {
     /// A consumer goes; what it holds is ready again if `release`, else out until its deadline.
     pub fn leave(&mut self, id: ConsumerId, release: bool) {
         if release {
-            let is_its = |open: &Open| matches!(open.state, State::Out { consumer, .. } if consumer == id);
+            let is_its =
+                |open: &Open| matches!(open.state, State::Out { consumer, .. } if consumer == id);
             let its = self.open.iter().filter(|(_, open)| is_its(open));
             for position in its.map(|(at, _)| *at).collect::<Vec<_>>() {
                 self.recall(position);
@@ -633,7 +640,11 @@ impl Outbox {
             return;
         };
         let mut wait = delay.unwrap_or_else(|| settings.retry.wait(open.attempts));
-        if terminate || settings.max_attempts.is_some_and(|most| open.attempts >= most) {
+        if terminate
+            || settings
+                .max_attempts
+                .is_some_and(|most| open.attempts >= most)
+        {
             if !settings.dead_letter {
                 self.settle(position);
                 self.drop_position(position);

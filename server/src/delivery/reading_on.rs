@@ -70,7 +70,8 @@ impl Deliveries {
             let position = self.given.table.position();
             {
                 let mut inner = subscribed.lock();
-                if inner.outbox.is_full() || subscribed.has_ended() || self.stopping.is_cancelled() {
+                if inner.outbox.is_full() || subscribed.has_ended() || self.stopping.is_cancelled()
+                {
                     inner.is_filling = false;
                     return;
                 }
@@ -106,7 +107,11 @@ impl Deliveries {
         let looking = self.given.scans.run(move || {
             let definition = of.definition();
             let (kinds, ordered) = (definition.settings.kinds, definition.settings.ordered);
-            let plan = plan(&definition, &deliveries.given.table, &deliveries.given.cases);
+            let plan = plan(
+                &definition,
+                &deliveries.given.table,
+                &deliveries.given.cases,
+            );
             let reading = deliveries.given.table.rows().reading();
             let (from, moves) = {
                 let inner = of.lock();

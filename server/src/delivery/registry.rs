@@ -96,10 +96,7 @@ pub struct Deliveries {
 
 impl Deliveries {
     /// Opens the ledger and goes on where it says. Filters are understood as the registry is now.
-    pub fn start(
-        given: Given,
-        known: &History,
-    ) -> io::Result<Arc<Self>> {
+    pub fn start(given: Given, known: &History) -> io::Result<Arc<Self>> {
         let (ledger, opened) = Ledger::open(&given.dir)?;
         if let Some((copy, bytes)) = opened.cut {
             tracing::warn!(bytes, copy = %copy.display(), "the end of the subscriptions' ledger could not be read, as a crash leaves it: some may be delivered again");
@@ -111,7 +108,11 @@ impl Deliveries {
                 Ok(definition) => definition,
                 Err(violations) => {
                     let (name, why) = (&line.subscription.name, first(&violations));
-                    tracing::error!(name, why, "a subscription cannot be understood any more and is not served; it stays in the ledger");
+                    tracing::error!(
+                        name,
+                        why,
+                        "a subscription cannot be understood any more and is not served; it stays in the ledger"
+                    );
                     continue;
                 }
             };
@@ -128,7 +129,8 @@ impl Deliveries {
             move || {
                 // Before the cursors are read: who has caught up has looked at everything before this.
                 let looked_at = matcher.looked_at();
-                let moved = std::mem::take(&mut *moved.lock().unwrap_or_else(PoisonError::into_inner));
+                let moved =
+                    std::mem::take(&mut *moved.lock().unwrap_or_else(PoisonError::into_inner));
                 moved
                     .iter()
                     .filter(|subscribed| !subscribed.has_ended())
@@ -202,9 +204,14 @@ impl Deliveries {
                     false => Err(DeliveryError::Exists(name)),
                 };
             }
-            let of_agency = by_name.keys().filter(|other| other.agency() == name.agency());
+            let of_agency = by_name
+                .keys()
+                .filter(|other| other.agency() == name.agency());
             for (count, most) in [
-                (of_agency.count(), self.given.config.subscriptions_per_agency),
+                (
+                    of_agency.count(),
+                    self.given.config.subscriptions_per_agency,
+                ),
                 (by_name.len(), self.given.config.subscriptions),
             ] {
                 if count >= most {
@@ -322,7 +329,9 @@ impl Deliveries {
         }
         let tally = &subscribed.tally;
         let again = deliveries.iter().filter(|d| d.delivery_attempt > 1).count();
-        tally.delivered.fetch_add(deliveries.len() as u64, Ordering::Relaxed);
+        tally
+            .delivered
+            .fetch_add(deliveries.len() as u64, Ordering::Relaxed);
         tally.redelivered.fetch_add(again as u64, Ordering::Relaxed);
         Ok(deliveries)
     }
@@ -346,7 +355,10 @@ impl Deliveries {
         }
         drop(inner);
         let done = results.iter().filter(|r| **r != AckResult::Settled).count();
-        subscribed.tally.acknowledged.fetch_add(done as u64, Ordering::Relaxed);
+        subscribed
+            .tally
+            .acknowledged
+            .fetch_add(done as u64, Ordering::Relaxed);
         self.used(subscribed);
         // What was held behind these may be ready.
         subscribed.wake.notify_one();
@@ -387,7 +399,11 @@ impl Deliveries {
     }
 
     /// Changes what is open or dead, and notes it.
-    pub fn change<T>(&self, subscribed: &Arc<Subscribed>, change: impl FnOnce(&mut Outbox) -> T) -> T {
+    pub fn change<T>(
+        &self,
+        subscribed: &Arc<Subscribed>,
+        change: impl FnOnce(&mut Outbox) -> T,
+    ) -> T {
         let result = change(&mut subscribed.lock().outbox);
         self.used(subscribed);
         subscribed.wake.notify_one();
@@ -425,7 +441,11 @@ impl Deliveries {
     /// Writes every cursor and ends the threads. Blocks.
     pub fn stop(&self) {
         self.stopping.cancel();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(thread) = thread {
             drop(thread.join());
         }
@@ -498,7 +518,9 @@ impl Drop for Joined {
 
 impl std::fmt::Debug for Deliveries {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Deliveries").field("matcher", &self.matcher).finish_non_exhaustive()
+        f.debug_struct("Deliveries")
+            .field("matcher", &self.matcher)
+            .finish_non_exhaustive()
     }
 }
 
@@ -542,7 +564,9 @@ fn says_the_same(one: &Definition, other: &Definition) -> bool {
 
 /// Attempts are numbered from the clock on, in microseconds, so that no number is used again after a restart.
 fn first_lease() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(0)
 }
 
@@ -557,6 +581,8 @@ fn new_id() -> u64 {
 
 /// Seconds since 1970.
 pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -4,7 +4,7 @@ use casebroker_client::ClientError;
 use casebroker_proto::{
     json,
     names::CaseName,
-    v1::{StatementRecord, statement::Kind},
+    v1::{StatementDelivery, StatementRecord, statement::Kind},
 };
 use clap::Args;
 
@@ -12,7 +12,9 @@ use crate::{
     Global, case_page,
     failure::{Failure, Result},
     output::{Format, Output},
-    timeline,
+    rows::{show, to_values},
+    table::Column,
+    timeline, words,
 };
 
 /// Show one case as it stands.
@@ -39,11 +41,15 @@ An amendment is compared field by field with the revision before it. Of the ids 
 
 Examples:
   casectl history us-cbp/2016-0042
+  casectl history us-cbp/2016-0042 --deliveries      who was told what of my agency's case
   casectl -o jsonl history us-cbp/2016-0042 | jq -r .position")]
 pub struct History {
     /// Name of the case: agencies/AGENCY/cases/CASE, or AGENCY/CASE
     #[arg(value_parser = parse_case, value_name = "CASE")]
     case: CaseName,
+    /// Show instead which of the agencies that my agency addressed by name got which statements, and acknowledged them
+    #[arg(long)]
+    deliveries: bool,
 }
 
 /// Runs `get`.
@@ -61,6 +67,9 @@ pub async fn get(args: Get, global: &Global, out: &mut Output) -> Result<()> {
 
 /// Runs `history`.
 pub async fn history(args: History, global: &Global, out: &mut Output) -> Result<()> {
+    if args.deliveries {
+        return deliveries(&args.case, global, out).await;
+    }
     out.no_csv()?;
     let client = global.connect()?;
     let mut pages = client.list_statements(&args.case.to_string());
@@ -86,6 +95,29 @@ pub async fn history(args: History, global: &Global, out: &mut Output) -> Result
         }
         _ => timeline::print(&records, out),
     }
+}
+
+/// Runs `history --deliveries`.
+async fn deliveries(case: &CaseName, global: &Global, out: &mut Output) -> Result<()> {
+    let client = global.connect()?;
+    let deliveries = client.list_deliveries(&case.to_string()).await?;
+    let columns = [
+        Column::number("POSITION"),
+        Column::whole("KIND"),
+        Column::flexible("AGENCY", 10),
+        Column::whole("PROGRESS"),
+    ];
+    let row = |delivery: &StatementDelivery| {
+        vec![
+            delivery.position.to_string(),
+            words::statement_kind(delivery.kind),
+            words::id(&delivery.agency).to_owned(),
+            words::progress(delivery.progress),
+        ]
+    };
+    let rows = deliveries.iter().map(row).collect();
+    let values = to_values("casebroker.v1.StatementDelivery", &deliveries)?;
+    show("deliveries", &columns, rows, values, out)
 }
 
 /// A case's name in full or as AGENCY/CASE.

@@ -18,7 +18,7 @@ pub struct Cheat {
     topic: Option<String>,
 }
 
-const PAGES: [(&str, &str, &str); 9] = [
+const PAGES: [(&str, &str, &str); 10] = [
     (
         "start",
         "who am I, first case, first proof",
@@ -48,6 +48,11 @@ const PAGES: [(&str, &str, &str); 9] = [
         "answer",
         "worklist, requests and answers, disputes, findings, overlaps",
         include_str!("cheat/answer.txt"),
+    ),
+    (
+        "deliver",
+        "watch, subscriptions, gateways, dead letters",
+        include_str!("cheat/deliver.txt"),
     ),
     (
         "registry",

@@ -47,6 +47,9 @@ mod tests {
                 "newest",
                 "quarter",
                 "--recorded-from",
+                "dead-letters",
+                "evidence-request",
+                "--incident-from",
             ] {
                 // Options stand without their hyphens in some of them.
                 let word = word.trim_start_matches('-');

@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 mod access;
+mod asking;
 mod case;
 mod case_page;
 mod catalogue;
@@ -16,6 +17,7 @@ mod config;
 mod context;
 mod corroborate;
 mod count;
+mod delivery;
 mod difference;
 mod dispute;
 mod errors;
@@ -23,6 +25,7 @@ mod evidence;
 mod failure;
 mod filter;
 mod find;
+mod forward;
 mod given;
 mod import;
 mod input;
@@ -36,14 +39,19 @@ mod patience;
 mod progress;
 mod registry;
 mod requests;
+mod rows;
+mod span;
 mod stating;
+mod stop;
 mod submit;
+mod subscription;
 mod table;
 mod template;
 mod timeline;
 mod trend;
 mod validate;
 mod verify;
+mod watch;
 mod whoami;
 mod words;
 mod worklist;
@@ -159,6 +167,10 @@ enum Command {
     #[command(visible_alias = "tasks")]
     Worklist(worklist::Worklist),
     #[command(subcommand)]
+    Subscription(subscription::Subscriptions),
+    Watch(Box<watch::Watch>),
+    Forward(Box<forward::Forward>),
+    #[command(subcommand)]
     Registry(registry::Registry),
     #[command(subcommand)]
     Access(access::Access),
@@ -188,6 +200,7 @@ Examples:
   casectl list --origin China --from 2017
   casectl count --status attributed --by origin,year
   casectl worklist                     who wants what from my agency
+  casectl watch --class fentanyl       what happens, as it happens
   casectl verify case.json.receipts.jsonl
 
 `casectl cheat` shows more; `casectl COMMAND --help` shows a command's options and examples.";
@@ -262,10 +275,11 @@ fn run(cli: Cli, out: &mut Output) -> Result<()> {
         .enable_all()
         .build()
         .map_err(|e| Failure::file("runtime", &e))?;
+    let stops_itself = cli.command.stops_itself();
     let end = runtime.block_on(async {
         tokio::select! {
             end = command(cli, out) => end,
-            _ = tokio::signal::ctrl_c() => Err(Failure::new(
+            () = interrupted(stops_itself) => Err(Failure::new(
                 Exit::Interrupted,
                 "interrupted",
                 "Run the same command again to go on; nothing is recorded twice.",
@@ -275,6 +289,25 @@ fn run(cli: Cli, out: &mut Output) -> Result<()> {
     // A thread that waits for input must not hold up the end.
     runtime.shutdown_background();
     end
+}
+
+/// Waits for Ctrl-C; for the second one, if the command ends by itself after the first.
+async fn interrupted(stops_itself: bool) {
+    if stops_itself {
+        drop(tokio::signal::ctrl_c().await);
+    }
+    drop(tokio::signal::ctrl_c().await);
+}
+
+impl Command {
+    /// Whether it runs until it is stopped, and ends well then.
+    fn stops_itself(&self) -> bool {
+        match self {
+            Self::Watch(_) | Self::Forward(_) => true,
+            Self::Subscription(command) => command.stops_itself(),
+            _ => false,
+        }
+    }
 }
 
 async fn command(cli: Cli, out: &mut Output) -> Result<()> {
@@ -302,6 +335,9 @@ async fn command(cli: Cli, out: &mut Output) -> Result<()> {
         Command::Find(args) => find::run(*args, global, out).await,
         Command::Overlaps(args) => overlaps::run(args, global, out).await,
         Command::Worklist(args) => worklist::run(args, global, out).await,
+        Command::Subscription(command) => subscription::run(command, global, out).await,
+        Command::Watch(args) => watch::run(*args, global, out).await,
+        Command::Forward(args) => forward::run(*args, global, out).await,
         Command::Registry(command) => registry::run(command, global, out).await,
         Command::Access(args) => access::run(args, global, out).await,
         Command::Log(args) => log::run(args, global, out).await,

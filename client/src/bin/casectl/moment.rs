@@ -1,5 +1,6 @@
 //! Times and positions of the log on the command line.
 
+use casebroker_client::Start;
 use prost_types::Timestamp;
 use time::{
     Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description,
@@ -53,6 +54,21 @@ pub fn parse_as_of(text: &str) -> Result<AsOf, String> {
     }
 }
 
+/// Where deliveries begin: `beginning`, `now`, a position, a date or a time.
+pub fn parse_start(text: &str) -> Result<Start, String> {
+    match text {
+        "now" => Ok(Start::Now),
+        "beginning" => Ok(Start::Beginning),
+        number if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => {
+            let position = number.parse().map(Start::Position);
+            position.map_err(|_| format!("`{number}` is no position of the log"))
+        }
+        time => parse_moment(time).map(Start::Time).map_err(|_| {
+            format!("`{time}` is no start; write beginning, now, a position, 2026-11-25 or 2026-11-25T08:30:00Z")
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +91,17 @@ mod tests {
         assert_eq!(parse_as_of("1970-01-02"), Ok(AsOf::Time(day)));
         for bad in ["0", "", "-1", "2017-13-01", "99999999999999999999"] {
             assert!(parse_as_of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_start_is_a_word_a_position_or_a_time() {
+        assert_eq!(parse_start("now"), Ok(Start::Now));
+        assert_eq!(parse_start("beginning"), Ok(Start::Beginning));
+        assert_eq!(parse_start("0"), Ok(Start::Position(0)));
+        assert!(matches!(parse_start("2026-11-25"), Ok(Start::Time(_))));
+        for bad in ["", "then", "99999999999999999999"] {
+            assert!(parse_start(bad).is_err(), "{bad}");
         }
     }
 }

@@ -24,7 +24,7 @@ pub enum Format {
     Json,
     /// One JSON object a line.
     Jsonl,
-    /// Comma-separated values with a header line; `list`, `count`, `trend`, `access list` and `registry` only.
+    /// Comma-separated values with a header line; lists only.
     Csv,
 }
 
@@ -161,6 +161,15 @@ impl Output {
         }
     }
 
+    /// The same for a note on standard error.
+    pub fn paint_note(&self, style: Style, text: impl Display) -> String {
+        if self.colored_errors {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_string()
+        }
+    }
+
     /// Hands everything written so far to the reader.
     pub fn flush(&mut self) -> Result<()> {
         self.stdout.flush().map_err(|e| Failure::output(&e))
@@ -222,7 +231,7 @@ impl Output {
         match self.format {
             Format::Csv => Err(Failure::usage(
                 "this command has no CSV output",
-                "Use -o table, json or jsonl; csv is for `list`, `count`, `trend`, `access list` and `registry`.",
+                "Use -o table, json or jsonl; csv is for `list`, `count`, `trend` and other lists.",
             )),
             _ => Ok(()),
         }

@@ -1,19 +1,18 @@
 //! `casectl registry`: who is a member, with which keys, in which groups, and since when.
 
 use casebroker_proto::{
-    json,
     statement::{SignerCertificate, thumbprint},
     v1::{Group, Member, RecordedRegistryUpdate, SigningCertificate},
 };
 use clap::Subcommand;
 use prost_types::Timestamp;
-use serde_json::Value;
 
 use crate::{
     Global,
-    failure::{Failure, Result},
-    output::{FAINT, Format, Output},
-    table::{Column, Layout},
+    failure::Result,
+    output::Output,
+    rows::{show, to_values},
+    table::Column,
     words,
 };
 
@@ -147,47 +146,4 @@ fn update_rows(update: &RecordedRegistryUpdate) -> Vec<Vec<String>> {
             ]
         })
         .collect()
-}
-
-fn to_values<M: prost::Message>(name: &str, messages: &[M]) -> Result<Vec<Value>> {
-    let values = messages.iter().map(|m| json::to_value(name, m));
-    let values: std::result::Result<Vec<_>, _> = values.collect();
-    Ok(values.map_err(casebroker_client::ClientError::from)?)
-}
-
-fn show(
-    what: &str,
-    columns: &[Column],
-    rows: Vec<Vec<String>>,
-    values: Vec<Value>,
-    out: &mut Output,
-) -> Result<()> {
-    match out.format {
-        Format::Json => out.document(&serde_json::json!({ what: values })),
-        Format::Jsonl => values.into_iter().try_for_each(|value| out.line(value)),
-        Format::Csv => {
-            let mut csv = csv::Writer::from_writer(Vec::new());
-            let heading = columns
-                .iter()
-                .map(|c| c.title.to_lowercase().replace(' ', "_"))
-                .map(|title| title.replace(['(', ')'], ""));
-            let heading: Vec<_> = heading.collect();
-            let failed = |e: csv::Error| Failure::file("CSV", &e.into());
-            csv.write_record(&heading).map_err(failed)?;
-            for row in &rows {
-                csv.write_record(row).map_err(failed)?;
-            }
-            let bytes = csv
-                .into_inner()
-                .map_err(|e| Failure::file("CSV", e.error()))?;
-            out.raw(&String::from_utf8_lossy(&bytes))
-        }
-        Format::Table if rows.is_empty() => out.line(format_args!("no {what}")),
-        Format::Table => {
-            let layout = Layout::fit(columns, &rows, out.width);
-            let heading = out.paint(FAINT, layout.heading());
-            out.line(heading)?;
-            rows.iter().try_for_each(|row| out.line(layout.row(row)))
-        }
-    }
 }

@@ -3,11 +3,11 @@
 use casebroker_proto::{
     google::r#type::Date,
     v1::{
-        Accreditation, AttributionBasis, CaseStatus, Conveyance, Digest, DigestAlgorithm,
-        EquipmentKind, EvidenceKind, EvidenceRequestState, EvidenceResponseKind, FindingResult,
-        Handling, IdentifierKind, IncidentDateKind, ItemForm, OrganizationRole, OverlapBasis,
-        OverlapState, OverlapVerdict, PlaceKind, Qualifier, Quantity, RegistryChange,
-        SubstanceIdentity, Technique, Tlp, Unit, registry_change::Change,
+        Accreditation, AttributionBasis, CaseStatus, Conveyance, DeliveryProgress, Digest,
+        DigestAlgorithm, EquipmentKind, EvidenceKind, EvidenceRequestState, EvidenceResponseKind,
+        FindingResult, Handling, IdentifierKind, IncidentDateKind, ItemForm, OrganizationRole,
+        OverlapBasis, OverlapState, OverlapVerdict, PlaceKind, Qualifier, Quantity, RegistryChange,
+        StatementKind, SubstanceIdentity, Technique, Tlp, Unit, registry_change::Change,
     },
 };
 use prost_types::Timestamp;
@@ -84,6 +84,8 @@ in_words! {
     overlap_basis OverlapBasis, "What two cases share.";
     overlap_state OverlapState, "Where an overlap stands.";
     verdict OverlapVerdict, "What an owner says of an overlap.";
+    statement_kind StatementKind, "Kind of a statement.";
+    progress DeliveryProgress, "How far a statement came with an agency.";
 }
 
 /// A quantity as reported: `about 1.2 kg`.

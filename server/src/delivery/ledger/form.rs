@@ -87,7 +87,9 @@ impl Cursor {
             next: kept.next,
             open: distances(open.clone().map(|open| open.position)),
             attempts: open.clone().map(|open| open.attempts).collect(),
-            cases: open.map(|open| open.position.wrapping_sub(open.case)).collect(),
+            cases: open
+                .map(|open| open.position.wrapping_sub(open.case))
+                .collect(),
             dead: dead.collect(),
             dropped: distances(kept.dropped.iter().copied()),
             passed: kept.passed.iter().flat_map(|(a, b)| [*a, *b]).collect(),
@@ -202,7 +204,10 @@ mod tests {
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
-            assert!(take(&changed).is_none_or(|(found, _)| found == record), "byte {at}");
+            assert!(
+                take(&changed).is_none_or(|(found, _)| found == record),
+                "byte {at}"
+            );
         }
     }
 }

@@ -159,7 +159,11 @@ impl Ledger {
     pub fn stop(&self) {
         self.queue.lock().close = true;
         self.queue.work.notify_one();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(thread) = thread {
             drop(thread.join());
         }
@@ -198,7 +202,9 @@ impl Unstarted {
 
 impl std::fmt::Debug for Unstarted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unstarted").field("path", &self.0.path).finish_non_exhaustive()
+        f.debug_struct("Unstarted")
+            .field("path", &self.0.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -255,9 +261,16 @@ impl Writer {
         self.file.write_all(&bytes)?;
         self.file.sync_data()?;
         self.length += bytes.len() as u64;
-        let needed: u64 = self.lines.values().map(|r| prost::Message::encoded_len(r) as u64).sum();
+        let needed: u64 = self
+            .lines
+            .values()
+            .map(|r| prost::Message::encoded_len(r) as u64)
+            .sum();
         if self.length > needed * 2 + WORTH_REWRITING {
-            *self = Self::rewrite(std::mem::take(&mut self.path), std::mem::take(&mut self.lines))?;
+            *self = Self::rewrite(
+                std::mem::take(&mut self.path),
+                std::mem::take(&mut self.lines),
+            )?;
         }
         Ok(())
     }

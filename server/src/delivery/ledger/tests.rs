@@ -42,7 +42,11 @@ fn start(dir: &Path) -> (Ledger, Opened) {
 }
 
 fn cursors(opened: &Opened) -> Vec<(u64, u64)> {
-    opened.lines.iter().map(|line| (line.id, line.kept.next)).collect()
+    opened
+        .lines
+        .iter()
+        .map(|line| (line.id, line.kept.next))
+        .collect()
 }
 
 #[tokio::test]
@@ -55,7 +59,10 @@ async fn what_was_written_is_there_after_a_restart_and_the_last_word_counts() {
     }
     assert!(ledger.write(moved(2, 77)).await);
     assert!(ledger.write(Change::Ended(3)).await);
-    assert!(ledger.write(moved(3, 99)).await, "a late word of one that ended");
+    assert!(
+        ledger.write(moved(3, 99)).await,
+        "a late word of one that ended"
+    );
     ledger.stop();
     assert!(!ledger.write(moved(1, 99)).await, "after the end");
     let (_, opened) = Ledger::open(dir.path()).unwrap();

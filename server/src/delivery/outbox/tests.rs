@@ -80,7 +80,10 @@ fn an_extended_deadline_counts_from_when_it_was_extended() {
 fn what_is_given_back_waits_as_the_policy_or_the_consumer_says() {
     let settings = of(|s| {
         let policy = casebroker_proto::v1::RetryPolicy {
-            min_backoff: Some(prost_types::Duration { seconds: 5, nanos: 0 }),
+            min_backoff: Some(prost_types::Duration {
+                seconds: 5,
+                nanos: 0,
+            }),
             ..Default::default()
         };
         s.retry_policy = Some(policy);
@@ -110,7 +113,10 @@ fn after_the_last_attempt_it_is_a_dead_letter_with_the_last_reason_given() {
         outbox.nack(7, taken[0].lease, back(reason, None), &settings, (now, 99));
     }
     let (position, dead) = outbox.dead(0).next().unwrap();
-    assert_eq!((position, dead.attempts, &*dead.reason, dead.at), (7, 3, "second", 99));
+    assert_eq!(
+        (position, dead.attempts, &*dead.reason, dead.at),
+        (7, 3, "second", 99)
+    );
     assert_eq!(outbox.progress(7), Progress::Dead);
     assert_eq!(outbox.replay(&[7, 8], false), 1);
     assert_eq!(outbox.take(now, &settings, 1, ALL)[0].attempt, 1);
@@ -121,7 +127,13 @@ fn without_dead_letters_it_is_dropped_and_does_not_count_as_acknowledged() {
     let settings = of(|s| s.max_delivery_attempts = 1);
     let mut outbox = outbox([(7, 7), (8, 8)], &settings);
     let taken = outbox.take(Instant::now(), &settings, 1, ALL);
-    outbox.nack(7, taken[0].lease, back("", None), &settings, (Instant::now(), 0));
+    outbox.nack(
+        7,
+        taken[0].lease,
+        back("", None),
+        &settings,
+        (Instant::now(), 0),
+    );
     outbox.ack(8, taken[1].lease);
     assert_eq!(outbox.dead(0).count(), 0);
     assert_eq!(outbox.progress(7), Progress::Unknown);
@@ -140,7 +152,13 @@ fn nothing_is_given_up_while_the_dead_letters_are_full() {
     for position in 0..=most {
         outbox.offer(position, position, false);
         let taken = outbox.take(now, &settings, 1, 1);
-        outbox.nack(position, taken[0].lease, back("", None), &settings, (now, 0));
+        outbox.nack(
+            position,
+            taken[0].lease,
+            back("", None),
+            &settings,
+            (now, 0),
+        );
     }
     assert_eq!(outbox.counts().dead, MAX_DEAD_LETTERS);
     assert_eq!((outbox.counts().waiting, outbox.has_ready()), (1, false));
@@ -158,7 +176,13 @@ fn in_order_a_case_comes_one_at_a_time_and_holds_back_nothing_else() {
     let now = Instant::now();
     let first = outbox.take(now, &settings, 1, ALL);
     assert_eq!(positions(&first), [1, 2]);
-    outbox.nack(1, first[0].lease, back("", Some(SECOND)), &settings, (now, 0));
+    outbox.nack(
+        1,
+        first[0].lease,
+        back("", Some(SECOND)),
+        &settings,
+        (now, 0),
+    );
     outbox.ack(2, first[1].lease);
     assert!(!outbox.has_ready());
     outbox.expire(&settings, (now + SECOND, 0));

@@ -92,8 +92,12 @@ impl Apply {
         match readers_of(statement, &*groups) {
             None => Readers::Everybody,
             Some(names) => {
-                let ids = names.iter().filter_map(|name| name.strip_prefix("agencies/"));
-                self.rows.said.set(&ids.map(|id| self.rows.agency(id)).collect())
+                let ids = names
+                    .iter()
+                    .filter_map(|name| name.strip_prefix("agencies/"));
+                self.rows
+                    .said
+                    .set(&ids.map(|id| self.rows.agency(id)).collect())
             }
         }
     }

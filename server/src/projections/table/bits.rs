@@ -225,16 +225,7 @@ impl Mask {
 
     /// The rows, ascending.
     pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(n, word)| {
-            let mut rest = *word;
-            std::iter::from_fn(move || {
-                (rest != 0).then(|| {
-                    let bit = rest.trailing_zeros() as usize;
-                    rest &= rest - 1;
-                    n * 64 + bit
-                })
-            })
-        })
+        ones(&self.0[..])
     }
 
     /// The rows, descending.

@@ -107,8 +107,8 @@ impl Reading<'_> {
     /// What a statement is for a plan's viewer; `None` if it is no news.
     pub fn news(&self, plan: &Plan, kinds: Kinds, change: &Change) -> Option<News> {
         let news = self.as_seen(plan, change)?;
-        let is_news = (news.selected || news.selected_before)
-            && (kinds.has(news.kind) || news.appeared);
+        let is_news =
+            (news.selected || news.selected_before) && (kinds.has(news.kind) || news.appeared);
         is_news.then_some(news)
     }
 
@@ -123,7 +123,10 @@ impl Reading<'_> {
         let kind = change.said.kind;
         // A retraction is for everybody who may see the case.
         let may_see = kind == StatementKind::Retraction
-            || self.rows.said.reads(change.said.readers, plan.conditions.agency);
+            || self
+                .rows
+                .said
+                .reads(change.said.readers, plan.conditions.agency);
         if !may_see {
             return None;
         }

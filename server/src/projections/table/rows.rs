@@ -19,8 +19,8 @@ use super::{
     growing::{Blocks, List, Names},
     kept::Kept,
     keys::{Key, Keys},
-    said::SaidAt,
     part::Part,
+    said::SaidAt,
     views::View,
 };
 
@@ -131,7 +131,11 @@ impl Rows {
     /// How many names it has numbered so far.
     pub fn names(&self) -> u64 {
         let names = &self.names;
-        let counts = [names.agencies.count(), names.units.count(), names.substances.count()];
+        let counts = [
+            names.agencies.count(),
+            names.units.count(),
+            names.substances.count(),
+        ];
         counts.into_iter().map(u64::from).sum()
     }
 

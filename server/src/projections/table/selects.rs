@@ -43,7 +43,9 @@ impl Plan {
         let of = &self.conditions;
         of.sets.iter().all(|sets| sets.iter().any(is_in))
             && (of.classes.is_empty() || of.classes.iter().any(has_class))
-            && of.obstacles.is_none_or(|obstacles| obstacles.select(chunk, at))
+            && of
+                .obstacles
+                .is_none_or(|obstacles| obstacles.select(chunk, at))
     }
 
     fn selects_by_columns(&self, rows: &Rows, chunk: &Chunk, at: usize) -> bool {
@@ -53,11 +55,18 @@ impl Plan {
         let conveyance = chunk.half(Half::Conveyance, at) & 31;
         let of = &self.conditions;
         let mut places = of.places.iter();
-        of.owners.as_ref().is_none_or(|owners| owners.has(word(Word::Owner)))
+        of.owners
+            .as_ref()
+            .is_none_or(|owners| owners.has(word(Word::Owner)))
             && places.all(|(column, countries)| countries.has(chunk.half(*column, at).into()))
-            && of.units.as_ref().is_none_or(|units| units.has(word(Word::Unit)))
+            && of
+                .units
+                .as_ref()
+                .is_none_or(|units| units.has(word(Word::Unit)))
             && (of.bases == 0 || chunk.half(Half::Bases, at) & of.bases != 0)
-            && of.conveyances.is_none_or(|bits| bits >> conveyance & 1 == 1)
+            && of
+                .conveyances
+                .is_none_or(|bits| bits >> conveyance & 1 == 1)
             && of.from_day.is_none_or(|from| from <= first)
             && of.to_day.is_none_or(|to| last <= to)
             && of.recorded_from.is_none_or(|from| from <= recorded)
@@ -71,7 +80,10 @@ impl Plan {
     fn selects_by_goods(&self, chunk: &Chunk, at: usize, items: &ItemView) -> bool {
         let test = self.items();
         (test.is_all() || items.of(chunk, at).any(|item| test.selects(&item)))
-            && self.conditions.min_mass.is_none_or(|least| self.mass(chunk, at, items) >= least)
+            && self
+                .conditions
+                .min_mass
+                .is_none_or(|least| self.mass(chunk, at, items) >= least)
     }
 }
 
@@ -80,6 +92,9 @@ impl Rows {
     fn is_row(&self, row: u32, chunk: &Chunk, at: usize) -> bool {
         let (number, place) = super::rows::place(row);
         let list = self.chunks();
-        place == at && list.get(number).is_some_and(|known| std::ptr::eq(&raw const **known, chunk))
+        place == at
+            && list
+                .get(number)
+                .is_some_and(|known| std::ptr::eq(&raw const **known, chunk))
     }
 }

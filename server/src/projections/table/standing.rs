@@ -53,7 +53,12 @@ struct Field {
 }
 
 /// The columns of places, in the order of [`Filters::places`].
-const PLACES: [Half; 4] = [Half::Country, Half::Origin, Half::Departure, Half::Destination];
+const PLACES: [Half; 4] = [
+    Half::Country,
+    Half::Origin,
+    Half::Departure,
+    Half::Destination,
+];
 const STATUSES: [Set; 3] = [Set::Reported, Set::Confirmed, Set::Attributed];
 const KINDS: [Set; 3] = [Set::Substance, Set::Precursor, Set::Equipment];
 /// Substances that the catalogue does not know are numbered apart.
@@ -148,18 +153,26 @@ impl<T> Filters<T> {
         if left.is_empty() {
             return left;
         }
-        self.conveyance.keep(&mut left, [u32::from(chunk.half(Half::Conveyance, at) & 31)]);
+        self.conveyance.keep(
+            &mut left,
+            [u32::from(chunk.half(Half::Conveyance, at) & 31)],
+        );
         self.status.keep(&mut left, sets(chunk, at, &STATUSES));
         self.kind.keep(&mut left, sets(chunk, at, &KINDS));
         let has_class = |class: &usize| chunk.class(*class).is_some_and(|rows| rows.get(at));
-        self.class.keep(&mut left, (0..CLASSES).filter(has_class).map(|class| class as u32));
+        self.class.keep(
+            &mut left,
+            (0..CLASSES).filter(has_class).map(|class| class as u32),
+        );
         if self.basis.is_asked() {
             let bases = chunk.half(Half::Bases, at);
-            self.basis.keep(&mut left, (0..16).filter(|bit| bases >> bit & 1 == 1));
+            self.basis
+                .keep(&mut left, (0..16).filter(|bit| bases >> bit & 1 == 1));
         }
         if self.transit.is_asked() {
             let transits = reading.rows.transits_of(chunk.word(Word::Transits, at));
-            self.transit.keep(&mut left, transits.into_iter().map(u32::from));
+            self.transit
+                .keep(&mut left, transits.into_iter().map(u32::from));
         }
         if self.substance.is_asked() {
             let items = reading.items.of(chunk, at);
@@ -184,14 +197,18 @@ impl<T> Filters<T> {
     }
 
     fn put(&mut self, slot: usize, plan: &Plan, is_in: bool) {
-        self.viewers.entry(plan.agency).or_default().put(slot, is_in);
+        let items = plan.items();
+        let plan = &plan.conditions;
+        self.viewers
+            .entry(plan.agency)
+            .or_default()
+            .put(slot, is_in);
         if plan.own_only {
             self.own_only.put(slot, is_in);
         }
         let given = |numbers: Option<&Numbers>| numbers.map(|numbers| numbers.iter().collect());
-        let items = plan.items();
-        let plan = &plan.conditions;
-        let bits = |bits: u32| (bits != 0).then(|| (0..32).filter(|b| bits >> b & 1 == 1).collect());
+        let bits =
+            |bits: u32| (bits != 0).then(|| (0..32).filter(|b| bits >> b & 1 == 1).collect());
         self.owner.put(slot, given(plan.owners.as_ref()), is_in);
         self.unit.put(slot, given(plan.units.as_ref()), is_in);
         for (field, column) in self.places.iter_mut().zip(PLACES) {
@@ -200,7 +217,8 @@ impl<T> Filters<T> {
         }
         self.transit.put(slot, given(plan.transits.as_ref()), is_in);
         self.basis.put(slot, bits(plan.bases.into()), is_in);
-        self.conveyance.put(slot, plan.conveyances.and_then(bits), is_in);
+        self.conveyance
+            .put(slot, plan.conveyances.and_then(bits), is_in);
         // Statuses and kinds are asked for by the sets of rows.
         for (field, all) in [(&mut self.status, STATUSES), (&mut self.kind, KINDS)] {
             let of_field = |sets: &&Vec<Set>| sets.iter().any(|set| all.contains(set));
@@ -210,7 +228,8 @@ impl<T> Filters<T> {
         }
         let classes = plan.classes.iter().map(|class| *class as u32);
         let classes: Vec<u32> = classes.collect();
-        self.class.put(slot, (!classes.is_empty()).then_some(classes), is_in);
+        self.class
+            .put(slot, (!classes.is_empty()).then_some(classes), is_in);
         let substances = items.substances.as_ref().map(|[known, free]| {
             let free = free.iter().map(|number| number | FREE);
             known.iter().chain(free).collect()
@@ -220,7 +239,9 @@ impl<T> Filters<T> {
 }
 
 fn sets<const N: usize>(chunk: &Chunk, at: usize, all: &[Set; N]) -> impl Iterator<Item = u32> {
-    all.iter().filter(move |set| chunk.set(**set).get(at)).map(|set| *set as u32)
+    all.iter()
+        .filter(move |set| chunk.set(**set).get(at))
+        .map(|set| *set as u32)
 }
 
 impl Field {

@@ -23,8 +23,8 @@ use super::{
     page::{By, Order, Rank},
     plan::{AsOf, Plan, Standing},
     rows::Rows,
-    sharing::Sharing,
     scan::span,
+    sharing::Sharing,
     snapshot::{self, Of as Snapshot},
     views::{Seen, View},
 };

@@ -6,6 +6,7 @@
 
 mod command;
 mod file;
+mod selection;
 mod understood;
 mod values;
 
@@ -19,6 +20,7 @@ use clap::Args;
 use prost_types::Timestamp;
 
 pub use command::{command, flags};
+pub use selection::Selection;
 pub use understood::understood;
 pub use values::{parse_day, parse_text};
 

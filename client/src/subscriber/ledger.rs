@@ -1,0 +1,347 @@
+//! What a consumer holds of a subscription, and what it has to say about it. No clock and no network of its own.
+//!
+//! What it promises: a position that is held or acknowledged here is not handed out a second time because a connection broke; its
+//! newest ack id takes the place of the older one. Acknowledgements that asked for it are kept until the broker says that they are
+//! durable, and are said again over the next stream.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use casebroker_proto::v1::{AckOutcome, AckResult, Delivery, Nacked, StreamingPullRequest};
+use prost::Message as _;
+
+use super::Nack;
+
+/// An acknowledgement waits at most so long for others.
+pub(super) const GATHER_FOR: Duration = Duration::from_millis(50);
+/// It is sent at once when there are so many.
+pub(super) const GATHERED: usize = 100;
+/// Most ids of one kind in a message.
+const MOST: usize = 1_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    held: HashMap<u64, Held>,
+    /// Bytes of the deliveries that are held.
+    bytes: usize,
+    acks: Vec<String>,
+    nacks: Vec<Nacked>,
+    /// When the first of `acks` and `nacks` came.
+    since: Option<Instant>,
+    /// Acknowledged and not known to be durable: the position of each ack id, and how many ids of a position there are.
+    unconfirmed: HashMap<String, u64>,
+    acknowledged: HashMap<u64, usize>,
+    /// Whether outcomes are waited for.
+    durable: bool,
+    /// Acknowledgements that came after their deadline.
+    pub(super) late: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    ack_id: String,
+    bytes: usize,
+    /// When it was first held here.
+    since: Instant,
+    /// From when its deadline runs.
+    extended: Instant,
+}
+
+impl Ledger {
+    pub(super) fn new(durable: bool) -> Self {
+        Self {
+            durable,
+            ..Self::default()
+        }
+    }
+
+    /// How many deliveries are held, and of how many bytes.
+    pub(super) fn held(&self) -> (usize, usize) {
+        (self.held.len(), self.bytes)
+    }
+
+    /// Takes a delivery in. Gives it back if it is to be handed out: one that is held or acknowledged here already is not.
+    pub(super) fn take(&mut self, delivery: Delivery, now: Instant) -> Option<Delivery> {
+        let position = delivery.position;
+        if let Some(held) = self.held.get_mut(&position) {
+            held.ack_id = delivery.ack_id;
+            held.extended = now;
+            return None;
+        }
+        if self.acknowledged.contains_key(&position) {
+            self.say_ack(position, delivery.ack_id, now);
+            return None;
+        }
+        let bytes = delivery.encoded_len();
+        self.bytes += bytes;
+        let held = Held {
+            ack_id: delivery.ack_id.clone(),
+            bytes,
+            since: now,
+            extended: now,
+        };
+        self.held.insert(position, held);
+        Some(delivery)
+    }
+
+    /// A position is dealt with.
+    pub(super) fn ack(&mut self, position: u64, now: Instant) {
+        if let Some(held) = self.release(position) {
+            self.say_ack(position, held.ack_id, now);
+        }
+    }
+
+    /// A position is given back.
+    pub(super) fn nack(&mut self, position: u64, nack: &Nack, now: Instant) {
+        if let Some(held) = self.release(position) {
+            self.nacks.push(nack.of(held.ack_id));
+            self.since.get_or_insert(now);
+        }
+    }
+
+    /// Everything that is held is given back.
+    pub(super) fn nack_all(&mut self, nack: &Nack, now: Instant) {
+        let positions: Vec<_> = self.held.keys().copied().collect();
+        for position in positions {
+            self.nack(position, nack, now);
+        }
+    }
+
+    fn release(&mut self, position: u64) -> Option<Held> {
+        let held = self.held.remove(&position)?;
+        self.bytes = self.bytes.saturating_sub(held.bytes);
+        Some(held)
+    }
+
+    fn say_ack(&mut self, position: u64, ack_id: String, now: Instant) {
+        if self.durable && self.unconfirmed.insert(ack_id.clone(), position).is_none() {
+            *self.acknowledged.entry(position).or_default() += 1;
+        }
+        self.acks.push(ack_id);
+        self.since.get_or_insert(now);
+    }
+
+    /// When what is to be said must be sent at the latest; `now` or before if at once.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        let full = self.acks.len() + self.nacks.len() >= GATHERED;
+        self.since.map(|since| match full {
+            true => now,
+            false => since + GATHER_FOR,
+        })
+    }
+
+    /// Takes the next message out; none if there is nothing to say.
+    pub(super) fn message(&mut self, now: Instant) -> Option<StreamingPullRequest> {
+        let ack_ids = head(&mut self.acks);
+        let nacks = head(&mut self.nacks);
+        let more = !self.acks.is_empty() || !self.nacks.is_empty();
+        self.since = more.then_some(now);
+        let nothing = ack_ids.is_empty() && nacks.is_empty();
+        (!nothing).then(|| StreamingPullRequest {
+            durable: self.durable && !ack_ids.is_empty(),
+            ack_ids,
+            nacks,
+            ..Default::default()
+        })
+    }
+
+    /// Extends those whose deadline runs for `half` already and that have been held for less than `longest`; none if there are none.
+    pub(super) fn extend(
+        &mut self,
+        now: Instant,
+        half: Duration,
+        longest: Duration,
+    ) -> Option<StreamingPullRequest> {
+        let due = |held: &&mut Held| {
+            now.duration_since(held.extended) >= half && now.duration_since(held.since) < longest
+        };
+        let held = self.held.values_mut().filter(due).take(MOST);
+        let extended = held.map(|held| {
+            held.extended = now;
+            held.ack_id.clone()
+        });
+        let extend_ack_ids: Vec<_> = extended.collect();
+        (!extend_ack_ids.is_empty()).then(|| StreamingPullRequest {
+            extend_ack_ids,
+            ..Default::default()
+        })
+    }
+
+    /// What the broker says became of an ack id. A late one that is waited for is said again: it may be the extension before that was
+    /// late, and an acknowledgement that counted is then answered as settled.
+    pub(super) fn outcome(&mut self, outcome: &AckOutcome, now: Instant) {
+        if outcome.result() == AckResult::Late {
+            self.late += 1;
+            if self.unconfirmed.contains_key(&outcome.ack_id) {
+                self.acks.push(outcome.ack_id.clone());
+                self.since.get_or_insert(now);
+            }
+            return;
+        }
+        let Some(position) = self.unconfirmed.remove(&outcome.ack_id) else {
+            return;
+        };
+        if let Some(count) = self.acknowledged.get_mut(&position) {
+            *count -= 1;
+            if *count == 0 {
+                self.acknowledged.remove(&position);
+            }
+        }
+    }
+
+    /// How many acknowledgements are not known to be durable.
+    pub(super) fn unconfirmed(&self) -> usize {
+        self.unconfirmed.len()
+    }
+
+    /// A stream broke: what is not known to be durable is said again.
+    pub(super) fn again(&mut self, now: Instant) {
+        if !self.unconfirmed.is_empty() {
+            self.acks = self.unconfirmed.keys().cloned().collect();
+            self.since = Some(now);
+        }
+        // Deadlines of what is held ran on meanwhile: extend them first.
+        for held in self.held.values_mut() {
+            held.extended = held.since;
+        }
+    }
+
+    /// The broker does not know ids that this consumer has from an earlier stream: nothing more is said about them.
+    pub(super) fn forget(&mut self) {
+        let durable = self.durable;
+        *self = Self {
+            late: self.late,
+            ..Self::new(durable)
+        };
+    }
+}
+
+/// The first [`MOST`], taken out.
+fn head<T>(list: &mut Vec<T>) -> Vec<T> {
+    let rest = list.split_off(list.len().min(MOST));
+    std::mem::replace(list, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(position: u64, attempt: i32) -> Delivery {
+        Delivery {
+            ack_id: format!("{position}/{attempt}"),
+            position,
+            delivery_attempt: attempt,
+            ..Default::default()
+        }
+    }
+
+    fn outcome(ack_id: &str) -> AckOutcome {
+        AckOutcome {
+            ack_id: ack_id.into(),
+            result: AckResult::Done.into(),
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_not_handed_out_again_and_its_newest_id_is_acknowledged() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(false);
+        assert!(ledger.take(delivery(7, 1), now).is_some());
+        assert!(ledger.take(delivery(7, 2), now).is_none());
+        assert_eq!(ledger.held().0, 1);
+        ledger.ack(7, now);
+        assert_eq!(ledger.message(now).unwrap().ack_ids, ["7/2"]);
+        assert_eq!(ledger.held(), (0, 0));
+        // Dealt with: an attempt that comes now is another delivery.
+        assert!(ledger.take(delivery(7, 3), now).is_some());
+    }
+
+    #[test]
+    fn what_is_acknowledged_and_not_durable_is_acknowledged_again_instead() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(true);
+        ledger.take(delivery(7, 1), now);
+        ledger.ack(7, now);
+        assert!(ledger.message(now).unwrap().durable);
+        ledger.again(now);
+        assert_eq!(ledger.message(now).unwrap().ack_ids, ["7/1"]);
+        assert!(ledger.take(delivery(7, 2), now).is_none());
+        assert_eq!(ledger.message(now).unwrap().ack_ids, ["7/2"]);
+        ledger.outcome(&outcome("7/1"), now);
+        assert!(ledger.take(delivery(7, 3), now).is_none());
+        ledger.outcome(&outcome("7/2"), now);
+        ledger.outcome(&outcome("7/3"), now);
+        assert_eq!(ledger.unconfirmed(), 0);
+        assert!(ledger.take(delivery(7, 4), now).is_some());
+    }
+
+    #[test]
+    fn a_late_acknowledgement_is_said_again_until_it_is_settled() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(true);
+        ledger.take(delivery(7, 1), now);
+        ledger.ack(7, now);
+        ledger.message(now);
+        let late = AckOutcome {
+            result: AckResult::Late.into(),
+            ..outcome("7/1")
+        };
+        ledger.outcome(&late, now);
+        assert_eq!(ledger.message(now).unwrap().ack_ids, ["7/1"]);
+        let settled = AckOutcome {
+            result: AckResult::Settled.into(),
+            ..outcome("7/1")
+        };
+        ledger.outcome(&settled, now);
+        assert_eq!((ledger.unconfirmed(), ledger.late), (0, 1));
+    }
+
+    #[test]
+    fn acknowledgements_wait_for_others_until_there_are_enough_or_time_has_passed() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(false);
+        assert_eq!(ledger.due(now), None);
+        for position in 0..2_500 {
+            ledger.take(delivery(position, 1), now);
+        }
+        ledger.ack(0, now);
+        assert_eq!(ledger.due(now), Some(now + GATHER_FOR));
+        for position in 1..2_500 {
+            ledger.ack(position, now);
+        }
+        assert_eq!(ledger.due(now), Some(now));
+        let sizes = std::iter::from_fn(|| ledger.message(now)).map(|m| m.ack_ids.len());
+        assert_eq!(sizes.collect::<Vec<_>>(), [1_000, 1_000, 500]);
+        assert_eq!(ledger.due(now), None);
+    }
+
+    #[test]
+    fn deadlines_are_extended_at_half_and_not_for_ever() {
+        let begin = Instant::now();
+        let at = |s| begin + Duration::from_secs(s);
+        let (half, longest) = (Duration::from_secs(30), Duration::from_secs(100));
+        let mut ledger = Ledger::new(false);
+        ledger.take(delivery(7, 1), begin);
+        let mut extended = |s| usize::from(ledger.extend(at(s), half, longest).is_some());
+        assert_eq!(
+            [29, 31, 59, 62, 95, 130].map(|s| extended(s)),
+            [0, 1, 0, 1, 1, 0]
+        );
+    }
+
+    #[test]
+    fn everything_held_is_given_back_with_one_reason() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(false);
+        ledger.take(delivery(1, 1), now);
+        ledger.take(delivery(2, 1), now);
+        ledger.nack_all(&Nack::because("stopped"), now);
+        let message = ledger.message(now).unwrap();
+        assert_eq!(message.nacks.len(), 2);
+        assert!(message.nacks.iter().all(|n| n.reason == "stopped"));
+        assert_eq!(ledger.held(), (0, 0));
+    }
+}
