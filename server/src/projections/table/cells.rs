@@ -97,8 +97,9 @@ impl View {
 
     /// So many from an index on. Those of one block are found together.
     pub fn range(&self, first: u64, count: u64) -> impl Iterator<Item = u64> + '_ {
-        let (block, slot) = (first / BLOCK as u64, (first % BLOCK as u64) as usize);
-        let block = self.0.get(usize::try_from(block).unwrap_or(usize::MAX));
+        let (row, block, slot) = place(first);
+        let row = self.0.get(row).and_then(OnceLock::get);
+        let block = row.and_then(|row| row.get(block)?.get());
         let rest = block
             .and_then(|block| block.get(slot..))
             .unwrap_or_default();
@@ -150,22 +151,17 @@ mod tests {
         assert_eq!(early.get(count), 0);
         assert_eq!(early.get(u64::MAX), 0);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn a_range_goes_on_beyond_its_block_and_ends_where_it_should() {
         let cells = Cells::default();
-        let all = 3 * BLOCK as u64;
+        let all = 3 * BLOCK;
         for n in 0..all {
             cells.push(n + 1);
         }
         let view = cells.view();
-        for first in [0, 5, BLOCK as u64 - 2, BLOCK as u64, all - 1] {
-            for count in [0, 1, 2, 3, BLOCK as u64 + 7] {
+        for first in [0, 5, BLOCK - 2, BLOCK, all - 1] {
+            for count in [0, 1, 2, 3, BLOCK + 7] {
                 let expected = (first..first + count).map(|n| if n < all { n + 1 } else { 0 });
                 assert!(view.range(first, count).eq(expected), "{first} {count}");
             }
