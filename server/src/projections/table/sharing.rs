@@ -299,7 +299,7 @@ impl Index {
 /// do not all double at once: neither time nor memory comes in one step.
 fn shard(bits: u64) -> usize {
     // n shards, of which each has 1 + x / n times the keys of the first: their sum is a square.
-    let square = SHARDS * SHARDS + (3 * SHARDS * SHARDS * bits >> 32);
+    let square = SHARDS * SHARDS + ((3 * SHARDS * SHARDS * bits) >> 32);
     (square.isqrt() - SHARDS) as usize
 }
 
