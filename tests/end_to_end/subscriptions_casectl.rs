@@ -132,7 +132,7 @@ fn a_subscription_is_made_shown_changed_and_ended() {
     for words in [
         "report, retraction",
         "ack deadline",
-        "60s",
+        "1m",
         "label",
         "desk=west",
         "backlog",
@@ -387,7 +387,14 @@ fn a_watch_through_a_restart_shows_every_case_once() {
         });
         let ended = running.interrupt();
         assert_eq!(ended.code, Some(0), "{ended:#?}");
-        assert_eq!(ended.stdout.lines().count(), 81, "{}", ended.stdout);
+        let twice: Vec<_> = match is_json {
+            true => cases_in(&ended.stdout)
+                .into_iter()
+                .filter(|(_, n)| *n > 1)
+                .collect(),
+            false => Vec::new(),
+        };
+        assert_eq!(ended.stdout.lines().count(), 81, "twice: {twice:?}");
         assert!(ended.stderr.contains("connected again"), "{}", ended.stderr);
         if is_json {
             assert_eq!(cases_in(&ended.stdout).len(), 81);
@@ -438,7 +445,7 @@ fn the_owner_sees_who_got_what() {
     // It is the owner's to ask.
     desks
         .cbp
-        .expect(5, &["history", "us-dea/shared", "--deliveries"]);
+        .expect(4, &["history", "us-dea/shared", "--deliveries"]);
 }
 
 #[test]

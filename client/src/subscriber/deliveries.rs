@@ -1,9 +1,6 @@
 //! The handle of a stream of deliveries.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use casebroker_proto::v1::Delivery;
 use tokio::{
@@ -73,9 +70,8 @@ pub struct Deliveries {
     /// Unbounded, but at most one command for each delivery that is held.
     commands: mpsc::UnboundedSender<Command>,
     link: watch::Receiver<Link>,
-    task: JoinHandle<()>,
-    /// What the task ended with.
-    end: Arc<Mutex<Option<Result<Streamed, ClientError>>>>,
+    /// None once its end has been told.
+    task: Option<JoinHandle<Result<Streamed, ClientError>>>,
 }
 
 /// What is said about a position.
@@ -98,21 +94,12 @@ impl Client {
         let (output, incoming) = mpsc::channel(16);
         let (commands, input) = mpsc::unbounded_channel();
         let (state, link) = watch::channel(Link::Open);
-        let end = Arc::new(Mutex::new(None));
         let worker = worker::Worker::new(self, subscription, flow, output, input, state);
-        let task = tokio::spawn({
-            let end = Arc::clone(&end);
-            async move {
-                let result = worker.run().await;
-                *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-            }
-        });
         Ok(Deliveries {
             incoming,
             commands,
             link,
-            task,
-            end,
+            task: Some(tokio::spawn(worker.run())),
         })
     }
 }
@@ -122,18 +109,11 @@ impl Deliveries {
     pub async fn next(&mut self) -> Result<Delivery, ClientError> {
         match self.incoming.recv().await {
             Some(delivery) => Ok(delivery),
-            None => {
-                // The task has dropped its end, and is about to say why.
-                let _ = (&mut self.task).await;
-                let end = self
-                    .end
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take();
-                Err(end
-                    .and_then(Result::err)
-                    .unwrap_or(ClientError::StreamEnded))
-            }
+            // The task has dropped its end, and is about to say why.
+            None => Err(told(&mut self.task)
+                .await
+                .err()
+                .unwrap_or(ClientError::StreamEnded)),
         }
     }
 
@@ -163,14 +143,23 @@ impl Deliveries {
         let Self {
             incoming,
             commands,
-            task,
-            end,
+            mut task,
             ..
         } = self;
         drop(commands);
         drop(incoming);
-        let _ = task.await;
-        let end = end.lock().unwrap_or_else(PoisonError::into_inner).take();
-        end.unwrap_or(Err(ClientError::StreamEnded))
+        told(&mut task).await
     }
+}
+
+/// What the task ends with, once.
+async fn told(
+    task: &mut Option<JoinHandle<Result<Streamed, ClientError>>>,
+) -> Result<Streamed, ClientError> {
+    let end = match task {
+        Some(running) => running.await.unwrap_or(Err(ClientError::StreamEnded)),
+        None => Err(ClientError::StreamEnded),
+    };
+    *task = None;
+    end
 }

@@ -1,8 +1,9 @@
 //! What a consumer holds of a subscription, and what it has to say about it. No clock and no network of its own.
 //!
 //! What it promises: a position that is held or acknowledged here is not handed out a second time because a connection broke; its
-//! newest ack id takes the place of the older one. Acknowledgements that asked for it are kept until the broker says that they are
-//! durable, and are said again over the next stream.
+//! newest ack id takes the place of the older one. Acknowledgements that are asked to be durable are kept until the broker says that they
+//! are, and are said again over the next stream. A broker that was killed may know nothing of them: then the position is remembered, and
+//! acknowledged when it comes again.
 
 use std::{
     collections::HashMap,
@@ -18,6 +19,8 @@ use super::Nack;
 pub(super) const GATHER_FOR: Duration = Duration::from_millis(50);
 /// It is sent at once when there are so many.
 pub(super) const GATHERED: usize = 100;
+/// How long a position is remembered whose acknowledgement a broker that came back knew nothing of.
+const REMEMBERED: Duration = Duration::from_secs(600);
 /// Most ids of one kind in a message.
 const MOST: usize = 1_000;
 
@@ -31,17 +34,28 @@ pub(super) struct Ledger {
     nacks: Vec<Nacked>,
     /// When the first of `acks` and `nacks` came.
     since: Option<Instant>,
-    /// Acknowledged and not known to be durable: the position of each ack id, and how many ids of a position there are.
-    unconfirmed: HashMap<String, u64>,
+    /// Acknowledged and not known to be durable, by ack id; and how many ids of a position there are.
+    unconfirmed: HashMap<String, Said>,
     acknowledged: HashMap<u64, usize>,
+    /// Acknowledged here, and not known to the broker since when.
+    remembered: HashMap<u64, Instant>,
     /// Whether outcomes are waited for.
     durable: bool,
     /// Acknowledgements that came after their deadline.
     pub(super) late: u64,
 }
 
+/// An acknowledgement that was said.
+#[derive(Debug)]
+struct Said {
+    position: u64,
+    /// Over an earlier stream.
+    before: bool,
+}
+
 #[derive(Debug)]
 struct Held {
+    /// Empty if the broker does not know it.
     ack_id: String,
     bytes: usize,
     /// When it was first held here.
@@ -71,7 +85,7 @@ impl Ledger {
             held.extended = now;
             return None;
         }
-        if self.acknowledged.contains_key(&position) {
+        if self.acknowledged.contains_key(&position) || self.remembered.contains_key(&position) {
             self.say_ack(position, delivery.ack_id, now);
             return None;
         }
@@ -96,7 +110,8 @@ impl Ledger {
 
     /// A position is given back.
     pub(super) fn nack(&mut self, position: u64, nack: &Nack, now: Instant) {
-        if let Some(held) = self.release(position) {
+        let held = self.release(position);
+        if let Some(held) = held.filter(|held| !held.ack_id.is_empty()) {
             self.nacks.push(nack.of(held.ack_id));
             self.since.get_or_insert(now);
         }
@@ -117,7 +132,17 @@ impl Ledger {
     }
 
     fn say_ack(&mut self, position: u64, ack_id: String, now: Instant) {
-        if self.durable && self.unconfirmed.insert(ack_id.clone(), position).is_none() {
+        if ack_id.is_empty() {
+            if self.durable {
+                self.remembered.insert(position, now);
+            }
+            return;
+        }
+        let said = Said {
+            position,
+            before: false,
+        };
+        if self.durable && self.unconfirmed.insert(ack_id.clone(), said).is_none() {
             *self.acknowledged.entry(position).or_default() += 1;
         }
         self.acks.push(ack_id);
@@ -155,8 +180,12 @@ impl Ledger {
         half: Duration,
         longest: Duration,
     ) -> Option<StreamingPullRequest> {
+        self.remembered
+            .retain(|_, since| now.duration_since(*since) < REMEMBERED);
         let due = |held: &&mut Held| {
-            now.duration_since(held.extended) >= half && now.duration_since(held.since) < longest
+            !held.ack_id.is_empty()
+                && now.duration_since(held.extended) >= half
+                && now.duration_since(held.since) < longest
         };
         let held = self.held.values_mut().filter(due).take(MOST);
         let extended = held.map(|held| {
@@ -181,9 +210,14 @@ impl Ledger {
             }
             return;
         }
-        let Some(position) = self.unconfirmed.remove(&outcome.ack_id) else {
+        let Some(Said { position, before }) = self.unconfirmed.remove(&outcome.ack_id) else {
             return;
         };
+        match outcome.result() {
+            // Of this stream it means dealt with, or moved; of an earlier one also that a broker that was killed has not read so far again.
+            AckResult::Settled if before => drop(self.remembered.insert(position, now)),
+            _ => drop(self.remembered.remove(&position)),
+        }
         if let Some(count) = self.acknowledged.get_mut(&position) {
             *count -= 1;
             if *count == 0 {
@@ -199,23 +233,35 @@ impl Ledger {
 
     /// A stream broke: what is not known to be durable is said again.
     pub(super) fn again(&mut self, now: Instant) {
-        if !self.unconfirmed.is_empty() {
+        if self.durable {
             self.acks = self.unconfirmed.keys().cloned().collect();
-            self.since = Some(now);
         }
+        let nothing = self.acks.is_empty() && self.nacks.is_empty();
+        self.since = (!nothing).then_some(now);
+        self.unconfirmed
+            .values_mut()
+            .for_each(|said| said.before = true);
         // Deadlines of what is held ran on meanwhile: extend them first.
         for held in self.held.values_mut() {
             held.extended = held.since;
         }
     }
 
-    /// The broker does not know ids that this consumer has from an earlier stream: nothing more is said about them.
-    pub(super) fn forget(&mut self) {
-        let durable = self.durable;
-        *self = Self {
-            late: self.late,
-            ..Self::new(durable)
-        };
+    /// The broker does not know ids of an earlier stream: nothing is said with them any more. What they are of is held and remembered
+    /// all the same.
+    pub(super) fn forget(&mut self, now: Instant) {
+        self.acks.clear();
+        self.nacks.clear();
+        self.since = None;
+        self.acknowledged.clear();
+        let unconfirmed = self
+            .unconfirmed
+            .drain()
+            .map(|(_, said)| (said.position, now));
+        self.remembered.extend(unconfirmed);
+        for held in self.held.values_mut() {
+            held.ack_id.clear();
+        }
     }
 }
 
@@ -297,6 +343,40 @@ mod tests {
         };
         ledger.outcome(&settled, now);
         assert_eq!((ledger.unconfirmed(), ledger.late), (0, 1));
+    }
+
+    #[test]
+    fn what_a_broker_that_came_back_knows_nothing_of_is_acknowledged_when_it_comes_again() {
+        let now = Instant::now();
+        let settled = |ack_id: &str| AckOutcome {
+            result: AckResult::Settled.into(),
+            ..outcome(ack_id)
+        };
+        let mut ledger = Ledger::new(true);
+        for position in [1, 2, 3] {
+            ledger.take(delivery(position, 1), now);
+        }
+        ledger.ack(1, now);
+        ledger.message(now);
+        ledger.again(now);
+        assert_eq!(ledger.message(now).unwrap().ack_ids, ["1/1"]);
+        ledger.outcome(&settled("1/1"), now);
+        assert!(ledger.take(delivery(1, 2), now).is_none());
+        assert_eq!(ledger.message(now).unwrap().ack_ids, ["1/2"]);
+        ledger.outcome(&outcome("1/2"), now);
+        // Settled within one stream means that somebody moved the subscription: then it is another delivery.
+        ledger.ack(2, now);
+        ledger.message(now);
+        ledger.outcome(&settled("2/1"), now);
+        assert!(ledger.take(delivery(1, 3), now).is_some());
+        assert!(ledger.take(delivery(2, 2), now).is_some());
+        // And where the ids are refused altogether.
+        ledger.forget(now);
+        ledger.ack(3, now);
+        assert!(ledger.message(now).is_none());
+        assert!(ledger.take(delivery(3, 2), now).is_none());
+        assert_eq!(ledger.message(now).unwrap().ack_ids, ["3/2"]);
+        assert!(ledger.take(delivery(1, 4), now).is_none(), "it is held");
     }
 
     #[test]

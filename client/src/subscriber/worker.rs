@@ -121,8 +121,7 @@ impl Worker {
             };
             let cause = cause_of(&failure);
             let failure = if names_unknown_ids(&failure) {
-                self.ledger.forget();
-                self.ready.clear();
+                self.ledger.forget(Instant::now());
                 Failure::Broken(cause.clone())
             } else {
                 self.ledger.again(Instant::now());

@@ -33,6 +33,8 @@ pub struct Seen {
 #[derive(Debug, Clone)]
 pub struct Fake {
     pub seen: Arc<Mutex<Seen>>,
+    /// Most deliveries in a message.
+    pub at_once: usize,
     /// A stream breaks after so many deliveries; 0 for never.
     pub breaks_after: usize,
     /// Streams after this one are refused for good.
@@ -51,6 +53,7 @@ impl Fake {
         };
         Self {
             seen: Arc::new(Mutex::new(seen)),
+            at_once: 20,
             breaks_after: 0,
             streams: usize::MAX,
             deadline: Duration::from_secs(60),
@@ -74,9 +77,11 @@ impl Fake {
 }
 
 impl Seen {
-    fn deliver(&mut self, most: usize) -> Vec<Delivery> {
+    fn deliver(&mut self, most: usize, at_once: usize) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
+        // A few at a time, so that a stream which breaks has heard something before.
         while self.out.len() < most
+            && deliveries.len() < at_once
             && let Some((position, attempts)) = self.waiting.pop_first()
         {
             let attempt = attempts + 1;
@@ -174,7 +179,7 @@ impl SubscriptionService for Fake {
         tokio::spawn(async move {
             let mut sent = 0;
             loop {
-                let deliveries = fake.seen.lock().unwrap().deliver(most);
+                let deliveries = fake.seen.lock().unwrap().deliver(most, fake.at_once);
                 sent += deliveries.len();
                 let answer = StreamingPullResponse {
                     deliveries,

@@ -39,7 +39,7 @@ pub fn row(subscription: &Subscription) -> Vec<String> {
         },
         subscription.viewer_role.clone(),
         if subscription.ordered { "yes" } else { "no" }.into(),
-        deadline.map_or_else(|| "60s".into(), span),
+        deadline.map_or_else(|| "1m".into(), span),
         words::minute(subscription.update_time.as_ref()),
     ]
 }
@@ -204,7 +204,7 @@ mod tests {
         let text = out.text();
         for line in [
             "kinds                       report, evidence request",
-            "ack deadline                60s",
+            "ack deadline                1m",
             "delivered again             at once",
             "backlog                     12 or more",
             "dead letters                3; casectl subscription dead-letters west",
