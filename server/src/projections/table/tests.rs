@@ -1,5 +1,7 @@
 //! The table against a list of what it was told.
 
+mod news;
+
 use std::{
     collections::BTreeSet,
     sync::{
@@ -13,7 +15,7 @@ use casebroker_proto::{
     catalogue::{substances::Class, units::Dimension as Of},
     filter::{Day, GoodsClass, Hindrance, Selection},
     names::AgencyName,
-    v1::{CaseStatus, Conveyance, Dimension, ItemKind},
+    v1::{CaseStatus, Conveyance, Dimension, ItemKind, StatementKind},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
@@ -23,6 +25,7 @@ use super::{
     page::{By, Order, Rank},
     plan::{AsOf, Plan, Standing},
     rows::Rows,
+    said::{Readers, Said},
     scan::span,
     sharing::Sharing,
     snapshot::{self, Of as Snapshot},
@@ -166,6 +169,12 @@ fn grown(rng: &mut StdRng, rows: &Rows, told: &mut Vec<Told>, from: u64, stateme
         };
         let views = views(rng, case);
         assert!(rows.replace(case, position, &views));
+        let said = rows.case_number(case).map(|case| Said {
+            case,
+            kind: StatementKind::Amendment,
+            readers: Readers::Everybody,
+        });
+        rows.said.put(position, said);
         for t in told
             .iter_mut()
             .filter(|t| t.case == case && t.to == u64::MAX)
