@@ -401,7 +401,7 @@ fn a_watch_through_a_restart_shows_every_case_once() {
         } else {
             let line = ended.stdout.lines().last().unwrap();
             assert!(
-                line.contains("us-dea/end  new, reported  Parcel with carfentanil, end"),
+                line.contains("us-dea/end  new, confirmed  Parcel with carfentanil, end"),
                 "{line}"
             );
         }
