@@ -15,15 +15,15 @@ const BYTES: u8 = 2 << 5;
 const NULL: u8 = 0xf6;
 
 /// Checks that `bytes` are tag 18, an array of four: a short byte string, an empty map, a byte string and a short byte string, each
-/// with the shortest head, and nothing after them. Answers what is wrong otherwise.
-pub(crate) fn check_form(bytes: &[u8]) -> Result<(), &'static str> {
+/// with the shortest head, and nothing after them. Answers the payload, or what is wrong.
+pub(crate) fn check_form(bytes: &[u8]) -> Result<&[u8], &'static str> {
     let rest = bytes
         .strip_prefix(&[0xd2])
         .ok_or("not a COSE_Sign1 with CBOR tag 18")?;
     let rest = rest
         .strip_prefix(&[0x84])
         .ok_or("not an array of four in its shortest encoding")?;
-    let rest = skip_bytes(rest, MAX_PROTECTED_BYTES).map_err(|wrong| match wrong {
+    let (_, rest) = take_bytes(rest, MAX_PROTECTED_BYTES).map_err(|wrong| match wrong {
         Wrong::Long => "the protected header must have alg, content type and x5t only",
         Wrong::Form => "the protected header must be a byte string in its shortest encoding",
     })?;
@@ -33,14 +33,14 @@ pub(crate) fn check_form(bytes: &[u8]) -> Result<(), &'static str> {
     if rest.first() == Some(&NULL) {
         return Err("the payload must be in the envelope");
     }
-    let rest = skip_bytes(rest, usize::MAX)
+    let (payload, rest) = take_bytes(rest, usize::MAX)
         .map_err(|_| "the payload must be a byte string in its shortest encoding")?;
-    let rest = skip_bytes(rest, MAX_SIGNATURE_BYTES).map_err(|wrong| match wrong {
+    let (_, rest) = take_bytes(rest, MAX_SIGNATURE_BYTES).map_err(|wrong| match wrong {
         Wrong::Long => "the signature is longer than any of ES256, ES384 or EdDSA",
         Wrong::Form => "the signature must be a byte string in its shortest encoding",
     })?;
     if rest.is_empty() {
-        Ok(())
+        Ok(payload)
     } else {
         Err("bytes follow the envelope")
     }
@@ -52,11 +52,11 @@ enum Wrong {
     Long,
 }
 
-/// What follows a byte string with the shortest head (RFC 8949, section 4.2.1).
-fn skip_bytes(at: &[u8], longest: usize) -> Result<&[u8], Wrong> {
+/// A byte string with the shortest head (RFC 8949, section 4.2.1), and what follows it.
+fn take_bytes(at: &[u8], longest: usize) -> Result<(&[u8], &[u8]), Wrong> {
     let (first, rest) = at.split_first().ok_or(Wrong::Form)?;
     let (size, least) = match first.checked_sub(BYTES) {
-        Some(length @ 0..=23) => return skip(rest, usize::from(length), longest),
+        Some(length @ 0..=23) => return take(rest, usize::from(length), longest),
         Some(24) => (1, 24),
         Some(25) => (2, 1 << 8),
         Some(26) => (4, 1 << 16),
@@ -69,14 +69,14 @@ fn skip_bytes(at: &[u8], longest: usize) -> Result<&[u8], Wrong> {
     if length < least {
         return Err(Wrong::Form);
     }
-    skip(rest, length, longest)
+    take(rest, length, longest)
 }
 
-fn skip(rest: &[u8], length: usize, longest: usize) -> Result<&[u8], Wrong> {
+fn take(rest: &[u8], length: usize, longest: usize) -> Result<(&[u8], &[u8]), Wrong> {
     if length > longest {
         return Err(Wrong::Long);
     }
-    rest.get(length..).ok_or(Wrong::Form)
+    rest.split_at_checked(length).ok_or(Wrong::Form)
 }
 
 #[cfg(test)]
@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn only_the_one_form_passes() {
-        assert_eq!(check_form(&[0xd2, 0x84, 0x41, 0, 0xa0, 0x40, 0x40]), Ok(()));
+        let form = [0xd2, 0x84, 0x41, 0, 0xa0, 0x42, 7, 8, 0x40];
+        assert_eq!(check_form(&form), Ok(&[7, 8][..]));
         for (bad, words) in [
             (&b""[..], "tag 18"),
             (&[0xd2, 0x9f], "array of four"),

@@ -384,8 +384,7 @@ impl Envelope {
 
     /// Decodes the statement without checking the signature: for entries that the journal holds already.
     pub fn decode(&self) -> Result<Statement, StatementError> {
-        check_messages(self.payload()).map_err(StatementError::Payload)?;
-        Statement::decode(self.payload()).map_err(|e| StatementError::Payload(e.to_string()))
+        decode(self.payload())
     }
 
     /// Refuses what this version of the contract would not show of a statement decoded from this envelope: a field that it
@@ -446,6 +445,22 @@ pub fn open_entry(bytes: &[u8]) -> Result<(Entry, Content), StatementError> {
     Ok((entry, content))
 }
 
+/// The statement of an entry that the journal holds; `None` if it holds a change of the registry. Only the outer form of its envelope is
+/// looked at, as whoever recorded it looked at the rest: for reading many.
+pub fn read_recorded(bytes: &[u8]) -> Result<Option<(Entry, Statement)>, StatementError> {
+    let payload = |e: prost::DecodeError| StatementError::Payload(e.to_string());
+    let mut entry = Entry::decode(bytes).map_err(payload)?;
+    let envelope = std::mem::take(&mut entry.signed_statement);
+    match (&entry.registry_update, envelope.is_empty()) {
+        (Some(_), true) => Ok(None),
+        (Some(_), false) => Err(StatementError::Envelope("the entry holds two things")),
+        (None, _) => {
+            let statement = check_form(&envelope).map_err(StatementError::Envelope)?;
+            Ok(Some((entry, decode(statement)?)))
+        }
+    }
+}
+
 /// Decodes a recorded entry's bytes down to its statement, without checking signatures.
 pub fn decode_entry(bytes: &[u8]) -> Result<(Entry, Envelope, Statement), StatementError> {
     match open_entry(bytes)? {
@@ -455,6 +470,11 @@ pub fn decode_entry(bytes: &[u8]) -> Result<(Entry, Envelope, Statement), Statem
         }
         (_, Content::RegistryUpdate(_)) => Err(StatementError::NoStatement),
     }
+}
+
+fn decode(payload: &[u8]) -> Result<Statement, StatementError> {
+    check_messages(payload).map_err(StatementError::Payload)?;
+    Statement::decode(payload).map_err(|e| StatementError::Payload(e.to_string()))
 }
 
 /// Appends a CBOR byte string in its shortest form (RFC 8949, section 3).
@@ -537,6 +557,32 @@ mod tests {
             let envelope = Envelope::parse(&bytes).unwrap();
             assert_eq!(envelope.verify(&certificate).unwrap(), statement());
         }
+    }
+
+    #[test]
+    fn what_is_recorded_reads_the_same_with_and_without_its_envelope() {
+        let (signer, _) = pki(&rcgen::PKCS_ED25519);
+        let entry = Entry {
+            principal: "spiffe://casebroker.example/agency/us-dea/system/feed".into(),
+            signed_statement: signer.sign(&statement()).unwrap().into(),
+            ..Default::default()
+        };
+        let bytes = entry.encode_to_vec();
+        let (opened, _, said) = decode_entry(&bytes).unwrap();
+        let (read, also) = read_recorded(&bytes).unwrap().unwrap();
+        assert_eq!((&said, &opened.principal), (&also, &read.principal));
+        let update = Entry {
+            registry_update: Some(RegistryUpdate::default()),
+            signed_statement: Default::default(),
+            ..entry.clone()
+        };
+        assert_eq!(read_recorded(&update.encode_to_vec()), Ok(None));
+        let both = Entry {
+            registry_update: Some(RegistryUpdate::default()),
+            ..entry
+        };
+        assert!(read_recorded(&both.encode_to_vec()).is_err());
+        assert!(read_recorded(&Entry::default().encode_to_vec()).is_err());
     }
 
     #[test]

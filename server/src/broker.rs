@@ -26,7 +26,7 @@ use crate::{
     },
     projections::{
         CaseReader,
-        table::{self, Table},
+        table::{self, Sharing, Table},
         text::{self, Text},
     },
     scans::Scans,
@@ -79,6 +79,9 @@ impl Broker {
 
         let record = open_record(&config)?;
 
+        // The table keeps it, and those who need it are made before the table.
+        let sharing = Arc::new(Sharing::default());
+
         // The way in.
         let intake = Intake::new(Arc::clone(&registry), Arc::clone(&membership));
         let given = Given {
@@ -87,6 +90,7 @@ impl Broker {
             state: Arc::clone(&state),
             registry: Arc::clone(&registry),
             membership: Arc::clone(&membership),
+            sharing: Arc::clone(&sharing),
             frontier,
             last_time,
         };
@@ -104,6 +108,7 @@ impl Broker {
             Arc::clone(&reader),
             Arc::clone(&state),
             Arc::clone(&membership),
+            Arc::clone(&sharing),
         );
         let table = Table::start(
             table::Options {
@@ -111,6 +116,7 @@ impl Broker {
                 snapshot_every: Duration::from_secs(config.table.snapshot_s),
             },
             cases.clone(),
+            sharing,
             Arc::clone(&log),
             state.subscribe(),
         )?;

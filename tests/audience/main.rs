@@ -114,6 +114,8 @@ impl Stage {
             // A page looks at a bounded number of entries, hidden ones among them, so a short page tells what the gaps between
             // positions tell anyway. Here all pages are whole, so that they can be compared.
             .with("limits.scan_entries", 1_000_000)
+            // A broker that got more may be later, and both shall answer.
+            .with("table.wait_ms", 60_000)
             .without_quotas();
         std::fs::write(site.member_file("", "groups.toml"), groups()).unwrap();
         let principals = callers()

@@ -2,6 +2,7 @@
 
 mod access;
 mod crash;
+mod deliveries;
 mod disk;
 mod full;
 mod hang;

@@ -113,6 +113,22 @@ impl Caller {
         all
     }
 
+    /// Pulls until so many deliveries have come, and acknowledges none.
+    pub async fn pull_just(&self, name: &str, count: usize) -> Vec<Delivery> {
+        let mut all = Vec::new();
+        while all.len() < count {
+            let left = i32::try_from(count - all.len()).expect("it is small");
+            let some = self.pull(name, left).await.unwrap();
+            assert!(
+                !some.is_empty(),
+                "only {} of {count} deliveries came",
+                all.len()
+            );
+            all.extend(some);
+        }
+        all
+    }
+
     /// Pulls without waiting.
     pub async fn pull_now(&self, name: &str) -> Vec<Delivery> {
         let request = PullRequest {

@@ -92,7 +92,7 @@ pub fn counted_substances(case: &Case) -> Vec<Counted> {
 }
 
 /// The substance of each item, as [`counted_substances`] names it, where nobody asks whether it is confirmed.
-pub(crate) fn named_substances(case: &Case) -> impl Iterator<Item = (i32, CountedSubstance)> {
+pub fn named_substances(case: &Case) -> impl Iterator<Item = (i32, CountedSubstance)> {
     let named = version1::named(case).into_iter();
     named.map(|counted| (counted.item, counted.substance))
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     policy::{Method, Viewer, viewer},
-    projections::{Statement, set_overdue},
+    projections::{ReadError, Statement, set_overdue},
 };
 
 /// Most bytes of statements or cases on a page; a response must fit a message.
@@ -37,17 +37,26 @@ impl CaseService for Rooms {
         let GetCaseRequest { name, min_position } = request.into_inner();
         note.resource(&name);
         let name = case_name("name", &name)?;
-        self.read(caller.clone(), move |rooms| {
-            let as_of_position = rooms.cases.as_of(min_position)?;
-            let mut case = rooms.cases.case(&viewer(&caller.principal), &name)?;
-            set_overdue(&mut case, today());
-            note.cases(1);
-            Ok(Response::new(GetCaseResponse {
-                case: Some(case),
-                as_of_position,
-            }))
-        })
-        .await
+        let as_of_position = self.cases.as_of(min_position)?;
+        let read = || {
+            let (name, viewer) = (name.clone(), viewer(&caller.principal));
+            self.read(caller.clone(), move |rooms| {
+                Ok(rooms.cases.since(as_of_position).case(&viewer, &name))
+            })
+        };
+        let mut found = read().await?;
+        // Only one that may be the same incident as others needs to know which share something with it.
+        if matches!(found, Err(ReadError::Behind { .. })) {
+            self.table_reaches(as_of_position).await?;
+            found = read().await?;
+        }
+        let mut case = found?;
+        set_overdue(&mut case, today());
+        note.cases(1);
+        Ok(Response::new(GetCaseResponse {
+            case: Some(case),
+            as_of_position,
+        }))
     }
 
     async fn list_cases(

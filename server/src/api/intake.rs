@@ -2,9 +2,11 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use bytes::Bytes;
 use casebroker_proto::v1::{
     RecordedStatement, SubmitRequest, SubmitResponse, SubmitStreamRequest, SubmitStreamResponse,
-    intake_service_server::IntakeService, submit_stream_response::Result as StreamResult,
+    intake_service_server::IntakeService, statement::Kind,
+    submit_stream_response::Result as StreamResult,
 };
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -16,7 +18,7 @@ use super::{
 };
 use crate::{
     identity::Caller,
-    intake::Submission,
+    intake::{IntakeError, Submission},
     policy::Method,
     sequencer::{Coming, Proof, Recorded, SequencerError},
 };
@@ -49,10 +51,7 @@ impl IntakeService for Rooms {
         }
         // Looked at first: after this, nothing that the caller sent can keep it from its receipt.
         self.log.check_size(known_tree_size)?;
-        let place = self.quotas.check(&caller.principal.agency).await;
-        let coming = self.sequencer.announce();
-        let admitted = self.intake.admit(&caller, signed_statement.clone());
-        drop(place);
+        let (admitted, coming) = self.admit(&caller, signed_statement.clone()).await;
         let recorded = match admitted {
             Ok(submission) => {
                 note.resource(submission.case.to_string());
@@ -110,6 +109,31 @@ impl IntakeService for Rooms {
 }
 
 impl Rooms {
+    /// Checks a statement, on its way to the queue. One about an overlap waits for what tells whether there is such a one, as the
+    /// sequencer does not wait; if that takes too long, the sequencer finds out that it cannot tell.
+    async fn admit(
+        &self,
+        caller: &Caller,
+        signed_statement: Bytes,
+    ) -> (Result<Submission, IntakeError>, Coming) {
+        let place = self.quotas.check(&caller.principal.agency).await;
+        let coming = self.sequencer.announce();
+        let admitted = self.intake.admit(caller, signed_statement);
+        drop(place);
+        let mut submission = match admitted {
+            Ok(submission) => submission,
+            refused => return (refused, coming),
+        };
+        if !matches!(submission.statement.kind, Some(Kind::OverlapDeclaration(_))) {
+            return (Ok(submission), coming);
+        }
+        // No group waits for it meanwhile.
+        drop(coming);
+        submission.knew_before = self.log.newest().size;
+        drop(self.table_reaches(submission.knew_before).await);
+        (Ok(submission), self.sequencer.announce())
+    }
+
     /// What was recorded with its receipt, and the tree size of the receipt's checkpoint.
     async fn with_receipt(
         &self,
@@ -219,9 +243,7 @@ impl Pump {
         let (rooms, caller) = (self.rooms.clone(), self.caller.clone());
         let check = tokio::spawn(async move {
             let signed_statement = request.signed_statement;
-            let _place = rooms.quotas.check(&caller.principal.agency).await;
-            let coming = rooms.sequencer.announce();
-            let admitted = rooms.intake.admit(&caller, signed_statement.clone());
+            let (admitted, coming) = rooms.admit(&caller, signed_statement.clone()).await;
             let admitted = admitted.map_err(|error| Refused::new(error, &signed_statement));
             (admitted, Some(coming))
         });

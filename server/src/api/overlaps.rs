@@ -16,11 +16,13 @@ impl Rooms {
         let FindOverlapsRequest { case, min_position } = request.into_inner();
         note.resource(&case);
         let name = case_name("case", &case)?;
+        let as_of_position = self.cases.as_of(min_position)?;
+        self.table_reaches(as_of_position).await?;
         // Every case that shares something is read whole: it must not keep look-ups of single cases waiting.
         let _share = self.quotas.scan(&caller.principal.agency).await;
         self.scan(move |rooms| {
-            let as_of_position = rooms.cases.as_of(min_position)?;
-            let found = rooms.cases.overlaps(&viewer(&caller.principal), &name)?;
+            let cases = rooms.cases.since(as_of_position);
+            let found = cases.overlaps(&viewer(&caller.principal), &name)?;
             // The case itself, and what is told of others.
             note.cases(1 + found.overlaps.len());
             Ok(Response::new(FindOverlapsResponse {

@@ -145,9 +145,7 @@ impl Rooms {
         let newest = self.cases.as_of(when.min_position)?;
         let wanted = asked.unwrap_or(0).max(when.min_position);
         let wait = Duration::from_millis(self.limits_of_table.wait_ms);
-        if !self.table.reach(wanted, wait).await {
-            return Err(self.behind("table", self.table.position(), wanted));
-        }
+        self.table_reaches(wanted).await?;
         let words = selection.text.as_deref().map(TextQuery::parse).transpose();
         let words = words.map_err(|e| status::invalid_field("filter.text", e))?;
         let mut position = asked.unwrap_or_else(|| self.table.position());
@@ -171,6 +169,15 @@ impl Rooms {
             tree_size: newest,
         };
         Ok(question)
+    }
+
+    /// Waits until the table has every entry before a position, and with it which cases share what.
+    pub(super) async fn table_reaches(&self, wanted: u64) -> Result<(), Status> {
+        let wait = Duration::from_millis(self.limits_of_table.wait_ms);
+        match self.table.reach(wanted, wait).await {
+            true => Ok(()),
+            false => Err(self.behind("table", self.table.position(), wanted)),
+        }
     }
 
     /// Waits until the text index has every entry before a position; an answer without one is as of where it is.

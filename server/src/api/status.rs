@@ -143,6 +143,7 @@ impl From<SequencerError> for Status {
             SequencerError::NoRequest(_) => refuse(Reason::RequestNotFound, &message),
             SequencerError::NoDispute(_) => refuse(Reason::DisputeNotOpen, &message),
             SequencerError::NoOverlap(_) => refuse(Reason::OverlapNotFound, &message),
+            SequencerError::Behind { position, wanted } => behind("table", position, wanted),
             SequencerError::SignerGone => refuse(Reason::SignerUnknown, &message),
             SequencerError::RequestIdReused(_) => refuse(Reason::RequestIdReused, &message),
             SequencerError::RevisionConflict { current, .. } => build(
@@ -175,6 +176,7 @@ impl From<ReadError> for Status {
             ReadError::NoCase(_) => refuse(Reason::CaseNotFound, &message),
             ReadError::NoEntry(_) => refuse(Reason::EntryNotFound, &message),
             ReadError::NotYet { .. } => refuse(Reason::PositionOutOfRange, &message),
+            ReadError::Behind { position, wanted } => behind("table", position, wanted),
             ReadError::Journal(_) | ReadError::State(_) | ReadError::Entry { .. } => {
                 internal(&message)
             }

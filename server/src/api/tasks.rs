@@ -45,10 +45,11 @@ impl Rooms {
         let viewer = viewer(&caller.principal);
         let key = binding(&[b"tasks", &wanted.key(), viewer_key(&viewer).as_bytes()]);
         let token = Token::open(&request.page_token, &key)?;
+        let newest = self.cases.as_of(request.min_position)?;
+        self.table_reaches(newest).await?;
         let _share = self.quotas.scan(&caller.principal.agency).await;
         let mut gathering = self
             .scan(move |rooms| {
-                let newest = rooms.cases.as_of(request.min_position)?;
                 let as_of = token.map_or(newest, |Token([_, as_of])| as_of.min(newest));
                 let before = token.map_or(as_of, |Token([next, _])| next.min(as_of));
                 rooms.begin_tasks(viewer, wanted, (before, as_of), page_size)
@@ -139,12 +140,12 @@ impl Rooms {
                 state::TaskKind::RequestBy => TaskKind::RequestByAgency,
                 state::TaskKind::Dispute => TaskKind::Dispute,
             },
-            case: task.case,
+            case: Some(task.case),
         });
-        let overlapping = overlapping.into_iter().map(|holder| Mark {
-            position: holder.first_position,
+        let overlapping = overlapping.into_iter().map(|position| Mark {
+            position,
             kind: TaskKind::Overlap,
-            case: holder.case,
+            case: None,
         });
         let mut marks: Vec<_> = begun.chain(overlapping).collect();
         marks.sort_by_key(|mark| (Reverse(mark.position), mark.kind as i32));
@@ -155,7 +156,14 @@ impl Rooms {
 
     /// The tasks that a mark stands for, as far as the viewer may see what they are about.
     fn tasks_of(&self, viewer: &Viewer, mark: &Mark) -> Result<Vec<Task>, Status> {
-        let case = match self.cases.case(viewer, &mark.case) {
+        let name = match &mark.case {
+            Some(name) => Some(name.clone()),
+            None => self.cases.beginning(mark.position)?,
+        };
+        let Some(name) = name else {
+            return Ok(Vec::new());
+        };
+        let case = match self.cases.case(viewer, &name) {
             Ok(case) => case,
             // It was shown to the agency once, and is no more.
             Err(ReadError::NoCase(_)) => return Ok(Vec::new()),
@@ -165,7 +173,7 @@ impl Rooms {
             return Ok(begun(case, mark).into_iter().collect());
         }
         let title = case.report.map(|report| report.title).unwrap_or_default();
-        let overlaps = self.cases.overlaps(viewer, &mark.case)?.overlaps;
+        let overlaps = self.cases.overlaps(viewer, &name)?.overlaps;
         let tasks = overlaps.into_iter().map(|overlap| Task {
             kind: TaskKind::Overlap.into(),
             case: case.name.clone(),
@@ -183,7 +191,8 @@ impl Rooms {
 struct Mark {
     position: u64,
     kind: TaskKind,
-    case: CaseName,
+    /// `None` if it is the one that begins at the position.
+    case: Option<CaseName>,
 }
 
 /// A page that is being put together.

@@ -29,7 +29,7 @@ use crate::{
 };
 
 pub use repeat::Repeat;
-pub use rules::{Audience, Known, Makers, RULES, Rule, Wanted, decide};
+pub use rules::{Audience, Known, Makers, RULES, Rule, Verdict, Wanted, decide};
 
 /// Why a statement was refused before it reached the sequencer.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +83,8 @@ pub struct Submission {
     pub signed_statement: Bytes,
     /// The serialized statement, verified: tells whether a repeated request says the same.
     pub payload: Vec<u8>,
+    /// Who made it knew of nothing that was recorded from this position on.
+    pub knew_before: u64,
 }
 
 /// The checks, with what they need to know.
@@ -172,6 +174,7 @@ impl Intake {
             case,
             statement: Box::new(statement),
             signer: *envelope.thumbprint(),
+            knew_before: u64::MAX,
             signed_statement,
             payload: envelope.into_payload(),
         })

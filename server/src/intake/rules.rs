@@ -30,8 +30,8 @@ pub trait Known {
     fn position(&self, maker: &AgencyName, id: &RequestId) -> Result<Option<u64>, Self::Failure>;
     /// Whether there is such a case.
     fn exists(&self, case: &CaseName) -> Result<bool, Self::Failure>;
-    /// Whether a case has an overlap of that id, of which its owner is told.
-    fn has_overlap(&self, case: &CaseName, id: &str) -> Result<bool, Self::Failure>;
+    /// Refuses a declaration if a case has no overlap of that id of which its owner is told, or if that is not known now.
+    fn has_overlap(&self, case: &CaseName, id: &str) -> Result<Verdict, Self::Failure>;
 }
 
 /// A statement that wants to be recorded.
@@ -53,7 +53,7 @@ pub fn decide<K: Known>(
     record: Option<&CaseRecord>,
     groups: &dyn Groups,
     known: &K,
-) -> Result<Result<(), SequencerError>, K::Failure> {
+) -> Result<Verdict, K::Failure> {
     let case = wanted.case;
     let Some(kind) = &wanted.statement.kind else {
         return Ok(Err(SequencerError::CaseNotFound(case.clone())));
@@ -127,7 +127,8 @@ struct Question<'a, K> {
     known: &'a K,
 }
 
-type Verdict = Result<(), SequencerError>;
+/// Whether something may be recorded.
+pub type Verdict = Result<(), SequencerError>;
 
 impl<K: Known> Question<'_, K> {
     fn sees_case(&self, agency: &AgencyName) -> bool {
@@ -178,10 +179,10 @@ impl<K: Known> Question<'_, K> {
                     OverlapVerdict::Withdrawn => self.has_declared(id)?,
                     _ => false,
                 };
-                let may = may || self.known.has_overlap(self.wanted.case, id)?;
-                Ok(may
-                    .then_some(())
-                    .ok_or_else(|| SequencerError::NoOverlap(id.clone())))
+                match may {
+                    true => Ok(Ok(())),
+                    false => self.known.has_overlap(self.wanted.case, id),
+                }
             }
         }
     }

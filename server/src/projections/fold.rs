@@ -15,11 +15,20 @@ use super::statement::Statement;
 /// The case that these statements make, oldest first; `None` if no report is among them. Its requests for evidence are open
 /// or answered; whether one is overdue is for [`set_overdue`].
 pub fn fold<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Option<v1::Case> {
+    applied(statements).map(finish)
+}
+
+/// As [`fold`], without the controls that the goods are under.
+pub fn fold_judged<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Option<v1::Case> {
+    applied(statements).map(judge)
+}
+
+fn applied<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Option<v1::Case> {
     let mut case = None;
     for statement in statements {
         apply(&mut case, statement);
     }
-    case.map(finish)
+    case
 }
 
 /// One step: the case with one more statement. What it needs to know of the earlier ones stands in the case.
@@ -66,10 +75,15 @@ pub fn apply(case: &mut Option<v1::Case>, statement: &Statement) {
 }
 
 /// What follows from the whole case.
-pub fn finish(mut case: v1::Case) -> v1::Case {
+pub fn finish(case: v1::Case) -> v1::Case {
+    let mut case = judge(case);
+    case.controls = controls(&case);
+    case
+}
+
+fn judge(mut case: v1::Case) -> v1::Case {
     case.contested_origins = contested(&case);
     case.assessment = Some(assess(&case));
-    case.controls = controls(&case);
     case
 }
 

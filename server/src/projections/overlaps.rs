@@ -1,14 +1,15 @@
-//! Cases that seem to be one incident: found by the index of the state store, then held against each other as they stand.
+//! Cases that seem to be one incident: found by the index of the table, then held against each other as they stand.
 //!
 //! Two cases overlap while both have the same mark: what an amendment withdrew joins nothing any more. Whoever may see the
 //! mark in both is told which case the other one is. The owner of the case asked about is told of the others too, unless the
 //! handling of either forbids it: then only which agency has one, and what of the owner's own case is in it. Nobody else is
 //! told of those, and up to [`EQUAL_WORK`] of them take no more time than none.
 
+mod candidates;
 mod group;
 mod side;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -22,10 +23,11 @@ use prost::Message as _;
 use super::{
     reader::{CaseReader, ReadError},
     statement::Statement,
+    table::{MAX_HOLDERS, MAX_HOLDERS_AN_AGENCY},
 };
 use crate::{
     policy::Viewer,
-    state::{CaseRecord, Effect, Holder, MAX_HOLDERS, MAX_HOLDERS_AN_AGENCY},
+    state::{CaseRecord, Effect},
 };
 use side::{Side, View};
 
@@ -35,8 +37,6 @@ pub const MAX_OVERLAPS: usize = 100;
 const MAX_MATCHES: usize = 20;
 /// Bytes of overlaps after which an answer ends: it must fit a message.
 const MAX_BYTES: usize = casebroker_proto::MAX_MESSAGE_BYTES - 64 * 1024;
-/// Most cases that are held against one, those that begin first.
-const MAX_CANDIDATES: usize = 200;
 /// Bytes of their statements after which no more is looked at.
 const MAX_BYTES_READ: usize = 64 << 20;
 /// Cases that are looked at without being told, at least: others are looked at in their place.
@@ -68,15 +68,16 @@ impl CaseReader {
         let here = self.view(viewer, &side)?;
         let mut found = Overlaps::default();
         let mut order = BTreeMap::new();
-        let (candidates, mut more) = self.candidates(name, &side.marks)?;
+        let (candidates, mut more) = self.candidates(side.first_position, &side.marks)?;
         let mut untold = 0;
         let (mut bytes_read, mut bytes_of_told, mut bytes_told) = (0, 0, 0);
-        for holder in candidates {
+        for first in candidates {
             if bytes_read > MAX_BYTES_READ || order.len() >= MAX_OVERLAPS {
                 more = true;
                 break;
             }
-            let Some(other) = self.side(&holder.case)? else {
+            let name = self.beginning(first)?;
+            let Some(other) = name.map(|name| self.side(&name)).transpose()?.flatten() else {
                 continue;
             };
             let bytes = other.bytes();
@@ -103,8 +104,10 @@ impl CaseReader {
         found.overlaps = order.into_values().collect();
         found.truncated |= more && (is_many(&found.overlaps) || bytes_of_told > MAX_BYTES_READ / 2);
         for step in 0..EQUAL_WORK {
-            let decoy = self.decoy(name, step as u64)?;
-            if let (true, Some((decoy, record))) = (step >= untold, decoy) {
+            if step < untold {
+                continue;
+            }
+            if let Some((decoy, record)) = self.decoy(name, step as u64)? {
                 let other = self.side_of(&decoy, &record)?;
                 if let Some(other) = other {
                     let there = self.view(viewer, &other)?;
@@ -127,15 +130,14 @@ impl CaseReader {
             return Ok(false);
         };
         let marks = marks_of(&self.newest(&record)?);
-        let (candidates, _) = self.candidates(name, &marks)?;
+        let (candidates, _) = self.candidates(*first, &marks)?;
         let own = (*first, self.salt(*first)?);
-        for Holder {
-            first_position,
-            case,
-        } in candidates
-        {
-            if overlap_id(&own, &(first_position, self.salt(first_position)?)) == id {
-                let theirs = self.told_marks(name, &record, &case)?;
+        for other in candidates {
+            if overlap_id(&own, &(other, self.salt(other)?)) == id {
+                let Some(other) = self.beginning(other)? else {
+                    break;
+                };
+                let theirs = self.told_marks(name, &record, &other)?;
                 let has = |mark: &Mark| marks.iter().any(|own| own.is_same(mark));
                 return Ok(theirs.iter().any(has));
             }
@@ -180,26 +182,6 @@ impl CaseReader {
         let statements = positions.into_iter();
         let statements = statements.filter_map(|at| self.statement(at).transpose());
         statements.collect()
-    }
-
-    /// Cases that ever had one of these marks, by their first positions; and whether there may be more.
-    fn candidates(
-        &self,
-        name: &CaseName,
-        marks: &[Mark],
-    ) -> Result<(BTreeSet<Holder>, bool), ReadError> {
-        let mut candidates = BTreeSet::new();
-        let mut more = false;
-        for mark in marks {
-            let holders = self.state.holders(&mark.key())?;
-            more |= holders.more;
-            candidates.extend(holders.cases.into_iter().filter(|h| h.case != *name));
-            while candidates.len() > MAX_CANDIDATES {
-                candidates.pop_last();
-                more = true;
-            }
-        }
-        Ok((candidates, more))
     }
 
     /// What a viewer who may see the one case is told of its overlap with the other; `None` if nothing, or if they share

@@ -22,11 +22,12 @@ use super::{
     fold::fold,
     membership::Membership,
     statement::{Statement, keep_visible, sees_case},
+    table::Sharing,
 };
 use crate::{
     journal::{JournalError, JournalReader, ReadLimit},
     policy::Viewer,
-    state::{CaseRecord, Holder, StateError, Store, Task},
+    state::{CaseRecord, StateError, Store, Task},
 };
 
 /// Entries looked at to find one in place of a case that does not exist: updates of the registry are passed over.
@@ -48,6 +49,14 @@ pub enum ReadError {
         asked: u64,
         /// Size of the log.
         size: u64,
+    },
+    /// It is not known yet which cases share what, up to where that is needed.
+    #[error("the table is at position {position}, and {wanted} is wanted")]
+    Behind {
+        /// How far it is.
+        position: u64,
+        /// How far it has to be.
+        wanted: u64,
     },
     /// The journal.
     #[error(transparent)]
@@ -71,23 +80,29 @@ pub struct CaseReader {
     pub(super) journal: Arc<dyn JournalReader>,
     pub(super) state: Arc<Store>,
     pub(super) membership: Arc<Membership>,
+    pub(super) sharing: Arc<Sharing>,
+    /// Which cases share what has to be known up to this position; else the answer is an error.
+    pub(super) least: u64,
     /// Nothing from this position on is looked at.
-    cut: u64,
+    pub(super) cut: u64,
     /// Chooses what is looked at in place of a case that does not exist; nobody outside can foretell it.
     decoys: RandomState,
 }
 
 impl CaseReader {
-    /// A reader over journal, state and the registry's history.
+    /// A reader over journal, state, the registry's history and the index of which cases share what.
     pub fn new(
         journal: Arc<dyn JournalReader>,
         state: Arc<Store>,
         membership: Arc<Membership>,
+        sharing: Arc<Sharing>,
     ) -> Self {
         Self {
             journal,
             state,
             membership,
+            sharing,
+            least: 0,
             cut: u64::MAX,
             decoys: RandomState::new(),
         }
@@ -97,13 +112,18 @@ impl CaseReader {
     pub fn at(&self, position: u64) -> Self {
         Self {
             cut: position,
+            least: position,
             ..self.clone()
         }
     }
 
     /// Whether a viewer may see a case as of now.
     pub fn may_see_now(&self, viewer: &Viewer, name: &CaseName) -> Result<bool, ReadError> {
-        Ok(self.at(u64::MAX).seen(viewer, name)?.is_some())
+        let now = Self {
+            cut: u64::MAX,
+            ..self.clone()
+        };
+        Ok(now.seen(viewer, name)?.is_some())
     }
 
     /// The record of a case.
@@ -257,15 +277,9 @@ impl CaseReader {
         Ok(self.state.tasks(agency, before, limit)?)
     }
 
-    /// Cases of an agency that ever shared something with another case, by their first positions before this one, newest
-    /// first, at most so many.
-    pub fn overlapping(
-        &self,
-        agency: &AgencyName,
-        before: u64,
-        limit: usize,
-    ) -> Result<Vec<Holder>, ReadError> {
-        Ok(self.state.overlapping(agency, before, limit)?)
+    /// The name of the case that begins at a position, whoever may see it; `None` if none does.
+    pub fn beginning(&self, position: u64) -> Result<Option<CaseName>, ReadError> {
+        Ok(self.statement(position)?.map(|first| first.case))
     }
 
     /// The statement at a position and its entry, whoever may see it; `None` for an update of the registry.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use casebroker_proto::{
     names::{AgencyName, CaseName, PrincipalId},
-    statement::{Content, StatementError, open_entry},
+    statement::{StatementError, read_recorded},
     v1::{self, CaseReport, Handling, StatementRecord, statement::Kind},
     validation::effective_handling,
 };
@@ -32,11 +32,9 @@ pub struct Statement {
 impl Statement {
     /// Decodes a recorded entry; `None` if it holds a change of the registry.
     pub fn decode(position: u64, entry: &[u8]) -> Result<Option<Self>, StatementError> {
-        let (entry, content) = open_entry(entry)?;
-        let Content::Statement(content) = content else {
+        let Some((entry, statement)) = read_recorded(entry)? else {
             return Ok(None);
         };
-        let (_, statement) = *content;
         let name = |e: casebroker_proto::names::NameError| StatementError::Payload(e.to_string());
         let principal: PrincipalId = entry.principal.parse().map_err(name)?;
         Ok(Some(Self {

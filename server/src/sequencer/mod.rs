@@ -32,7 +32,7 @@ use crate::{
     intake::Submission,
     journal::Journal,
     policy::quotas::Quotas,
-    projections::Membership,
+    projections::{Membership, table::Sharing},
     state::{RequestId, Store},
     transparency::{Log, Signed},
     vital,
@@ -95,6 +95,14 @@ pub enum SequencerError {
     /// There is no such overlap.
     #[error("this case has no overlap `{0}`")]
     NoOverlap(String),
+    /// It is not known yet whether there is such an overlap.
+    #[error("the table is at position {position}, and {wanted} is wanted")]
+    Behind {
+        /// How far it is.
+        position: u64,
+        /// How far it has to be.
+        wanted: u64,
+    },
     /// The signing certificate was revoked or removed, or has expired, since the statement was checked.
     #[error("the signing certificate is not registered and valid any more")]
     SignerGone,
@@ -187,6 +195,7 @@ pub struct Given {
     pub state: Arc<Store>,
     pub registry: Arc<Registry>,
     pub membership: Arc<Membership>,
+    pub sharing: Arc<Sharing>,
     pub frontier: Frontier,
     pub last_time: Timestamp,
 }

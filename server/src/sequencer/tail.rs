@@ -25,7 +25,7 @@ use super::{
     stop_process,
 };
 use crate::{
-    intake::{Known, Submission, Wanted, decide},
+    intake::{Known, Submission, Verdict, Wanted, decide},
     journal::{Group, JournalReader, ReadLimit},
     projections::{CaseReader, ReadError},
     state::{Applied, CaseRecord, RequestId, StateError},
@@ -176,6 +176,7 @@ impl Tail {
             tail: self,
             draft,
             first_position,
+            knew_before: submission.knew_before,
         };
         let groups = self.given.membership.now();
         Ok(match decide(wanted, record.as_ref(), &*groups, &known)? {
@@ -281,6 +282,8 @@ struct AsOfNow<'a> {
     tail: &'a Tail,
     draft: &'a Draft,
     first_position: u64,
+    /// As in the submission.
+    knew_before: u64,
 }
 
 impl Known for AsOfNow<'_> {
@@ -316,12 +319,20 @@ impl Known for AsOfNow<'_> {
         Ok(in_group || self.tail.given.state.case(case)?.is_some())
     }
 
-    fn has_overlap(&self, case: &CaseName, id: &str) -> Result<bool, StopReason> {
+    fn has_overlap(&self, case: &CaseName, id: &str) -> Result<Verdict, StopReason> {
         let given = &self.tail.given;
         let (state, membership) = (Arc::clone(&given.state), Arc::clone(&given.membership));
-        // What is in the same group is on nobody's screen yet.
-        let cases = CaseReader::new(Arc::clone(&self.tail.reader), state, membership);
-        Ok(cases.knows_overlap(case, id)?)
+        let (reader, sharing) = (Arc::clone(&self.tail.reader), Arc::clone(&given.sharing));
+        // Read first, as it goes on meanwhile. What is in the same group is on nobody's screen yet.
+        let wanted = self.first_position.min(self.knew_before);
+        let position = sharing.position();
+        let cases = CaseReader::new(reader, state, membership, sharing);
+        Ok(match cases.knows_overlap(case, id)? {
+            true => Ok(()),
+            // Nobody waits here; who declares it has waited before.
+            false if position < wanted => Err(SequencerError::Behind { position, wanted }),
+            false => Err(SequencerError::NoOverlap(id.to_owned())),
+        })
     }
 }
 

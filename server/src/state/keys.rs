@@ -1,17 +1,12 @@
 //! Keys and values of the store, all in one place. A key begins with a letter for its kind; ids hold no `/` and no NUL.
 
-use casebroker_proto::{
-    names::{AgencyName, CaseName},
-    overlap::Key,
-};
+use casebroker_proto::names::{AgencyName, CaseName};
 
-use super::{
-    Applied, CaseBytes, CaseRecord, Effect, Holder, Holders, RequestId, StateError, Task, TaskKind,
-};
+use super::{Applied, CaseBytes, CaseRecord, Effect, RequestId, StateError, Task, TaskKind};
 
 /// How far the store is. Value: [`encode_applied`]. The number is that of the store's form: one of an earlier form does not
 /// have this key, and is built anew.
-pub(super) const APPLIED: &[u8] = b"m/applied/3";
+pub(super) const APPLIED: &[u8] = b"m/applied/4";
 
 /// Next position that the store lacks, u64, big endian, and the log's root over everything before it: 40 bytes. The root
 /// says of which history it is.
@@ -83,77 +78,6 @@ pub(super) fn decode_task(key: &[u8], value: &[u8]) -> Result<Task, StateError> 
 /// The name of a case, as text.
 pub(super) fn encode_case(case: &CaseName) -> Vec<u8> {
     case.to_string().into_bytes()
-}
-
-/// `o/{32 bytes}` → [`encode_holders`].
-pub(super) fn holders(key: &Key) -> Vec<u8> {
-    [&b"o/"[..], &key.bytes].concat()
-}
-
-/// A byte that is 1 if there were more, then for each case its first position, u64, big endian, the length of its name, and
-/// its name, `{agency}/{case}`.
-pub(super) fn encode_holders(holders: &Holders) -> Vec<u8> {
-    let mut value = vec![u8::from(holders.more)];
-    for Holder {
-        first_position,
-        case,
-    } in &holders.cases
-    {
-        let (agency, case) = (case.agency().id(), case.case_id());
-        value.extend_from_slice(&first_position.to_be_bytes());
-        // Two ids of at most 63 bytes.
-        value.push(u8::try_from(agency.len() + 1 + case.len()).unwrap_or(u8::MAX));
-        value.extend_from_slice(agency.as_bytes());
-        value.push(b'/');
-        value.extend_from_slice(case.as_bytes());
-    }
-    value
-}
-
-pub(super) fn decode_holders(key: &[u8], value: &[u8]) -> Result<Holders, StateError> {
-    let bad = || unknown(key);
-    let (more, mut rest) = match value.split_first() {
-        Some((more @ (0 | 1), rest)) => (*more == 1, rest),
-        _ => return Err(bad()),
-    };
-    let mut cases = Vec::new();
-    while !rest.is_empty() {
-        let ([a, b, c, d, e, f, g, h, length], after) =
-            rest.split_first_chunk::<9>().ok_or_else(bad)?;
-        let (name, after) = after
-            .split_at_checked(usize::from(*length))
-            .ok_or_else(bad)?;
-        let name = std::str::from_utf8(name).ok();
-        let ids = name.and_then(|name| name.split_once('/'));
-        let case = ids.and_then(|(agency, case)| CaseName::from_ids(agency, case).ok());
-        cases.push(Holder {
-            first_position: u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
-            case: case.ok_or_else(bad)?,
-        });
-        rest = after;
-    }
-    Ok(Holders { cases, more })
-}
-
-/// Begin of every [`overlapping`] key of an agency.
-pub(super) fn all_overlapping(agency: &AgencyName) -> Vec<u8> {
-    [b"p/", agency.id().as_bytes(), b"/"].concat()
-}
-
-/// `p/{agency}/{first position, u64, big endian}` → [`encode_case`].
-pub(super) fn overlapping(holder: &Holder) -> Vec<u8> {
-    let agency = all_overlapping(holder.case.agency());
-    [&agency[..], &holder.first_position.to_be_bytes()].concat()
-}
-
-pub(super) fn decode_overlapping(key: &[u8], value: &[u8]) -> Result<Holder, StateError> {
-    let bad = || unknown(key);
-    let (_, position) = key.split_last_chunk::<8>().ok_or_else(bad)?;
-    let case = std::str::from_utf8(value).ok();
-    Ok(Holder {
-        first_position: u64::from_be_bytes(*position),
-        case: case.and_then(|name| name.parse().ok()).ok_or_else(bad)?,
-    })
 }
 
 /// Bytes of reports, of what else the owner said and of what others said, u64, big endian; then nine bytes a statement: position, u64, big endian, and
@@ -233,25 +157,6 @@ mod tests {
         assert!(decode_record(b"k", b"").is_err());
         assert!(decode_record(b"k", &value[..value.len() - 1]).is_err());
         assert!(decode_record(b"k", &[0; 33]).is_err());
-    }
-
-    #[test]
-    fn holders_round_trip_and_anything_else_is_refused() {
-        let holder = |first_position, case: &str| Holder {
-            first_position,
-            case: CaseName::from_ids("us-dea", case).unwrap(),
-        };
-        let mut holders = Holders::default();
-        for more in [false, true] {
-            holders.more = more;
-            holders.cases.push(holder(u64::MAX, &"x".repeat(63)));
-            let value = encode_holders(&holders);
-            assert_eq!(decode_holders(b"k", &value).unwrap(), holders);
-            assert!(decode_holders(b"k", &value[..value.len() - 1]).is_err());
-            assert!(decode_holders(b"k", &[&value[..], &[0]].concat()).is_err());
-        }
-        assert!(decode_holders(b"k", b"").is_err());
-        assert!(decode_holders(b"k", &[2]).is_err());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The state store: what is small and mutable, keyed by name. Now the case directory (case name to the positions of its
-//! statements), request ids, what waits for which agency, which cases brought the same, and where the registry's updates are.
+//! statements), request ids, what waits for which agency, and where the registry's updates are.
 //!
 //! What it is for: finding a case's statements and an earlier request without reading the journal. What it promises: what
 //! the sequencer staged is found at once, by everybody; after any start it says exactly what the journal says. What it never
@@ -10,7 +10,6 @@
 
 mod keys;
 mod look;
-mod overlaps;
 mod session;
 mod store;
 mod tasks;
@@ -20,14 +19,12 @@ use std::path::PathBuf;
 
 use casebroker_proto::{
     names::{AgencyName, CaseName},
-    overlap::{self, Key},
     v1::{Statement, statement::Kind},
 };
 
 use prost::Message as _;
 
 pub use look::{Looked, look};
-pub use overlaps::{Holder, Holders, MAX_HOLDERS, MAX_HOLDERS_AN_AGENCY};
 pub use store::{Opened, RootAt, Store};
 pub use tasks::{Task, TaskKind};
 
@@ -233,8 +230,6 @@ pub struct StatementChange {
     pub record: CaseRecord,
     /// For whom it begins what.
     pub tasks: Vec<(AgencyName, TaskKind)>,
-    /// Keys of what it brings that other cases may have too.
-    pub keys: Vec<Key>,
 }
 
 impl StatementChange {
@@ -256,7 +251,6 @@ impl StatementChange {
         }
         Self {
             tasks: tasks::begun_by(statement, &case, &maker),
-            keys: overlap::keys(&maker, statement),
             position,
             agency: maker,
             request_id,

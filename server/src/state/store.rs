@@ -194,8 +194,6 @@ impl Store {
     pub fn stage(&self, changes: &[Change], applied: Applied) -> Result<(), StateError> {
         let writer = self.writer.lock().unwrap_or_else(|e| e.into_inner());
         let writer = writer.as_ref().ok_or(StateError::Stopped)?;
-        // Reads sled, so before readers have to wait. Nobody else stages meanwhile.
-        let overlaps = self.index_overlaps(changes)?;
         {
             let mut overlay = self
                 .shared
@@ -222,7 +220,6 @@ impl Store {
                     }
                 }
             }
-            overlay.pairs.extend(overlaps);
             overlay.applied = applied;
             writer.staged(overlay.pairs.len());
         }

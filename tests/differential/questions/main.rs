@@ -179,6 +179,7 @@ impl Stage {
 
     /// Both owners say of most overlaps that they are the same incident. Answers the ids, each with the cases.
     async fn declare(&mut self) -> Vec<(String, [usize; 2])> {
+        self.follow().await;
         let mut said = Vec::new();
         let mut overlaps = Vec::new();
         for [a, b] in (0..SHARING - 1).map(|a| [a, a + 1]) {
@@ -232,6 +233,7 @@ impl Stage {
     /// The last that is said: some owners change their minds, and let everybody know who sees the case. What only some could see
     /// would be what the model of overlaps does not follow: who is told of it.
     async fn declare_otherwise(&mut self, overlaps: Vec<(String, [usize; 2])>) {
+        self.follow().await;
         let mut said: Vec<Said> = Vec::new();
         let mut done = BTreeSet::new();
         for (id, cases) in overlaps {

@@ -44,8 +44,9 @@ impl Known for Life {
         Ok(case.to_string() == "agencies/us-cbp/cases/7")
     }
 
-    fn has_overlap(&self, _: &CaseName, id: &str) -> Result<bool, ()> {
-        Ok(id == "known")
+    fn has_overlap(&self, _: &CaseName, id: &str) -> Result<Verdict, ()> {
+        let missing = || SequencerError::NoOverlap(id.to_owned());
+        Ok((id == "known").then_some(()).ok_or_else(missing))
     }
 }
 

@@ -7,7 +7,7 @@
 //! - Opening reads every group of every segment and refuses on any difference, naming segment, offset and position. Only
 //!   the last write of the last segment may be incomplete, because only that one can have been in flight; it is cut off
 //!   and reported.
-//! - Memory stays flat: one index point for each 64 KiB of segment, and at most 16 files open.
+//! - Memory stays flat: one index point for each 16 KiB of segment, and at most 16 files open.
 //! - The directory belongs to it alone: a second broker is kept out by a lock, a file it does not know stops the start.
 //! - What opening found is on disk before it is used: see `settle`.
 //!

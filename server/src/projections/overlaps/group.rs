@@ -75,17 +75,23 @@ impl CaseReader {
             return Ok(Vec::new());
         }
         let mut joined = Vec::new();
-        let (candidates, _) = self.candidates(&side.name, &side.marks)?;
-        for holder in candidates {
-            if group.iter().any(|known| known.name == holder.case) {
+        let (candidates, _) = self.candidates(side.first_position, &side.marks)?;
+        for first in candidates {
+            if group.iter().any(|known| known.first_position == first) {
                 continue;
             }
-            let id = self.overlap_id(side.first_position, holder.first_position)?;
-            let record = self.record(&holder.case)?.unwrap_or_default();
-            if !record.declared() || !ids.contains(id.as_str()) {
+            let id = self.overlap_id(side.first_position, first)?;
+            if !ids.contains(id.as_str()) {
                 continue;
             }
-            let other = self.side_of(&holder.case, &record)?;
+            let Some(name) = self.beginning(first)? else {
+                continue;
+            };
+            let record = self.record(&name)?.unwrap_or_default();
+            if !record.declared() {
+                continue;
+            }
+            let other = self.side_of(&name, &record)?;
             joined.extend(other.filter(|other| {
                 let agreed = other.verdict(&id) == OverlapVerdict::Same;
                 agreed && !other.case.retracted && !side.shared(other).is_empty()

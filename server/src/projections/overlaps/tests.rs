@@ -13,7 +13,11 @@ use casebroker_proto::{
 };
 
 use super::{
-    super::reader::tests::{Counted, signer},
+    super::{
+        reader::tests::{Counted, signer},
+        table::Sharing,
+    },
+    candidates::MAX_CANDIDATES,
     *,
 };
 use crate::state::{Applied, Change, StatementChange, Store};
@@ -23,6 +27,7 @@ struct Stage {
     signer: Signer,
     journal: Counted,
     changes: Vec<Change>,
+    sharing: Arc<Sharing>,
     records: HashMap<CaseName, CaseRecord>,
 }
 
@@ -42,6 +47,7 @@ impl Stage {
             signer: signer(),
             journal: Counted::default(),
             changes: Vec::new(),
+            sharing: Arc::default(),
             records: HashMap::new(),
         }
     }
@@ -63,6 +69,9 @@ impl Stage {
         };
         self.journal.entries.push(entry.encode_to_vec().into());
         let record = self.records.remove(case).unwrap_or_default();
+        let first = record.statements.first().map_or(position, |(at, _)| *at);
+        let keys = overlap::keys(case.agency(), &statement);
+        self.sharing.take(first, case.agency(), &keys).unwrap();
         let (maker, request_id) = (case.agency().clone(), u128::from(position).to_be_bytes());
         let change = StatementChange::new(
             position,
@@ -123,7 +132,9 @@ impl Stage {
             entries: self.journal.entries.clone(),
             ..Default::default()
         });
-        let reader = CaseReader::new(Arc::clone(&journal) as _, Arc::new(state), Arc::default());
+        let sharing = Arc::clone(&self.sharing);
+        let (read, state) = (Arc::clone(&journal) as _, Arc::new(state));
+        let reader = CaseReader::new(read, state, Arc::default(), sharing);
         let answer = ask(&reader);
         (answer, journal.reads.load(Ordering::Relaxed))
     }
@@ -295,7 +306,7 @@ fn an_overlap_is_known_by_what_the_newest_revision_brought() {
     let [with_b, with_c] = [id_of(0, 1), id_of(0, 2)];
     let knows = |stage: &Stage, case: &CaseName, id: &str| {
         let (known, reads) = stage.counted(|cases| cases.knows_overlap(case, id).unwrap());
-        assert!(reads <= 1 + 2 * MAX_LATE + 2 * MAX_CANDIDATES);
+        assert!(reads <= 2 + 2 * MAX_LATE + 2 * MAX_CANDIDATES);
         known
     };
     assert!(knows(&stage, &a, &with_b) && knows(&stage, &b, &with_b));
@@ -310,4 +321,34 @@ fn an_overlap_is_known_by_what_the_newest_revision_brought() {
     };
     stage.say(&a, Kind::Amendment(amendment), None);
     assert!(!knows(&stage, &a, &with_b) && knows(&stage, &a, &with_c));
+}
+
+#[test]
+fn what_is_not_known_yet_is_no_answer() {
+    let mut stage = Stage::new();
+    stage.report("us-dea/a", false, &[1]);
+    stage.report("us-cbp/b", false, &[1]);
+    let (a, viewer) = (name("us-dea/a"), officer("us-dea"));
+    stage.sharing.publish(1);
+    stage.reader(|cases| {
+        let then = |wanted| cases.since(wanted).overlaps(&viewer, &a);
+        assert_eq!(then(1).unwrap().overlaps.len(), 1);
+        let behind = then(2).unwrap_err();
+        assert!(matches!(
+            behind,
+            ReadError::Behind {
+                position: 1,
+                wanted: 2
+            }
+        ));
+        // As if the log had ended before the other case.
+        assert!(
+            cases
+                .at(1)
+                .overlaps(&viewer, &a)
+                .unwrap()
+                .overlaps
+                .is_empty()
+        );
+    });
 }

@@ -80,7 +80,6 @@ fn stage(cases: &[(&str, usize)]) -> Stage {
                 case: case.clone(),
                 record: record.clone(),
                 tasks: Vec::new(),
-                keys: Vec::new(),
             }));
         }
     }
@@ -97,7 +96,12 @@ fn stage(cases: &[(&str, usize)]) -> Stage {
         reads: AtomicUsize::new(0),
     });
     Stage {
-        cases: CaseReader::new(Arc::clone(&journal) as _, Arc::new(state), Arc::default()),
+        cases: CaseReader::new(
+            Arc::clone(&journal) as _,
+            Arc::new(state),
+            Arc::default(),
+            Arc::default(),
+        ),
         journal,
         _dir: dir,
     }

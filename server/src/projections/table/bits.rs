@@ -1,4 +1,4 @@
-//! Bitsets over the rows of a chunk: shared ones that one thread writes, and masks that a query works on.
+//! Bitsets over the rows of a chunk: shared ones that one thread writes, and masks that a query works on. And sets of small numbers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +14,58 @@ pub struct Bits(Box<[AtomicU64]>);
 /// A query's own copy, one bit a row.
 #[derive(Debug, Clone)]
 pub struct Mask(Box<[u64; WORDS]>);
+
+/// Numbers of agencies, units, countries and the like, which are counted without gaps: a bit each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Numbers(Vec<u64>);
+
+impl Numbers {
+    /// Whether a number is in it.
+    pub fn has(&self, number: u32) -> bool {
+        let word = self.0.get(number as usize / 64);
+        word.is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+
+    /// How many are in it.
+    pub fn count(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The numbers, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        ones(&self.0).map(|number| number as u32)
+    }
+}
+
+/// The places of the bits that are set, ascending.
+pub fn ones(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
+    words.iter().enumerate().flat_map(|(n, word)| {
+        let mut rest = *word;
+        std::iter::from_fn(move || {
+            (rest != 0).then(|| {
+                let bit = rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                n * 64 + bit
+            })
+        })
+    })
+}
+
+impl FromIterator<u32> for Numbers {
+    fn from_iter<I: IntoIterator<Item = u32>>(numbers: I) -> Self {
+        let mut words = Vec::new();
+        for number in numbers {
+            let place = number as usize / 64;
+            if words.len() <= place {
+                words.resize(place + 1, 0);
+            }
+            if let Some(word) = words.get_mut(place) {
+                *word |= 1_u64 << (number % 64);
+            }
+        }
+        Self(words)
+    }
+}
 
 impl Default for Bits {
     fn default() -> Self {
@@ -70,11 +122,28 @@ impl Mask {
         mask
     }
 
+    /// The rows for which `is_in` says so.
+    pub fn from_fn(mut is_in: impl FnMut(usize) -> bool) -> Self {
+        let mut mask = Self::none();
+        for (n, word) in mask.0.iter_mut().enumerate() {
+            for bit in 0..64 {
+                *word |= u64::from(is_in(n * 64 + bit)) << bit;
+            }
+        }
+        mask
+    }
+
     /// Adds a row.
     pub fn set(&mut self, row: usize) {
         if let Some(word) = self.0.get_mut(row / 64) {
             *word |= 1 << (row % 64);
         }
+    }
+
+    /// Whether a row is in it.
+    pub fn has(&self, row: usize) -> bool {
+        let word = self.0.get(row / 64);
+        word.is_some_and(|word| word >> (row % 64) & 1 == 1)
     }
 
     /// Keeps the rows that are in the other too.
@@ -156,14 +225,17 @@ impl Mask {
 
     /// The rows, ascending.
     pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(n, word)| {
+        ones(&self.0[..])
+    }
+
+    /// The rows, descending.
+    pub fn rows_back(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().rev().flat_map(|(n, word)| {
             let mut rest = *word;
             std::iter::from_fn(move || {
-                (rest != 0).then(|| {
-                    let bit = rest.trailing_zeros() as usize;
-                    rest &= rest - 1;
-                    n * 64 + bit
-                })
+                let bit = rest.checked_ilog2()?;
+                rest ^= 1 << bit;
+                Some(n * 64 + bit as usize)
             })
         })
     }
@@ -193,6 +265,9 @@ mod tests {
             let (x, y, z) = (bits(&a), bits(&b), bits(&c));
             let mut mask = Mask::of(&x);
             prop_assert_eq!(rows(&mask), a.clone());
+            prop_assert!(mask.rows_back().eq(a.iter().rev().copied()));
+            prop_assert_eq!(rows(&Mask::from_fn(|row| x.get(row))), a.clone());
+            prop_assert!((0..ROWS).all(|row| mask.has(row) == a.contains(&row)));
             prop_assert_eq!(mask.count(), a.len());
             prop_assert_eq!(mask.count_with(&y), a.intersection(&b).count());
             mask.and(&y);
@@ -213,5 +288,13 @@ mod tests {
             x.clear(*a.iter().next().unwrap_or(&0));
             prop_assert_eq!(Mask::of(&x).count(), a.len().saturating_sub(1));
         }
+    }
+
+    #[test]
+    fn a_set_of_numbers_is_the_same_in_whatever_order_it_was_made() {
+        let numbers: Numbers = [700, 3, 64].into_iter().collect();
+        assert_eq!(numbers, [3, 64, 64, 700].into_iter().collect());
+        assert!((0..1_000).all(|n| numbers.has(n) == [3, 64, 700].contains(&n)));
+        assert_eq!(Numbers::default(), [].into_iter().collect());
     }
 }

@@ -23,7 +23,7 @@ pub const OPEN: u64 = u64::MAX;
 macro_rules! columns {
     ($(#[$doc:meta])* $name:ident: $count:ident { $($(#[$of:meta])* $column:ident),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(usize)]
         pub enum $name { $($(#[$of])* $column),+ }
         /// How many of them there are.
@@ -264,6 +264,19 @@ impl Chunk {
         fence(Ordering::Release);
     }
 
+    /// Position that the last statement ends before which changed it. Whoever knows that the table is of every entry before a position
+    /// finds those in the chunk; if the mark is no later, it finds no others as long as [`Self::is_unchanged_since`] says so.
+    pub fn mark(&self) -> u64 {
+        self.changed.load(Ordering::Acquire)
+    }
+
+    /// Whether all that was read of it since it had this mark was as of the mark.
+    pub fn is_unchanged_since(&self, mark: u64) -> bool {
+        // Whoever saw something of a later statement sees here that it is changed: see `touch`.
+        fence(Ordering::Acquire);
+        self.changed.load(Ordering::Relaxed) == mark
+    }
+
     /// Rows that hold at a position: of the log that ends before it.
     pub fn valid(&self, as_of: u64) -> Mask {
         if self.begins.load(Ordering::Relaxed) >= as_of {
@@ -274,18 +287,16 @@ impl Chunk {
         if self.changed.load(Ordering::Relaxed) <= as_of {
             return current;
         }
-        let mut valid = Mask::none();
-        let ends = self
+        let mut ends = self
             .wide_column(Wide::From)
             .iter()
             .zip(self.wide_column(Wide::To));
-        for (row, (from, to)) in ends.enumerate() {
-            let (from, to) = (from.load(Ordering::Relaxed), to.load(Ordering::Relaxed));
-            if from < as_of && as_of <= to {
-                valid.set(row);
-            }
-        }
-        valid
+        Mask::from_fn(|_| {
+            ends.next().is_some_and(|(from, to)| {
+                let (from, to) = (from.load(Ordering::Relaxed), to.load(Ordering::Relaxed));
+                from < as_of && as_of <= to
+            })
+        })
     }
 
     /// Whether a row holds at a position.

@@ -6,18 +6,15 @@ use casebroker_proto::v1::{CaseCount, CaseStatus, Conveyance, Dimension, ItemKin
 use hashbrown::HashMap;
 
 use super::{
-    bits::Mask,
-    chunk::{Chunk, Half, Wide, Word},
+    chunk::{Chunk, Half, Set, Wide},
     facts::country_text,
-    news::status,
+    part::{self, Codes, Columns, Part, is_of_items},
     plan::{AsOf, GivenUp, Plan, Standing},
-    rows::{ItemView, RowItem, Rows},
+    rows::Rows,
     tally::Sums,
 };
-use casebroker_proto::filter::{Day, GoodsClass, Hindrance};
+use casebroker_proto::filter::{GoodsClass, Hindrance};
 
-/// Most dimensions of a question.
-pub const MAX_DIMENSIONS: usize = 3;
 /// Most groups of an answer.
 pub const MAX_GROUPS: usize = 10_000;
 /// Cases that are named for each reason.
@@ -96,19 +93,11 @@ impl Group {
     }
 }
 
-/// Values of a group, by their numbers in the columns.
-type Codes = [u32; MAX_DIMENSIONS];
-
 /// While a count is made.
-struct Counting<'a> {
-    rows: &'a Rows,
-    plan: &'a Plan,
-    dimensions: &'a [Dimension],
-    /// Whether one of them is of the items.
-    by_item: bool,
-    by_transit: bool,
-    groups: HashMap<Codes, Group>,
-    total: Group,
+#[derive(Debug, Default)]
+struct Counting {
+    numbers: HashMap<Codes, u32>,
+    groups: Vec<(Codes, Group)>,
 }
 
 impl Rows {
@@ -120,28 +109,54 @@ impl Rows {
         dimensions: &[Dimension],
         given_up: &dyn Fn() -> bool,
     ) -> Result<Counted, CountError> {
-        let mut counting = Counting {
+        let scan = self.scanning(plan, as_of);
+        let of = |dimensions| part::Counted {
             rows: self,
             plan,
             dimensions,
-            by_item: dimensions.iter().any(|d| is_of_items(*d)),
-            by_transit: dimensions.contains(&Dimension::Transit),
-            groups: HashMap::new(),
-            total: Group::default(),
+            items: &scan.items,
         };
-        self.scan(plan, as_of, given_up, |chunk, items, mask| {
-            counting.chunk(chunk, items, mask);
-            // What is beyond the limit ends the question, however long it would go on.
-            match counting.groups.len() > 2 * MAX_GROUPS {
-                true => Err(GivenUp),
-                false => Ok(()),
+        let overlap = |d: &Dimension| is_of_items(*d) || *d == Dimension::Transit;
+        let disjoint = !dimensions.iter().any(overlap);
+        let (mut columns, mut counting) = (Columns::default(), Counting::default());
+        let mut once = Counting::default();
+        let mut recall = self.counts.recall(plan, dimensions, as_of);
+        for number in scan.numbers() {
+            if given_up() {
+                return Err(GivenUp.into());
             }
+            let Some(chunk) = scan.chunk(number) else {
+                continue;
+            };
+            let parts = recall.of(number, chunk, || {
+                let mask = scan.selected(number, chunk);
+                let groups = columns.part(&of(dimensions), chunk, &mask);
+                // A total that is no sum of the groups is made for itself.
+                let once = (!disjoint).then(|| columns.part(&of(&[]), chunk, &mask));
+                [groups, once.unwrap_or_default()]
+            });
+            let [groups, each_once] = &*parts;
+            counting.add(groups);
+            once.add(each_once);
+            // What is beyond the limit ends the question, however long it would go on.
+            if counting.groups.len() > 2 * MAX_GROUPS {
+                return Err(CountError::TooManyGroups);
+            }
+        }
+        recall.keep();
+        let total = match disjoint {
+            true => counting.total(),
+            false => once.total(),
+        };
+        let groups = match dimensions {
+            [] => BTreeMap::new(),
+            dimensions => self.named(counting, dimensions)?,
+        };
+        Ok(Counted {
+            groups,
+            total,
+            disjoint,
         })
-        .or_else(|gone| match given_up() {
-            true => Err(gone),
-            false => Ok(()),
-        })?;
-        counting.finish()
     }
 
     /// Why cases do not count that a plan without its statuses selects.
@@ -190,136 +205,71 @@ impl Reason {
     }
 }
 
-impl Counting<'_> {
-    fn chunk(&mut self, chunk: &Chunk, items: &ItemView, mask: &Mask) {
-        for (standing, rows) in Standing::split(chunk, mask) {
-            for at in rows.rows() {
-                self.row(standing, chunk, at, items);
+impl Counting {
+    fn add(&mut self, part: &Part) {
+        let mut places = Vec::with_capacity(part.groups.len());
+        for (codes, standing, cases) in &part.groups {
+            let place = (self.number(*codes), *standing);
+            places.push(place);
+            if let Some(sums) = self.sums(Some(&place)) {
+                sums.add_cases(*cases);
+            }
+        }
+        for (group, incident) in &part.joined {
+            if let Some(sums) = self.sums(places.get(*group as usize)) {
+                sums.join(*incident);
+            }
+        }
+        for goods in &part.goods {
+            if let Some(sums) = self.sums(places.get(goods.group as usize)) {
+                sums.add_part(goods);
             }
         }
     }
 
-    fn row(&mut self, standing: Standing, chunk: &Chunk, at: usize, items: &ItemView) {
-        // A total that is no sum of the groups is made for itself.
-        if self.by_item || self.by_transit || self.dimensions.is_empty() {
-            let test = self.plan.items();
-            let sums = self.total.of_mut(standing);
-            sums.add_case(self.plan.joined(chunk, at));
-            sums.add_goods(chunk, at, items, |item| test.selects(item));
-        }
-        if self.dimensions.is_empty() {
-            return;
-        }
-        let codes = self.codes(chunk, at);
-        let transits = match self.by_transit {
-            true => self.rows.transits_of(chunk.word(Word::Transits, at)),
-            false => Vec::new(),
-        };
-        if transits.is_empty() {
-            self.add(codes, standing, chunk, at, items);
-        }
-        for transit in transits {
-            let mut codes = codes;
-            for (code, dimension) in codes.iter_mut().zip(self.dimensions) {
-                if *dimension == Dimension::Transit {
-                    *code = u32::from(transit);
-                }
-            }
-            self.add(codes, standing, chunk, at, items);
-        }
+    fn sums(&mut self, place: Option<&(usize, Standing)>) -> Option<&mut Sums> {
+        let (number, standing) = place?;
+        let (_, group) = self.groups.get_mut(*number)?;
+        Some(group.of_mut(*standing))
     }
 
-    /// Adds a case to the groups of its items, or to the one of the case.
-    fn add(
-        &mut self,
-        codes: Codes,
-        standing: Standing,
-        chunk: &Chunk,
-        at: usize,
-        items: &ItemView,
-    ) {
-        let test = self.plan.items();
-        let selects = |item: &RowItem| test.selects(item);
-        if !self.by_item {
-            let sums = self.groups.entry(codes).or_default().of_mut(standing);
-            sums.add_case(self.plan.joined(chunk, at));
-            sums.add_goods(chunk, at, items, selects);
-            return;
+    fn number(&mut self, codes: Codes) -> usize {
+        let next = self.groups.len() as u32;
+        let number = *self.numbers.entry(codes).or_insert(next);
+        if number == next {
+            self.groups.push((codes, Group::default()));
         }
-        let mut seen: Vec<Codes> = Vec::new();
-        for item in items.of(chunk, at).filter(selects) {
-            let mut codes = codes;
-            for (code, dimension) in codes.iter_mut().zip(self.dimensions) {
-                match dimension {
-                    Dimension::Substance => *code = item.substance,
-                    Dimension::SubstanceClass => *code = item.class as u32,
-                    Dimension::ItemKind => *code = item.kind as u32,
-                    _ => {}
-                }
-            }
-            let sums = self.groups.entry(codes).or_default().of_mut(standing);
-            sums.add_item(&item);
-            if !seen.contains(&codes) {
-                sums.add_case(self.plan.joined(chunk, at));
-                seen.push(codes);
-            }
-        }
+        number as usize
     }
 
-    fn codes(&self, chunk: &Chunk, at: usize) -> Codes {
-        let mut codes = Codes::default();
-        for (code, dimension) in codes.iter_mut().zip(self.dimensions) {
-            let half = |column| u32::from(chunk.half(column, at));
-            let day = || Day(chunk.word(Word::Day, at));
-            *code = match dimension {
-                Dimension::Agency => chunk.word(Word::Owner, at),
-                Dimension::ReportingUnit => chunk.word(Word::Unit, at),
-                Dimension::Country => half(Half::Country),
-                Dimension::Origin => half(Half::Origin),
-                Dimension::Departure => half(Half::Departure),
-                Dimension::Destination => half(Half::Destination),
-                Dimension::Status => status(chunk, at) as u32,
-                Dimension::Conveyance => half(Half::Conveyance),
-                Dimension::Year => day().year(),
-                Dimension::Quarter if day().month() == 0 => 0,
-                Dimension::Quarter => day().year() << 3 | day().month().div_ceil(3),
-                Dimension::Month if day().month() == 0 => 0,
-                Dimension::Month => day().year() << 4 | day().month(),
-                Dimension::Unspecified
-                | Dimension::Transit
-                | Dimension::Substance
-                | Dimension::SubstanceClass
-                | Dimension::ItemKind => 0,
-            };
+    fn total(&self) -> Group {
+        let mut total = Group::default();
+        for (_, group) in &self.groups {
+            total.add(group);
         }
-        codes
+        total
     }
+}
 
-    fn finish(self) -> Result<Counted, CountError> {
+impl Rows {
+    /// The groups by the names of their values.
+    fn named(
+        &self,
+        counting: Counting,
+        dimensions: &[Dimension],
+    ) -> Result<BTreeMap<Vec<String>, Group>, CountError> {
         let mut groups: BTreeMap<Vec<String>, Group> = BTreeMap::new();
-        let disjoint = !self.by_item && !self.by_transit;
-        let mut total = self.total;
-        let sums_to_total = disjoint && !self.dimensions.is_empty();
-        for (codes, group) in self.groups {
-            if sums_to_total {
-                total.add(&group);
-            }
-            let values = codes.iter().zip(self.dimensions);
-            let values = values.map(|(code, dimension)| self.rows.value(*dimension, *code));
+        for (codes, group) in counting.groups {
+            let values = codes.iter().zip(dimensions);
+            let values = values.map(|(code, dimension)| self.value(*dimension, *code));
             groups.entry(values.collect()).or_default().add(&group);
             if groups.len() > MAX_GROUPS {
                 return Err(CountError::TooManyGroups);
             }
         }
-        Ok(Counted {
-            groups,
-            total,
-            disjoint,
-        })
+        Ok(groups)
     }
-}
 
-impl Rows {
     /// What a number in a column stands for.
     fn value(&self, dimension: Dimension, code: u32) -> String {
         let names = &self.names;
@@ -360,11 +310,13 @@ impl Rows {
     }
 }
 
-fn is_of_items(dimension: Dimension) -> bool {
-    matches!(
-        dimension,
-        Dimension::Substance | Dimension::SubstanceClass | Dimension::ItemKind
-    )
+/// The status of a row.
+pub(super) fn status(chunk: &Chunk, at: usize) -> CaseStatus {
+    match () {
+        () if chunk.set(Set::Attributed).get(at) => CaseStatus::Attributed,
+        () if chunk.set(Set::Confirmed).get(at) => CaseStatus::Confirmed,
+        () => CaseStatus::Reported,
+    }
 }
 
 /// An enum's name as a word; empty if it is not known.

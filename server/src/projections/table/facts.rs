@@ -3,7 +3,7 @@
 use casebroker_proto::{
     catalogue::units::{Dimension, dimension},
     filter::{Day, GoodsClass, Hindrance, hindrance, identifier_key, text_key},
-    standard::{CountedSubstance, counted_substances},
+    standard::{CountedSubstance, named_substances},
     v1::{
         Case, CaseReport, CaseStatus, Conveyance, EvidenceReference, Item, ItemKind, Location,
         item::Goods,
@@ -169,11 +169,12 @@ fn nanoseconds(time: Option<&prost_types::Timestamp>) -> u64 {
 }
 
 fn items(case: &Case, report: &CaseReport, confirmed: &[i32]) -> Vec<ItemFacts> {
-    let counted = counted_substances(case);
+    // What is confirmed the assessment says already.
+    let named: Vec<_> = named_substances(case).collect();
     let numbered = report.items.iter().zip(1..);
     let facts = numbered.filter_map(|(item, number)| {
-        let substance = counted.iter().find(|counted| counted.item == number);
-        let (substance, class) = match substance.map(|counted| &counted.substance) {
+        let substance = named.iter().find(|(item, _)| *item == number);
+        let (substance, class) = match substance.map(|(_, substance)| substance) {
             Some(CountedSubstance::Catalogued(substance)) => {
                 let class = GoodsClass::Catalogued(substance.class);
                 (substance.id.clone(), class)

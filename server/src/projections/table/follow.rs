@@ -4,7 +4,7 @@ use std::{
     fs, io,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     apply::{Apply, ApplyError},
     rows::Rows,
+    sharing::{self, Sharing},
     snapshot::{self, Of},
 };
 use crate::{
@@ -39,8 +40,8 @@ const BATCH: ReadLimit = ReadLimit {
 const WORTH_A_SNAPSHOT: u64 = 1_000;
 /// How long after a failed read it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Version of what rows mean. To be raised with every change of [`super::facts`] and [`super::views`].
-const MEANING: u32 = 3;
+/// Version of what rows mean. To be raised with every change of [`super::facts`], [`super::views`] and what marks are.
+const MEANING: u32 = 4;
 
 /// How the table is kept.
 #[derive(Debug, Clone)]
@@ -54,7 +55,10 @@ pub struct Options {
 /// The table, following the journal.
 #[derive(Debug)]
 pub struct Table {
-    rows: Arc<Rows>,
+    /// Set once it is known whether there is a snapshot to begin with.
+    rows: Arc<OnceLock<Arc<Rows>>>,
+    /// What it holds until then.
+    nothing: Arc<Rows>,
     position: watch::Sender<u64>,
     /// Where the journal ended when the broker started: until then the table is being built.
     start: u64,
@@ -78,7 +82,20 @@ pub enum TableError {
     Read(#[from] ReadError),
 }
 
-/// What the thread owns.
+/// What the thread begins with.
+struct Start {
+    rows: Arc<OnceLock<Arc<Rows>>>,
+    sharing: Arc<Sharing>,
+    reader: CaseReader,
+    recorded: watch::Receiver<u64>,
+    position: watch::Sender<u64>,
+    log: Arc<Log>,
+    options: Options,
+    start: u64,
+    stopping: CancellationToken,
+}
+
+/// What the thread owns while it follows.
 struct Follower {
     apply: Apply,
     recorded: watch::Receiver<u64>,
@@ -94,11 +111,12 @@ struct Follower {
 }
 
 impl Table {
-    /// Loads the snapshot if there is one of this log, and follows from there. `recorded` says up to where the state store has the
-    /// journal's entries.
+    /// Follows the journal from where the snapshot was made, if there is one of this log; it is loaded beside, as what it holds is
+    /// not needed to take statements in. `recorded` says up to where the state store has the journal's entries.
     pub fn start(
         options: Options,
         reader: CaseReader,
+        sharing: Arc<Sharing>,
         log: Arc<Log>,
         recorded: watch::Receiver<u64>,
     ) -> Result<Self, TableError> {
@@ -107,47 +125,33 @@ impl Table {
             source,
         };
         durable::create_dir(&options.dir).map_err(file)?;
-        let began = Instant::now();
-        let rows = match load(&options, &log) {
-            Ok(Some(rows)) => {
-                let (position, rows_held) = (rows.position(), rows.count());
-                tracing::info!(position, rows = rows_held, took = ?began.elapsed(), "table loaded");
-                rows
-            }
-            Ok(None) => Rows::default(),
-            Err(why) => {
-                let aside = move_aside(&options).map_err(file)?;
-                tracing::warn!(%why, aside = %aside.display(), "the table's snapshot was moved aside; it is built anew");
-                Rows::default()
-            }
-        };
-        let rows = Arc::new(rows);
-        let loaded = rows.position();
-        let (position, _) = watch::channel(loaded);
+        let rows = Arc::new(OnceLock::new());
+        let (position, _) = watch::channel(0);
         let stopping = CancellationToken::new();
         let start = *recorded.borrow();
-        let follower = Follower {
-            apply: Apply {
-                rows: Arc::clone(&rows),
-                reader,
-            },
+        let begin = Start {
+            rows: Arc::clone(&rows),
+            sharing,
+            reader,
             recorded,
             position: position.clone(),
             log,
             options: options.clone(),
             start,
             stopping: stopping.clone(),
-            saved: (loaded, Instant::now()),
-            saving: None,
-            is_saving: Arc::default(),
         };
         let handle = Handle::current();
         let thread = thread::Builder::new()
             .name("table".into())
-            .spawn(move || follower.run(&handle))
+            .spawn(move || {
+                if let Some(follower) = begin.follower() {
+                    follower.run(&handle);
+                }
+            })
             .map_err(file)?;
         Ok(Self {
             rows,
+            nothing: Arc::default(),
             position,
             start,
             stopping,
@@ -157,12 +161,12 @@ impl Table {
 
     /// What it holds.
     pub fn rows(&self) -> &Arc<Rows> {
-        &self.rows
+        self.rows.get().unwrap_or(&self.nothing)
     }
 
     /// It is of every entry before this position.
     pub fn position(&self) -> u64 {
-        self.rows.position()
+        self.rows().position()
     }
 
     /// Follows [`Self::position`].
@@ -195,6 +199,53 @@ impl Table {
         {
             tracing::error!("the table's thread panicked");
         }
+    }
+}
+
+impl Start {
+    /// Loads what there is; `None` if the broker stops before it is done.
+    fn follower(self) -> Option<Follower> {
+        let began = Instant::now();
+        let rows = match load(&self.options, &self.log, &|| self.stopping.is_cancelled()) {
+            Ok(Some((rows, index))) => {
+                self.sharing.begin(index, rows.position());
+                let (position, count) = (rows.position(), rows.count());
+                tracing::info!(position, rows = count, took = ?began.elapsed(), "table loaded");
+                rows
+            }
+            Ok(None) => Rows::default(),
+            Err(_) if self.stopping.is_cancelled() => return None,
+            Err(why) => {
+                match move_aside(&self.options) {
+                    Ok(aside) => {
+                        tracing::warn!(%why, aside = %aside.display(), "the table's snapshot was moved aside; it is built anew");
+                    }
+                    Err(error) => {
+                        tracing::warn!(%why, %error, "the table's snapshot is not used, nor could it be moved aside; it is built anew");
+                    }
+                }
+                Rows::default()
+            }
+        };
+        let rows = Arc::clone(self.rows.get_or_init(|| Arc::new(rows)));
+        let loaded = rows.position();
+        self.position.send_replace(loaded);
+        Some(Follower {
+            apply: Apply {
+                rows,
+                sharing: self.sharing,
+                reader: self.reader,
+            },
+            recorded: self.recorded,
+            position: self.position,
+            log: self.log,
+            options: self.options,
+            start: self.start,
+            stopping: self.stopping,
+            saved: (loaded, Instant::now()),
+            saving: None,
+            is_saving: Arc::default(),
+        })
     }
 }
 
@@ -242,7 +293,12 @@ impl Follower {
             drop(saving.join());
         }
         if self.apply.rows.position() > self.saved.0 {
-            save(&self.apply.rows, &self.log, &self.options);
+            save(
+                &self.apply.rows,
+                &self.apply.sharing,
+                &self.log,
+                &self.options,
+            );
         }
     }
 
@@ -268,6 +324,7 @@ impl Follower {
             if next == rows.position() {
                 break;
             }
+            self.apply.sharing.publish(next);
             rows.publish(next);
             self.position.send_replace(next);
             if told.elapsed() > Duration::from_secs(2) && next < self.start {
@@ -287,12 +344,13 @@ impl Follower {
         }
         self.saved = (position, Instant::now());
         let (rows, log) = (Arc::clone(&self.apply.rows), Arc::clone(&self.log));
+        let sharing = Arc::clone(&self.apply.sharing);
         let (options, done) = (self.options.clone(), Arc::clone(&self.is_saving));
         let saving = thread::Builder::new()
             .name("snapshot".into())
             .spawn(move || {
                 crate::scans::yield_to_others();
-                save(&rows, &log, &options);
+                save(&rows, &sharing, &log, &options);
                 done.store(false, Ordering::Release);
             });
         match saving {
@@ -306,7 +364,7 @@ impl Follower {
 }
 
 /// Without a snapshot the next start takes longer, and nothing else is lost.
-fn save(rows: &Rows, log: &Log, options: &Options) {
+fn save(rows: &Rows, sharing: &Sharing, log: &Log, options: &Options) {
     let began = Instant::now();
     let position = rows.position();
     let written = log.root_at(position).and_then(|root| {
@@ -315,7 +373,7 @@ fn save(rows: &Rows, log: &Log, options: &Options) {
             position,
             root: root.ok_or_else(|| io::Error::other("the table is ahead of the log"))?,
         };
-        snapshot::write(&path(options), rows, &of)
+        snapshot::write(&path(options), rows, sharing, &of)
     });
     match written {
         Ok(bytes) => {
@@ -326,8 +384,12 @@ fn save(rows: &Rows, log: &Log, options: &Options) {
 }
 
 /// The table of the snapshot; `None` if there is none. An error says why it is not to be used.
-fn load(options: &Options, log: &Log) -> Result<Option<Rows>, String> {
-    let (rows, of) = match snapshot::read(&path(options)) {
+fn load(
+    options: &Options,
+    log: &Log,
+    is_over: &dyn Fn() -> bool,
+) -> Result<Option<(Rows, sharing::Index)>, String> {
+    let (rows, index, of) = match snapshot::read(&path(options), is_over) {
         Ok(read) => read,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.to_string()),
@@ -336,7 +398,7 @@ fn load(options: &Options, log: &Log) -> Result<Option<Rows>, String> {
         return Err("it was made by another version".into());
     }
     match log.root_at(of.position) {
-        Ok(Some(root)) if root == of.root => Ok(Some(rows)),
+        Ok(Some(root)) if root == of.root => Ok(Some((rows, index))),
         Ok(_) => Err("it is of another log".into()),
         Err(error) => Err(error.to_string()),
     }

@@ -2,7 +2,7 @@
 //! a reader goes on with the list it has.
 
 use std::{
-    hash::{BuildHasher as _, RandomState},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     sync::{Arc, OnceLock, RwLock, atomic::AtomicU32, atomic::Ordering},
 };
 
@@ -36,16 +36,87 @@ impl<T> Blocks<T> {
     }
 }
 
+/// Finds numbers by what they stand for, which it does not know itself. One thread adds, any number read.
+///
+/// It is divided into shards that grow one by one, each with a lock of its own, so that growing one copies a small part of all.
+#[derive(Debug)]
+pub struct Index {
+    hasher: RandomState,
+    shards: Box<[RwLock<HashTable<u32>>]>,
+}
+
+impl Index {
+    /// An empty one of so many shards.
+    pub fn new(shards: usize) -> Self {
+        Self {
+            hasher: RandomState::new(),
+            shards: (0..shards).map(|_| RwLock::default()).collect(),
+        }
+    }
+
+    /// The hash of a text, given as numbers. Nobody outside can foretell it.
+    pub fn hash(&self, text: impl IntoIterator<Item = u64>) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        text.into_iter().for_each(|part| hasher.write_u64(part));
+        hasher.finish()
+    }
+
+    /// The number with this hash that `is` it. A reader holds the lock of a shard for this look-up alone.
+    pub fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+        let shard = self.shard(hash)?;
+        let shard = shard.read().unwrap_or_else(|e| e.into_inner());
+        shard.find(hash, |number| is(*number)).copied()
+    }
+
+    /// Adds a number that is not in it; `hash_of` says the hash of one that is. For the one thread that writes.
+    pub fn add(&self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
+        if let Some(shard) = self.shard(hash) {
+            let mut shard = shard.write().unwrap_or_else(|e| e.into_inner());
+            shard.insert_unique(hash, number, |number| hash_of(*number));
+        }
+    }
+
+    /// Adds numbers that are not in it, while nobody else knows it; `text` says what one stands for, as [`Self::hash`] takes it.
+    pub fn fill<T: IntoIterator<Item = u64>>(
+        &mut self,
+        numbers: impl Iterator<Item = u32> + Clone,
+        text: impl Fn(u32) -> T,
+    ) {
+        let mut shards = std::mem::take(&mut self.shards);
+        let count = shards.len().max(1);
+        let each = numbers.clone().count() / count;
+        for number in numbers {
+            let hash = self.hash(text(number));
+            if let Some(shard) = shards.get_mut(shard(hash, count)) {
+                let shard = shard.get_mut().unwrap_or_else(|e| e.into_inner());
+                if shard.is_empty() {
+                    shard.reserve(each, |_| hash);
+                }
+                shard.insert_unique(hash, number, |number| self.hash(text(*number)));
+            }
+        }
+        self.shards = shards;
+    }
+
+    fn shard(&self, hash: u64) -> Option<&RwLock<HashTable<u32>>> {
+        self.shards.get(shard(hash, self.shards.len()))
+    }
+}
+
+fn shard(hash: u64, shards: usize) -> usize {
+    // The table itself uses the low and the top bits.
+    (hash >> 32) as usize % shards.max(1)
+}
+
 /// Values in a block of a [`Names`].
 const NAMES_A_BLOCK: usize = 4_096;
-/// Parts of the look-up, each with a lock of its own: growing one copies a small part of all.
+/// Shards of the look-up of a [`Names`].
 const SHARDS: usize = 256;
 
 /// Texts with numbers from 1 on, in the order in which they came; 0 stands for none. Nothing is ever removed.
 #[derive(Debug)]
 pub struct Names<T: AsRef<[u8]>> {
-    hasher: RandomState,
-    shards: Box<[RwLock<HashTable<u32>>]>,
+    index: Index,
     blocks: Blocks<Box<[OnceLock<T>]>>,
     count: AtomicU32,
 }
@@ -53,8 +124,7 @@ pub struct Names<T: AsRef<[u8]>> {
 impl<T: AsRef<[u8]>> Default for Names<T> {
     fn default() -> Self {
         Self {
-            hasher: RandomState::new(),
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            index: Index::new(SHARDS),
             blocks: Blocks::default(),
             count: AtomicU32::new(0),
         }
@@ -62,22 +132,15 @@ impl<T: AsRef<[u8]>> Default for Names<T> {
 }
 
 impl<T: AsRef<[u8]>> Names<T> {
-    /// The number of a text; 0 if it has none. A reader holds the lock of a shard for this look-up alone.
+    /// The number of a text; 0 if it has none.
     pub fn find(&self, text: &[u8]) -> u32 {
-        let hash = self.hasher.hash_one(text);
-        let Some(shard) = self.shard(hash) else {
-            return 0;
-        };
-        let list = self.blocks.list();
-        let shard = shard.read().unwrap_or_else(|e| e.into_inner());
-        let found = shard.find(hash, |number| is(&list, *number, text));
-        found.copied().unwrap_or(0)
+        self.known(self.hash(text), text)
     }
 
     /// The number of a text, a new one if need be. For the one thread that writes.
     pub fn number(&self, text: &[u8], make: impl FnOnce() -> T) -> u32 {
-        let hash = self.hasher.hash_one(text);
-        let known = self.find(text);
+        let hash = self.hash(text);
+        let known = self.known(hash, text);
         if known != 0 {
             return known;
         }
@@ -95,14 +158,9 @@ impl<T: AsRef<[u8]>> Names<T> {
             drop(slot.set(make()));
         }
         self.count.store(number, Ordering::Release);
-        if let Some(shard) = self.shard(hash) {
-            let rehash = |number: &u32| match name(&list, *number) {
-                Some(name) => self.hasher.hash_one(name.as_ref()),
-                None => 0,
-            };
-            let mut shard = shard.write().unwrap_or_else(|e| e.into_inner());
-            shard.insert_unique(hash, number, rehash);
-        }
+        self.index.add(hash, number, |number| {
+            name(&list, number).map_or(0, |name| self.hash(name.as_ref()))
+        });
         number
     }
 
@@ -116,13 +174,28 @@ impl<T: AsRef<[u8]>> Names<T> {
         self.count.load(Ordering::Acquire)
     }
 
-    fn shard(&self, hash: u64) -> Option<&RwLock<HashTable<u32>>> {
-        // The table itself uses the low and the top bits.
-        self.shards.get((hash >> 32) as usize % SHARDS)
+    fn known(&self, hash: u64, text: &[u8]) -> u32 {
+        let list = self.blocks.list();
+        let is = |number| name(&list, number).is_some_and(|name| name.as_ref() == text);
+        self.index.find(hash, is).unwrap_or(0)
+    }
+
+    fn hash(&self, text: &[u8]) -> u64 {
+        self.index.hash(words(text))
     }
 }
 
 type NameList<T> = List<Box<[OnceLock<T>]>>;
+
+/// A text as numbers: its length, and its bytes, eight a number, with zeros at the end.
+pub fn words(text: &[u8]) -> impl Iterator<Item = u64> + '_ {
+    let (whole, rest) = text.as_chunks::<8>();
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let last = (!rest.is_empty()).then_some(last);
+    let words = whole.iter().copied().chain(last).map(u64::from_le_bytes);
+    std::iter::once(text.len() as u64).chain(words)
+}
 
 fn place(number: u32) -> (usize, usize) {
     let index = number.saturating_sub(1) as usize;
@@ -135,10 +208,6 @@ fn name<T>(list: &NameList<T>, number: u32) -> Option<&T> {
     }
     let (block, slot) = place(number);
     list.get(block)?.get(slot)?.get()
-}
-
-fn is<T: AsRef<[u8]>>(list: &NameList<T>, number: u32, text: &[u8]) -> bool {
-    name(list, number).is_some_and(|name| name.as_ref() == text)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use casebroker_proto::{
 
 use super::{
     chunk::{Chunk, Set, Wide, Word},
+    count::status,
     growing::List,
     plan::{GivenUp, Plan},
     rows::{ItemView, Rows, place},
@@ -122,7 +123,10 @@ impl Reading<'_> {
         let kind = change.said.kind;
         // A retraction is for everybody who may see the case.
         let may_see = kind == StatementKind::Retraction
-            || self.rows.said.reads(change.said.readers, plan.agency);
+            || self
+                .rows
+                .said
+                .reads(change.said.readers, plan.conditions.agency);
         if !may_see {
             return None;
         }
@@ -192,15 +196,7 @@ impl Reading<'_> {
 impl Plan {
     /// Whether its viewer may see a row.
     pub(super) fn sees(&self, chunk: &Chunk, at: usize) -> bool {
-        chunk.is_seen(self.agency, at)
-            && (!self.own_only || chunk.word(Word::Owner, at) == self.agency)
-    }
-}
-
-pub(super) fn status(chunk: &Chunk, at: usize) -> CaseStatus {
-    match () {
-        () if chunk.set(Set::Attributed).get(at) => CaseStatus::Attributed,
-        () if chunk.set(Set::Confirmed).get(at) => CaseStatus::Confirmed,
-        () => CaseStatus::Reported,
+        chunk.is_seen(self.conditions.agency, at)
+            && (!self.conditions.own_only || chunk.word(Word::Owner, at) == self.conditions.agency)
     }
 }

@@ -57,24 +57,40 @@ impl Rows {
             after,
             limit,
         };
+        let newest_first = order.by == By::Position && order.descending;
+        let scan = self.scanning(plan, as_of);
+        let mut numbers = scan.numbers();
+        if newest_first {
+            // The last chunks have nearly all that the page shows; from the others most pages need their number alone.
+            numbers.reverse();
+        }
         let mut total = 0;
-        self.scan(plan, as_of, given_up, |chunk, items, mask| {
-            total += mask.count() as u64;
-            let newest_first = order.by == By::Position && order.descending;
-            if newest_first && !best.takes((chunk.newest(), chunk.newest())) {
-                return Ok(());
+        let mut recall = self.totals.recall(plan, &[], as_of);
+        for number in numbers {
+            if given_up() {
+                return Err(GivenUp);
             }
-            for at in mask.rows() {
+            let Some(chunk) = scan.chunk(number) else {
+                continue;
+            };
+            if newest_first && !best.takes((chunk.newest(), chunk.newest())) {
+                let count = || scan.selected(number, chunk).count();
+                total += *recall.of(number, chunk, count) as u64;
+                continue;
+            }
+            let mask = scan.selected(number, chunk);
+            total += mask.count() as u64;
+            for at in mask.rows_back() {
                 let first = chunk.wide(Wide::First, at);
                 let key = match order.by {
                     By::Position => first,
-                    By::Mass => plan.mass(chunk, at, items),
+                    By::Mass => plan.mass(chunk, at, &scan.items),
                     By::Date => u64::from(chunk.word(Word::Day, at)),
                 };
                 best.offer((key, first));
             }
-            Ok(())
-        })?;
+        }
+        recall.keep();
         Ok(Page {
             ranks: best.into_ranks(),
             total,

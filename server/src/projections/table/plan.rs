@@ -1,10 +1,6 @@
-//! A selection as rows can be held against it, and the rows that it selects.
+//! A selection as rows can be held against it.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt,
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 use casebroker_proto::{
     filter::{Day, Hindrance, Selection},
@@ -12,11 +8,11 @@ use casebroker_proto::{
 };
 
 use super::{
-    bits::Mask,
+    bits::{Mask, Numbers},
     chunk::{Chunk, Half, Set, Wide, Word},
     facts::country_code,
-    keys::Key,
-    rows::{ItemView, RowItem, Rows, class_number, kind_set, place},
+    keys::{Key, Keys},
+    rows::{ItemView, RowItem, Rows, class_number, kind_set},
 };
 use crate::policy::{Reach, Viewer};
 
@@ -25,6 +21,16 @@ pub type Texts = Arc<dyn Fn(u64) -> bool + Send + Sync>;
 
 /// What a question is about.
 pub struct Plan {
+    pub(super) conditions: Conditions,
+    /// Each of these: rows with one of the keys.
+    pub(super) keyed: Vec<Vec<Key>>,
+    pub(super) texts: Option<Texts>,
+}
+
+/// All that a row of the table alone is held against. Two questions with equal ones select the same rows of the same chunk, and for
+/// the same eyes: who asks is one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Conditions {
     /// Number of the viewer's agency; 0 if no statement names it.
     pub(super) agency: u32,
     /// Whether it sees its own cases alone.
@@ -33,10 +39,10 @@ pub struct Plan {
     pub(super) sets: Vec<Vec<Set>>,
     /// Rows with one of these classes; empty for all.
     pub(super) classes: Vec<usize>,
-    pub(super) owners: Option<HashSet<u32>>,
-    pub(super) units: Option<HashSet<u32>>,
-    pub(super) places: Vec<(Half, HashSet<u16>)>,
-    pub(super) transits: Option<HashSet<u16>>,
+    pub(super) owners: Option<Numbers>,
+    pub(super) units: Option<Numbers>,
+    pub(super) places: Vec<(Half, Numbers)>,
+    pub(super) transits: Option<Numbers>,
     pub(super) bases: u16,
     pub(super) conveyances: Option<u32>,
     pub(super) from_day: Option<Day>,
@@ -45,17 +51,14 @@ pub struct Plan {
     pub(super) recorded_before: Option<u64>,
     pub(super) items: ItemTest,
     pub(super) min_mass: Option<u64>,
-    /// Each of these: rows with one of the keys.
-    pub(super) keyed: Vec<Vec<Key>>,
-    pub(super) texts: Option<Texts>,
     pub(super) obstacles: Option<Obstacles>,
 }
 
 /// Which items are selected.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ItemTest {
     /// Those of the catalogue, and those that it does not know: a stated name may be written like an id.
-    pub(super) substances: Option<[HashSet<u32>; 2]>,
+    pub(super) substances: Option<[Numbers; 2]>,
     /// A bit each; 0 for all.
     pub(super) classes: u32,
     /// A bit each; 0 for all.
@@ -63,7 +66,7 @@ pub struct ItemTest {
 }
 
 /// Why cases do not count.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Obstacles {
     retracted: bool,
     disputed: bool,
@@ -73,9 +76,10 @@ pub(super) struct Obstacles {
 }
 
 /// Where a case stands beside its status; each is in one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// It counts.
+    #[default]
     Counted,
     /// An objection is open.
     Disputed,
@@ -145,12 +149,17 @@ impl ItemTest {
         self.substances.is_none() && self.classes == 0 && self.kinds == 0
     }
 
+    /// Whether a row that is in the sets of its classes and kinds may yet have no item that is selected.
+    pub(super) fn needs_items(&self) -> bool {
+        self.substances.is_some() || (self.classes != 0 && self.kinds != 0)
+    }
+
     /// Whether an item is selected.
     pub fn selects(&self, item: &RowItem) -> bool {
         let substances = self.substances.as_ref();
         substances.is_none_or(|[known, free]| match item.is_catalogued() {
-            true => known.contains(&item.substance),
-            false => free.contains(&item.substance),
+            true => known.has(item.substance),
+            false => free.has(item.substance),
         }) && (self.classes == 0 || self.classes >> item.class & 1 == 1)
             && (self.kinds == 0 || self.kinds >> item.kind as u32 & 1 == 1)
     }
@@ -159,7 +168,7 @@ impl ItemTest {
 impl Plan {
     /// Which items it selects.
     pub fn items(&self) -> &ItemTest {
-        &self.items
+        &self.conditions.items
     }
 
     /// Whether rows are found by a key, so that it takes next to no time.
@@ -167,21 +176,27 @@ impl Plan {
         !self.keyed.is_empty()
     }
 
-    /// The number of the incident of a row, if the viewer knows that it has other cases.
-    pub fn joined(&self, chunk: &Chunk, at: usize) -> Option<u32> {
-        let (set, incident) = match self.own_only {
+    /// Rows whose incident has other cases, as far as the viewer knows, and the column that names it.
+    pub fn incidents(&self) -> (Set, Word) {
+        match self.conditions.own_only {
             true => (Set::OwnJoined, Word::OwnIncident),
             false => (Set::Joined, Word::Incident),
-        };
+        }
+    }
+
+    /// The number of the incident of a row, if the viewer knows that it has other cases.
+    pub fn joined(&self, chunk: &Chunk, at: usize) -> Option<u32> {
+        let (set, incident) = self.incidents();
         chunk.set(set).get(at).then(|| chunk.word(incident, at))
     }
 
     /// The mass of the selected items of a row, micrograms.
     pub fn mass(&self, chunk: &Chunk, at: usize, items: &ItemView) -> u64 {
-        if self.items.is_all() {
+        let test = self.items();
+        if test.is_all() {
             return chunk.wide(Wide::Mass, at);
         }
-        let selected = items.of(chunk, at).filter(|item| self.items.selects(item));
+        let selected = items.of(chunk, at).filter(|item| test.selects(item));
         let masses = selected.filter(|item| item.dimension == 1);
         masses.fold(0, |sum: u64, item| {
             sum.saturating_add(u64::try_from(item.amount).unwrap_or(0))
@@ -198,7 +213,7 @@ impl Plan {
         if !selection.item_kinds.is_empty() {
             sets.push(selection.item_kinds.iter().map(|k| kind_set(*k)).collect());
         }
-        let numbers = |keys: &super::keys::Keys, forms: &[String]| -> HashSet<u32> {
+        let numbers = |keys: &Keys, forms: &[String]| -> Numbers {
             let of_form = |form: &String| keys.rows(&Key::text(form)).collect::<Vec<_>>();
             forms.iter().flat_map(of_form).collect()
         };
@@ -213,8 +228,9 @@ impl Plan {
             [known, numbers(&names.free_keys, &selection.free_substances)]
         });
         let classes: Vec<usize> = selection.classes.iter().map(|c| class_number(*c)).collect();
-        let countries = |codes: &[&'static str]| -> HashSet<u16> {
-            codes.iter().map(|code| country_code(code)).collect()
+        let countries = |codes: &[&'static str]| -> Numbers {
+            let codes = codes.iter().map(|code| country_code(code));
+            codes.map(u32::from).collect()
         };
         let places = [
             (Half::Country, &selection.countries),
@@ -237,7 +253,7 @@ impl Plan {
                 .collect(),
         ];
         let time = |time: Option<i128>| time.map(|t| u64::try_from(t.max(0)).unwrap_or(u64::MAX));
-        Self {
+        let conditions = Conditions {
             agency: names.agencies.find(viewer.agency.id().as_bytes()),
             own_only: viewer.reach == Reach::OwnCases,
             sets,
@@ -278,14 +294,17 @@ impl Plan {
             min_mass: selection
                 .min_mass
                 .map(|mass| u64::try_from(mass).unwrap_or(0)),
-            keyed: keyed.into_iter().filter(|keys| !keys.is_empty()).collect(),
-            texts,
             obstacles: given(selection.obstacles.is_empty()).map(|()| {
                 selection
                     .obstacles
                     .iter()
                     .fold(Obstacles::default(), Obstacles::with)
             }),
+        };
+        Self {
+            conditions,
+            keyed: keyed.into_iter().filter(|keys| !keys.is_empty()).collect(),
+            texts,
         }
     }
 }
@@ -311,183 +330,6 @@ impl Obstacles {
     }
 }
 
-impl Rows {
-    /// Calls for each chunk with the rows that a plan selects, oldest chunk first. `given_up` is asked for each chunk.
-    pub fn scan(
-        &self,
-        plan: &Plan,
-        as_of: AsOf,
-        given_up: &dyn Fn() -> bool,
-        mut each: impl FnMut(&Chunk, &ItemView, &Mask) -> Result<(), GivenUp>,
-    ) -> Result<(), GivenUp> {
-        let (chunks, items) = (self.chunks(), self.items());
-        let keyed = self.keyed(plan);
-        let mut scan = |number: usize, keyed: Option<&Mask>| {
-            if given_up() {
-                return Err(GivenUp);
-            }
-            let Some(chunk) = chunks.get(number) else {
-                return Ok(());
-            };
-            let mut mask = match keyed {
-                None => chunk.valid(as_of.position),
-                Some(rows) => {
-                    let mut rows = rows.clone();
-                    rows.retain(|at| chunk.holds(at, as_of.position));
-                    rows
-                }
-            };
-            self.narrow(plan, as_of, chunk, &items, &mut mask);
-            if mask.is_empty() {
-                return Ok(());
-            }
-            each(chunk, &items, &mask)
-        };
-        match keyed {
-            Some(keyed) => {
-                let mut numbers = keyed.iter();
-                numbers.try_for_each(|(number, rows)| scan(*number, Some(rows)))
-            }
-            None => (0..chunks.len()).try_for_each(|number| scan(number, None)),
-        }
-    }
-
-    /// Whether an agency may see a case as of now.
-    fn is_seen_now(&self, plan: &Plan, case: u32) -> bool {
-        let chunks = self.chunks();
-        let mut seen = false;
-        self.for_current(&chunks, u64::from(case), |chunk, at| {
-            seen |= chunk.is_seen(plan.agency, at);
-        });
-        seen
-    }
-
-    /// Rows with the keys of a plan, by chunk; `None` if it names no keys.
-    fn keyed(&self, plan: &Plan) -> Option<BTreeMap<usize, Mask>> {
-        let mut found: Option<BTreeMap<usize, Mask>> = None;
-        for keys in &plan.keyed {
-            let mut rows: BTreeMap<usize, Mask> = BTreeMap::new();
-            for row in keys.iter().flat_map(|key| self.keys.rows(key)) {
-                let (chunk, at) = place(row);
-                rows.entry(chunk).or_insert_with(Mask::none).set(at);
-            }
-            found = Some(match found {
-                None => rows,
-                Some(mut before) => {
-                    before.retain(|chunk, mask| match rows.get(chunk) {
-                        Some(rows) => {
-                            mask.and_mask(rows);
-                            true
-                        }
-                        None => false,
-                    });
-                    before
-                }
-            });
-        }
-        found
-    }
-
-    fn narrow(&self, plan: &Plan, as_of: AsOf, chunk: &Chunk, items: &ItemView, mask: &mut Mask) {
-        if mask.is_empty() {
-            return;
-        }
-        chunk.keep_seen(plan.agency, mask);
-        for sets in &plan.sets {
-            mask.and_any(sets.iter().map(|set| chunk.set(*set)));
-        }
-        if !plan.classes.is_empty() {
-            mask.and_any(plan.classes.iter().filter_map(|class| chunk.class(*class)));
-        }
-        if mask.is_empty() {
-            return;
-        }
-        // A column at a time: each is read through the cache once, by as few rows as are left.
-        if plan.own_only {
-            mask.retain(|at| chunk.word(Word::Owner, at) == plan.agency);
-        }
-        if let Some(owners) = &plan.owners {
-            mask.retain(|at| owners.contains(&chunk.word(Word::Owner, at)));
-        }
-        for (column, countries) in &plan.places {
-            mask.retain(|at| countries.contains(&chunk.half(*column, at)));
-        }
-        if let Some(units) = &plan.units {
-            mask.retain(|at| units.contains(&chunk.word(Word::Unit, at)));
-        }
-        if plan.bases != 0 {
-            mask.retain(|at| chunk.half(Half::Bases, at) & plan.bases != 0);
-        }
-        if let Some(conveyances) = plan.conveyances {
-            mask.retain(|at| conveyances >> (chunk.half(Half::Conveyance, at) & 31) & 1 == 1);
-        }
-        if plan.from_day.is_some() || plan.to_day.is_some() {
-            mask.retain(|at| {
-                let (first, last) = span(Day(chunk.word(Word::Day, at)));
-                plan.from_day.is_none_or(|from| from <= first)
-                    && plan.to_day.is_none_or(|to| last <= to)
-            });
-        }
-        if plan.recorded_from.is_some() || plan.recorded_before.is_some() {
-            mask.retain(|at| {
-                let recorded = chunk.wide(Wide::Recorded, at);
-                plan.recorded_from.is_none_or(|from| from <= recorded)
-                    && plan.recorded_before.is_none_or(|before| recorded < before)
-            });
-        }
-        if let Some(transits) = &plan.transits {
-            mask.retain(|at| {
-                let set = self.transits_of(chunk.word(Word::Transits, at));
-                set.iter().any(|country| transits.contains(country))
-            });
-        }
-        if let Some(obstacles) = plan.obstacles {
-            mask.retain(|at| obstacles.select(chunk, at));
-        }
-        if let Some(texts) = &plan.texts {
-            mask.retain(|at| texts(chunk.wide(Wide::Report, at)));
-        }
-        if !plan.items.is_all() {
-            mask.retain(|at| items.of(chunk, at).any(|item| plan.items.selects(&item)));
-        }
-        if let Some(least) = plan.min_mass {
-            mask.retain(|at| plan.mass(chunk, at, items) >= least);
-        }
-        if as_of.asked {
-            // A row that has not ended is how it looks now.
-            mask.retain(|at| {
-                chunk.set(Set::Current).get(at)
-                    || self.is_seen_now(plan, chunk.word(Word::Case, at))
-            });
-        }
-    }
-
-    /// Countries of a set of transits.
-    pub(super) fn transits_of(&self, number: u32) -> Vec<u16> {
-        let set = self.names.transits.with(number, |set| {
-            let (countries, _) = set.as_chunks::<2>();
-            countries.iter().map(|c| u16::from_le_bytes(*c)).collect()
-        });
-        set.unwrap_or_default()
-    }
-}
-
-/// First and last day that a date may mean, each with month and day.
-pub fn span(day: Day) -> (Day, Day) {
-    let (year, month, date) = (day.year() as i32, day.month() as i32, day.day() as i32);
-    let last_month = if month == 0 { 12 } else { month };
-    let last_day = match u8::try_from(last_month)
-        .ok()
-        .and_then(|m| time::Month::try_from(m).ok())
-    {
-        Some(month) => i32::from(month.length(year)),
-        None => 31,
-    };
-    let first = Day::new(year, month.max(1), date.max(1));
-    let last = Day::new(year, last_month, if date == 0 { last_day } else { date });
-    (first, last)
-}
-
 fn status_set(status: CaseStatus) -> Set {
     match status {
         CaseStatus::Attributed => Set::Attributed,
@@ -499,7 +341,7 @@ fn status_set(status: CaseStatus) -> Set {
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plan")
-            .field("sets", &self.sets)
+            .field("conditions", &self.conditions)
             .finish_non_exhaustive()
     }
 }

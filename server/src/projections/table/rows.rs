@@ -17,7 +17,9 @@ use super::{
     chunk::{CLASSES, Chunk, Half, OPEN, Row, Set, Wide, Word},
     facts::{Facts, ItemFacts},
     growing::{Blocks, List, Names},
+    kept::Kept,
     keys::{Key, Keys},
+    part::Part,
     said::SaidAt,
     views::View,
 };
@@ -41,6 +43,10 @@ pub struct Rows {
     pub(super) keys: Keys,
     /// What was said at each position.
     pub(super) said: SaidAt,
+    /// What counts found in chunks.
+    pub(super) counts: Kept<[Part; 2]>,
+    /// How many rows of each chunk lists selected.
+    pub(super) totals: Kept<usize>,
 }
 
 /// Texts with their numbers.
@@ -198,7 +204,8 @@ impl Rows {
     fn push(&self, case: u64, position: u64, view: &View) -> bool {
         let number = self.count.load(Ordering::Relaxed);
         let items = self.items.what.count() + view.facts.items.len() as u64;
-        if number >= MAX_ROWS || items > u64::from(u32::MAX) {
+        let has_room = self.keys.has_room(&view.facts.keys);
+        if number >= MAX_ROWS || items > u64::from(u32::MAX) || !has_room {
             return false;
         }
         let (chunk, at) = place(number);
@@ -224,22 +231,15 @@ impl Rows {
         true
     }
 
-    /// Adds a chunk that a snapshot holds.
+    /// Adds a chunk with so many rows that a snapshot holds, of cases that are known.
     pub(super) fn add_chunk(&self, chunk: Arc<Chunk>, rows: u32) {
-        self.chunks.push(chunk);
-        self.count.fetch_add(rows, Ordering::Release);
-    }
-
-    /// Finds the newest row of each case.
-    pub(super) fn link(&self) {
-        let list = self.chunks();
-        for row in 0..self.count() {
-            let (chunk, at) = place(row);
-            if let Some(chunk) = list.get(chunk) {
-                let case = u64::from(chunk.word(Word::Case, at));
-                self.heads.set(case, u64::from(row) + 1);
-            }
+        let before = self.count();
+        for (at, row) in (before..before + rows).enumerate() {
+            let case = u64::from(chunk.word(Word::Case, at));
+            self.heads.set(case, u64::from(row) + 1);
         }
+        self.chunks.push(chunk);
+        self.count.store(before + rows, Ordering::Release);
     }
 
     fn row(&self, facts: &Facts) -> Row {
@@ -416,9 +416,10 @@ impl ItemView {
     pub fn of(&self, chunk: &Chunk, at: usize) -> impl Iterator<Item = RowItem> + '_ {
         let first = u64::from(chunk.word(Word::Items, at));
         let count = u64::from(chunk.half(Half::ItemCount, at));
-        (first..first + count).map(|index| {
-            let what = self.what.get(index);
-            RowItem {
+        let items = self.what.range(first, count);
+        items
+            .zip(self.amount.range(first, count))
+            .map(|(what, amount)| RowItem {
                 substance: (what >> 32) as u32,
                 class: (what >> 16 & 0xff) as usize,
                 kind: match what >> 8 & 0xff {
@@ -428,8 +429,7 @@ impl ItemView {
                 },
                 dimension: (what >> 4 & 0xf) as usize,
                 confirmed: what & 1 == 1,
-                amount: self.amount.get(index).cast_signed(),
-            }
-        })
+                amount: amount.cast_signed(),
+            })
     }
 }

@@ -1,13 +1,13 @@
 //! A plan held against one row: what [`Rows::scan`] does with a chunk at a time.
 
-use std::collections::HashSet;
-
 use casebroker_proto::filter::{Day, Selection};
 
 use super::{
+    bits::Numbers,
     chunk::{Chunk, Half, Set, Wide, Word},
-    plan::{Plan, span},
+    plan::Plan,
     rows::{ItemView, Rows},
+    scan::span,
 };
 
 impl Plan {
@@ -27,21 +27,23 @@ impl Plan {
     /// Whether it may be another plan once the table has numbered more names: some of the selection's have no number yet, or may get
     /// further ones, as a reporting unit or a stated name is written in more than one way.
     pub fn may_change(&self, selection: &Selection) -> bool {
-        let numbered = |set: Option<&HashSet<u32>>| set.map_or(0, HashSet::len);
+        let of = &self.conditions;
+        let numbered = |numbers: Option<&Numbers>| numbers.map_or(0, Numbers::count);
         let known = self.items().substances.as_ref().map(|[known, _]| known);
-        self.agency == 0
+        of.agency == 0
             || !selection.reporting_units.is_empty()
             || !selection.free_substances.is_empty()
-            || numbered(self.owners.as_ref()) < selection.agencies.len()
+            || numbered(of.owners.as_ref()) < selection.agencies.len()
             || numbered(known) < selection.substances.len()
     }
 
     fn selects_by_sets(&self, chunk: &Chunk, at: usize) -> bool {
         let is_in = |set: &Set| chunk.set(*set).get(at);
         let has_class = |class: &usize| chunk.class(*class).is_some_and(|rows| rows.get(at));
-        self.sets.iter().all(|sets| sets.iter().any(is_in))
-            && (self.classes.is_empty() || self.classes.iter().any(has_class))
-            && self
+        let of = &self.conditions;
+        of.sets.iter().all(|sets| sets.iter().any(is_in))
+            && (of.classes.is_empty() || of.classes.iter().any(has_class))
+            && of
                 .obstacles
                 .is_none_or(|obstacles| obstacles.select(chunk, at))
     }
@@ -51,26 +53,27 @@ impl Plan {
         let (first, last) = span(Day(word(Word::Day)));
         let recorded = chunk.wide(Wide::Recorded, at);
         let conveyance = chunk.half(Half::Conveyance, at) & 31;
-        let mut places = self.places.iter();
-        self.owners
+        let of = &self.conditions;
+        let mut places = of.places.iter();
+        of.owners
             .as_ref()
-            .is_none_or(|owners| owners.contains(&word(Word::Owner)))
-            && places.all(|(column, countries)| countries.contains(&chunk.half(*column, at)))
-            && self
+            .is_none_or(|owners| owners.has(word(Word::Owner)))
+            && places.all(|(column, countries)| countries.has(chunk.half(*column, at).into()))
+            && of
                 .units
                 .as_ref()
-                .is_none_or(|units| units.contains(&word(Word::Unit)))
-            && (self.bases == 0 || chunk.half(Half::Bases, at) & self.bases != 0)
-            && self
+                .is_none_or(|units| units.has(word(Word::Unit)))
+            && (of.bases == 0 || chunk.half(Half::Bases, at) & of.bases != 0)
+            && of
                 .conveyances
                 .is_none_or(|bits| bits >> conveyance & 1 == 1)
-            && self.from_day.is_none_or(|from| from <= first)
-            && self.to_day.is_none_or(|to| last <= to)
-            && self.recorded_from.is_none_or(|from| from <= recorded)
-            && self.recorded_before.is_none_or(|before| recorded < before)
-            && self.transits.as_ref().is_none_or(|transits| {
+            && of.from_day.is_none_or(|from| from <= first)
+            && of.to_day.is_none_or(|to| last <= to)
+            && of.recorded_from.is_none_or(|from| from <= recorded)
+            && of.recorded_before.is_none_or(|before| recorded < before)
+            && of.transits.as_ref().is_none_or(|transits| {
                 let set = rows.transits_of(word(Word::Transits));
-                set.iter().any(|country| transits.contains(country))
+                set.iter().any(|country| transits.has((*country).into()))
             })
     }
 
@@ -78,6 +81,7 @@ impl Plan {
         let test = self.items();
         (test.is_all() || items.of(chunk, at).any(|item| test.selects(&item)))
             && self
+                .conditions
                 .min_mass
                 .is_none_or(|least| self.mass(chunk, at, items) >= least)
     }

@@ -1,8 +1,9 @@
 //! The table on disk, as it was at one position: so that a start need not read the whole journal again.
 //!
 //! Layout, little-endian: magic, fingerprint, position, root of the log at that position; then numbers of rows, cases and items; the
-//! dictionaries; first positions; what was said at each position; the columns and bitsets of each chunk; the items; the keys; a CRC-32C over all of it. It is written
-//! under another name and renamed, and not synced: what a power cut leaves of it fails the checksum, and the table is made anew from
+//! dictionaries; first positions; what was said at each position; the columns and bitsets of each chunk; the items; postings and keys as they lie in memory; which cases
+//! share what; a CRC-32C over all of it. Long lists of numbers come in pieces, each with its length. It is written under another name and
+//! renamed, and not synced: what a power cut leaves of it fails the checksum, and the table is made anew from
 //! the journal.
 
 use std::{
@@ -14,14 +15,17 @@ use std::{
 
 use super::{
     bits::{ROWS, WORDS},
+    cells::Cells,
     chunk::Chunk,
-    keys::Key,
     rows::{Rows, place},
+    sharing::{self, Sharing},
 };
 
-const MAGIC: &[u8; 16] = b"casebroker-tab01";
+const MAGIC: &[u8; 16] = b"casebroker-tab04";
 /// Longest text or list that is believed.
 const MAX_LENGTH: u64 = 1 << 34;
+/// Numbers in a piece of a list.
+const PIECE: usize = 65_536;
 
 /// What a snapshot is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +39,7 @@ pub struct Of {
 }
 
 /// Writes a snapshot in place of the one at `path`, of the rows as they are at a position. They may grow meanwhile.
-pub fn write(path: &Path, rows: &Rows, of: &Of) -> io::Result<u64> {
+pub fn write(path: &Path, rows: &Rows, sharing: &Sharing, of: &Of) -> io::Result<u64> {
     let draft = path.with_extension("new");
     let mut out = Out {
         file: BufWriter::with_capacity(1 << 20, File::create(&draft)?),
@@ -43,6 +47,7 @@ pub fn write(path: &Path, rows: &Rows, of: &Of) -> io::Result<u64> {
         bytes: 0,
     };
     content(&mut out, rows, of)?;
+    sharing::Index::save(sharing, &mut out)?;
     let crc = out.crc;
     out.file.write_all(&crc.to_le_bytes())?;
     out.file.flush()?;
@@ -50,35 +55,40 @@ pub fn write(path: &Path, rows: &Rows, of: &Of) -> io::Result<u64> {
     Ok(out.bytes + 4)
 }
 
-/// Reads a snapshot whole; an error of kind `InvalidData` if it is damaged.
-pub fn read(path: &Path) -> io::Result<(Rows, Of)> {
+/// Reads a snapshot whole; an error of kind `InvalidData` if it is damaged, and an error if it `is_over` before that.
+pub fn read(path: &Path, is_over: &dyn Fn() -> bool) -> io::Result<(Rows, sharing::Index, Of)> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut from = In {
         file: BufReader::with_capacity(1 << 20, file),
         crc: 0,
         left: length,
+        is_over,
     };
-    let read = restore(&mut from)?;
+    let (rows, of) = restore(&mut from)?;
+    let index = sharing::Index::load(&mut from)?;
     let crc = from.crc;
     let mut written = [0; 4];
     from.file.read_exact(&mut written)?;
     if u32::from_le_bytes(written) != crc || from.left != 4 {
         return Err(damaged("its checksum does not match"));
     }
-    Ok(read)
+    Ok((rows, index, of))
 }
 
-struct Out {
+/// A snapshot that is being written.
+pub(super) struct Out {
     file: BufWriter<File>,
     crc: u32,
     bytes: u64,
 }
 
-struct In {
+/// A snapshot that is being read.
+pub(super) struct In<'a> {
     file: BufReader<File>,
     crc: u32,
     left: u64,
+    is_over: &'a dyn Fn() -> bool,
 }
 
 fn damaged(why: &str) -> io::Error {
@@ -92,26 +102,38 @@ impl Out {
         self.file.write_all(bytes)
     }
 
-    fn number(&mut self, number: u64) -> io::Result<()> {
+    pub(super) fn number(&mut self, number: u64) -> io::Result<()> {
         self.bytes(&number.to_le_bytes())
     }
 
-    fn text(&mut self, text: &[u8]) -> io::Result<()> {
+    pub(super) fn text(&mut self, text: &[u8]) -> io::Result<()> {
         self.number(text.len() as u64)?;
         self.bytes(text)
     }
 
-    fn numbers(&mut self, numbers: impl Iterator<Item = u64>) -> io::Result<()> {
-        let bytes: Vec<u8> = numbers.flat_map(u64::to_le_bytes).collect();
-        self.bytes(&bytes)
+    /// A list of any length.
+    pub(super) fn numbers(&mut self, mut numbers: impl Iterator<Item = u64>) -> io::Result<()> {
+        let mut piece = Vec::with_capacity(PIECE * 8);
+        loop {
+            piece.clear();
+            let here = numbers.by_ref().take(PIECE);
+            piece.extend(here.flat_map(u64::to_le_bytes));
+            self.text(&piece)?;
+            if piece.is_empty() {
+                return Ok(());
+            }
+        }
     }
 }
 
-impl In {
+impl In<'_> {
     fn bytes(&mut self, length: u64) -> io::Result<Vec<u8>> {
         // The file says how long it is itself, so no length in it can ask for more memory.
         if length > self.left.min(MAX_LENGTH) {
             return Err(damaged("it is shorter than it says"));
+        }
+        if (self.is_over)() {
+            return Err(io::Error::other("nobody waits for it any more"));
         }
         let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         self.file.read_exact(&mut bytes)?;
@@ -120,20 +142,39 @@ impl In {
         Ok(bytes)
     }
 
-    fn number(&mut self) -> io::Result<u64> {
-        let numbers = self.numbers(1)?;
-        numbers.first().copied().ok_or(damaged("it is cut"))
+    pub(super) fn number(&mut self) -> io::Result<u64> {
+        let bytes = self.bytes(8)?.try_into();
+        let bytes = bytes.map_err(|_| damaged("it is cut"))?;
+        Ok(u64::from_le_bytes(bytes))
     }
 
-    fn text(&mut self) -> io::Result<Vec<u8>> {
+    pub(super) fn text(&mut self) -> io::Result<Vec<u8>> {
         let length = self.number()?;
         self.bytes(length)
     }
 
-    fn numbers(&mut self, count: u64) -> io::Result<Vec<u64>> {
-        let bytes = self.bytes(count.saturating_mul(8))?;
-        let (numbers, _) = bytes.as_chunks::<8>();
-        Ok(numbers.iter().map(|n| u64::from_le_bytes(*n)).collect())
+    /// A list, piece by piece.
+    pub(super) fn numbers(&mut self, mut take: impl FnMut(&[u64])) -> io::Result<()> {
+        loop {
+            let bytes = self.text()?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            let (numbers, _) = bytes.as_chunks::<8>();
+            let numbers: Vec<u64> = numbers.iter().map(|n| u64::from_le_bytes(*n)).collect();
+            take(&numbers);
+        }
+    }
+
+    /// Goes into a list of which the snapshot says how long it is.
+    pub(super) fn cells(&mut self, cells: &Cells, count: u64) -> io::Result<()> {
+        self.numbers(|numbers| {
+            cells.extend(numbers.iter().copied());
+        })?;
+        match cells.count() == count {
+            true => Ok(()),
+            false => Err(damaged("a list is not as long as it says")),
+        }
     }
 }
 
@@ -189,14 +230,8 @@ fn content(out: &mut Out, rows: &Rows, of: &Of) -> io::Result<()> {
     let (what, amount) = (rows.items.what.view(), rows.items.amount.view());
     out.numbers((0..items).map(|item| what.get(item)))?;
     out.numbers((0..items).map(|item| amount.get(item)))?;
-    for (key, rows) in rows.keys.all(count) {
-        out.text(key.as_ref())?;
-        out.number(rows.len() as u64)?;
-        let bytes: Vec<u8> = rows.into_iter().flat_map(u32::to_le_bytes).collect();
-        out.bytes(&bytes)?;
-    }
-    // No key is this long.
-    out.number(u64::MAX)
+    out.numbers(rows.keys.saved_postings(count))?;
+    out.numbers(rows.keys.saved(count))
 }
 
 fn restore(from: &mut In) -> io::Result<(Rows, Of)> {
@@ -212,7 +247,7 @@ fn restore(from: &mut In) -> io::Result<(Rows, Of)> {
             .try_into()
             .map_err(|_| damaged("it is cut"))?,
     };
-    let rows = Rows::default();
+    let mut rows = Rows::default();
     let [count, cases, items] = [from.number()?, from.number()?, from.number()?];
     for _ in 0..from.number()? {
         let id = text(from.text()?)?;
@@ -235,13 +270,9 @@ fn restore(from: &mut In) -> io::Result<(Rows, Of)> {
         let make = || set.as_slice().into();
         rows.said.sets.number(&set, make);
     }
-    for first in from.numbers(cases)? {
-        rows.firsts.push(first);
-        rows.heads.push(0);
-    }
-    for said in from.numbers(of.position)? {
-        rows.said.cells.push(said);
-    }
+    from.cells(&rows.firsts, cases)?;
+    rows.heads.extend((0..cases).map(|_| 0));
+    from.cells(&rows.said.cells, of.position)?;
     let count = u32::try_from(count).map_err(|_| damaged("it has too many rows"))?;
     let mut left = count as usize;
     while left > 0 {
@@ -250,25 +281,13 @@ fn restore(from: &mut In) -> io::Result<(Rows, Of)> {
         let chunk = Chunk::load(here, &mut |length| from.bytes(length))?;
         rows.add_chunk(Arc::new(chunk), here as u32);
     }
-    rows.link();
-    for what in from.numbers(items)? {
-        rows.items.what.push(what);
-    }
-    for amount in from.numbers(items)? {
-        rows.items.amount.push(amount);
-    }
-    loop {
-        let length = from.number()?;
-        if length == u64::MAX {
-            break;
-        }
-        let key = Key::from_bytes(&from.bytes(length)?);
-        let postings = from.number()?;
-        let bytes = from.bytes(postings.saturating_mul(4))?;
-        let (numbers, _) = bytes.as_chunks::<4>();
-        for row in numbers.iter().map(|n| u32::from_le_bytes(*n)) {
-            rows.keys.add(&key, row);
-        }
+    from.cells(&rows.items.what, items)?;
+    from.cells(&rows.items.amount, items)?;
+    let mut are_postings = true;
+    from.numbers(|postings| are_postings &= rows.keys.load_postings(postings))?;
+    from.numbers(|words| rows.keys.load(words))?;
+    if !are_postings || !rows.keys.link() {
+        return Err(damaged("its keys are none"));
     }
     rows.publish(of.position);
     Ok((rows, of))

@@ -7,6 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 use casebroker_proto::subscription::Kinds;
 
 use super::{
+    bits::{Numbers, ones},
     chunk::{CLASSES, Chunk, Half, Set, Word},
     news::{Change, News, Reading},
     plan::Plan,
@@ -196,6 +197,8 @@ impl<T> Filters<T> {
     }
 
     fn put(&mut self, slot: usize, plan: &Plan, is_in: bool) {
+        let items = plan.items();
+        let plan = &plan.conditions;
         self.viewers
             .entry(plan.agency)
             .or_default()
@@ -203,11 +206,7 @@ impl<T> Filters<T> {
         if plan.own_only {
             self.own_only.put(slot, is_in);
         }
-        fn given<V: Copy + Into<u32>>(
-            values: Option<&std::collections::HashSet<V>>,
-        ) -> Option<Vec<u32>> {
-            values.map(|values| values.iter().map(|value| (*value).into()).collect())
-        }
+        let given = |numbers: Option<&Numbers>| numbers.map(|numbers| numbers.iter().collect());
         let bits =
             |bits: u32| (bits != 0).then(|| (0..32).filter(|b| bits >> b & 1 == 1).collect());
         self.owner.put(slot, given(plan.owners.as_ref()), is_in);
@@ -231,9 +230,9 @@ impl<T> Filters<T> {
         let classes: Vec<u32> = classes.collect();
         self.class
             .put(slot, (!classes.is_empty()).then_some(classes), is_in);
-        let substances = plan.items().substances.as_ref().map(|[known, free]| {
+        let substances = items.substances.as_ref().map(|[known, free]| {
             let free = free.iter().map(|number| number | FREE);
-            known.iter().copied().chain(free).collect()
+            known.iter().chain(free).collect()
         });
         self.substance.put(slot, substances, is_in);
     }
@@ -328,15 +327,6 @@ impl Slots {
     }
 
     fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(n, word)| {
-            let mut rest = *word;
-            std::iter::from_fn(move || {
-                (rest != 0).then(|| {
-                    let bit = rest.trailing_zeros() as usize;
-                    rest &= rest - 1;
-                    n * 64 + bit
-                })
-            })
-        })
+        ones(&self.0)
     }
 }

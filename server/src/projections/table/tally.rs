@@ -1,19 +1,26 @@
 //! Sums of cases, incidents and goods.
 
-use std::collections::HashSet;
-
 use casebroker_proto::{
     filter::GoodsClass,
     v1::{Amount, AmountKind, Tally},
 };
+use hashbrown::HashSet;
 
 use super::{
     chunk::{CLASSES, Chunk},
+    part,
     rows::{ItemView, RowItem},
 };
 
 /// What an amount may be of.
 const DIMENSIONS: usize = 4;
+/// Sums of goods that are kept apart: by class, and by what the amount is of.
+pub const PLACES: usize = CLASSES * DIMENSIONS;
+
+/// Which of them an item belongs to.
+pub fn place_of(item: &RowItem) -> usize {
+    item.class.min(CLASSES - 1) * DIMENSIONS + item.dimension.min(DIMENSIONS - 1)
+}
 
 /// A sum that grows case by case.
 #[derive(Debug, Clone, Default)]
@@ -50,8 +57,7 @@ impl Sums {
     pub fn add_case(&mut self, joined: Option<u32>) {
         self.cases += 1;
         if let Some(incident) = joined {
-            self.joined_cases += 1;
-            self.joined.insert(incident);
+            self.join(incident);
         }
     }
 
@@ -70,15 +76,41 @@ impl Sums {
 
     /// Adds an item.
     pub fn add_item(&mut self, item: &RowItem) {
-        if self.amounts.is_empty() {
-            self.amounts = vec![Goods::default(); CLASSES * DIMENSIONS];
-        }
-        let place = item.class * DIMENSIONS + item.dimension;
-        if let Some(goods) = self.amounts.get_mut(place) {
-            // 2^64 of the largest amounts fit.
-            goods.total += i128::from(item.amount);
-            goods.confirmed += i128::from(item.amount) * i128::from(item.confirmed);
+        let amount = i128::from(item.amount);
+        self.add_sum(place_of(item), |goods| {
+            goods.total += amount;
+            goods.confirmed += if item.confirmed { amount } else { 0 };
             goods.items += 1;
+        });
+    }
+
+    /// Adds cases that are in no sum of joined ones yet: see [`Self::join`].
+    pub fn add_cases(&mut self, cases: u32) {
+        self.cases += u64::from(cases);
+    }
+
+    /// Says that one of the cases shares its incident with others.
+    pub fn join(&mut self, incident: u32) {
+        self.joined_cases += 1;
+        self.joined.insert(incident);
+    }
+
+    /// Adds goods of a part.
+    pub fn add_part(&mut self, part: &part::Goods) {
+        self.add_sum(part.place.into(), |goods| {
+            goods.total += i128::from(part.total);
+            goods.confirmed += i128::from(part.confirmed);
+            goods.items += u64::from(part.items);
+        });
+    }
+
+    fn add_sum(&mut self, place: usize, add: impl FnOnce(&mut Goods)) {
+        if self.amounts.is_empty() {
+            self.amounts = vec![Goods::default(); PLACES];
+        }
+        // 2^64 of the largest amounts fit.
+        if let Some(goods) = self.amounts.get_mut(place) {
+            add(goods);
         }
     }
 

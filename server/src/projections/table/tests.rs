@@ -1,5 +1,7 @@
 //! The table against a list of what it was told.
 
+mod news;
+
 use std::{
     collections::BTreeSet,
     sync::{
@@ -13,7 +15,7 @@ use casebroker_proto::{
     catalogue::{substances::Class, units::Dimension as Of},
     filter::{Day, GoodsClass, Hindrance, Selection},
     names::AgencyName,
-    v1::{CaseStatus, Conveyance, Dimension, ItemKind},
+    v1::{CaseStatus, Conveyance, Dimension, ItemKind, StatementKind},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
@@ -21,8 +23,11 @@ use super::{
     facts::{Facts, ItemFacts, country_code},
     keys::Key,
     page::{By, Order, Rank},
-    plan::{AsOf, Plan, Standing, span},
+    plan::{AsOf, Plan, Standing},
     rows::Rows,
+    said::{Readers, Said},
+    scan::span,
+    sharing::Sharing,
     snapshot::{self, Of as Snapshot},
     views::{Seen, View},
 };
@@ -88,9 +93,9 @@ fn facts(rng: &mut StdRng, first: u64) -> Facts {
         recorded: first * 1_000,
         report: first,
         incident: first,
-        joined: false,
+        joined: rng.random_ratio(1, 6),
         own_incident: first,
-        own_joined: false,
+        own_joined: rng.random_ratio(1, 8),
         owner: pick(rng, &AGENCIES).into(),
         unit: pick(rng, &["", "El Paso", "Hong Kong 香港"]).into(),
         country: country(rng),
@@ -164,6 +169,12 @@ fn grown(rng: &mut StdRng, rows: &Rows, told: &mut Vec<Told>, from: u64, stateme
         };
         let views = views(rng, case);
         assert!(rows.replace(case, position, &views));
+        let said = rows.case_number(case).map(|case| Said {
+            case,
+            kind: StatementKind::Amendment,
+            readers: Readers::Everybody,
+        });
+        rows.said.put(position, said);
         for t in told
             .iter_mut()
             .filter(|t| t.case == case && t.to == u64::MAX)
@@ -356,8 +367,9 @@ fn a_snapshot_holds_what_there_was_at_its_position_and_grows_on() {
         let mut then = told.clone();
         // What comes while it is written is not in it.
         grown(&mut rng, &rows, &mut told, 200, 50);
-        snapshot::write(&path, &rows, &of).unwrap();
-        let (restored, read) = snapshot::read(&path).unwrap();
+        let sharing = Sharing::default();
+        snapshot::write(&path, &rows, &sharing, &of).unwrap();
+        let (restored, _, read) = snapshot::read(&path, &|| false).unwrap();
         assert_eq!(read, of);
         assert_eq!(restored.position(), 200);
         compare(&mut rng, &restored, &then, 200);
@@ -378,7 +390,7 @@ fn a_damaged_snapshot_is_not_believed() {
         position: 40,
         root: [0; 32],
     };
-    snapshot::write(&path, &rows, &of).unwrap();
+    snapshot::write(&path, &rows, &Sharing::default(), &of).unwrap();
     let whole = std::fs::read(&path).unwrap();
     for _ in 0..60 {
         let mut damaged = whole.clone();
@@ -391,7 +403,7 @@ fn a_damaged_snapshot_is_not_believed() {
             }
         }
         std::fs::write(&path, damaged).unwrap();
-        assert!(snapshot::read(&path).is_err());
+        assert!(snapshot::read(&path, &|| false).is_err());
     }
 }
 
@@ -441,7 +453,86 @@ fn an_answer_is_of_one_position_however_much_is_written_meanwhile() {
             .unwrap();
         let total = counted.total.of(Standing::Counted).cases();
         assert_eq!(total, position.min(100), "at {position}");
+        let newest = Order {
+            by: By::Position,
+            descending: true,
+        };
+        let page = rows.page(&plan, as_of, newest, None, 10, &|| false);
+        assert_eq!(page.unwrap().total, position.min(100), "at {position}");
         asked += 1;
     }
     writer.join().unwrap();
+}
+
+/// Everything that counts and lists say, by everyone who may ask.
+fn answers(rows: &Rows, position: u64) -> Vec<(Vec<String>, [u64; 2], u64)> {
+    let viewers = ["us-dea", "cn-nncc", "xx-new"].into_iter().flat_map(|id| {
+        [Reach::Audience, Reach::OwnCases].map(|reach| Viewer {
+            agency: AgencyName::from_id(id).unwrap(),
+            reach,
+        })
+    });
+    let selections = [
+        Selection::default(),
+        Selection {
+            origins: vec!["CN"],
+            ..Selection::default()
+        },
+    ];
+    let mut answers = Vec::new();
+    for (viewer, selection) in viewers.flat_map(|v| selections.clone().map(|s| (v.clone(), s))) {
+        let plan = Plan::new(rows, &viewer, &selection, None);
+        for asked in [false, true] {
+            let as_of = AsOf { position, asked };
+            let newest = Order {
+                by: By::Position,
+                descending: true,
+            };
+            let page = rows.page(&plan, as_of, newest, None, 10, &|| false);
+            let total = page.unwrap().total;
+            for dimensions in [&[Dimension::Agency][..], &[Dimension::SubstanceClass], &[]] {
+                let counted = rows.count_cases(&plan, as_of, dimensions, &|| false);
+                let counted = counted.unwrap();
+                let sums = |group: &super::count::Group| {
+                    Standing::ALL.map(|s| [group.of(s).cases(), group.of(s).incidents()])
+                };
+                let groups = counted.groups.iter().map(|(v, g)| (v.clone(), sums(g)));
+                let all = groups.chain([(Vec::new(), sums(&counted.total))]);
+                answers.extend(all.flat_map(|(v, sums)| sums.map(|s| (v.clone(), s, total))));
+            }
+        }
+    }
+    answers
+}
+
+#[test]
+fn what_is_kept_of_a_question_is_what_would_be_found_anew() {
+    let mut rng = StdRng::seed_from_u64(9);
+    let mut rows = Rows::default();
+    let mut next = 0;
+    let mut tell = |rows: &Rows, case: Option<u64>| {
+        let case = case.unwrap_or(next);
+        assert!(rows.replace(case, next, &views(&mut rng, case)));
+        next += 1;
+        rows.publish(next);
+        next
+    };
+    // More than two chunks.
+    while rows.count() < 35_000 {
+        tell(&rows, None);
+    }
+    for case in [None, Some(3), Some(30_000), None, Some(3), Some(17_000)] {
+        let first = answers(&rows, rows.position());
+        let earlier = answers(&rows, rows.position() - 2);
+        assert_eq!(answers(&rows, rows.position()), first, "asked again");
+        (rows.counts, rows.totals) = Default::default();
+        assert_eq!(answers(&rows, rows.position()), first, "found anew");
+        assert_eq!(answers(&rows, rows.position() - 2), earlier);
+        let position = tell(&rows, case);
+        let changed = answers(&rows, position);
+        let before = answers(&rows, position - 1);
+        (rows.counts, rows.totals) = Default::default();
+        assert_eq!(answers(&rows, position), changed, "changed");
+        assert_eq!(answers(&rows, position - 1), before, "as it was");
+    }
 }

@@ -8,7 +8,7 @@ use super::facts::Facts;
 use crate::{
     policy::{Reach, Viewer},
     projections::{
-        fold::fold,
+        fold::fold_judged,
         reader::{CaseReader, ReadError},
         statement::{Statement, readers_of, visible},
     },
@@ -107,7 +107,7 @@ pub fn views_of(
     for ((shown, joined), agencies) in &alike {
         let shown = statements.iter().zip(shown).filter(|(_, shown)| **shown);
         let seen: Vec<&Statement> = shown.map(|(statement, _)| statement).collect();
-        let case = fold(seen.iter().copied());
+        let case = fold_judged(seen.iter().copied());
         let Some(mut facts) = case.and_then(|case| Facts::of(&case, &seen)) else {
             continue;
         };

@@ -14,7 +14,6 @@ fn change(position: u64, case: &str) -> StatementChange {
             bytes: CaseBytes::default(),
         },
         tasks: vec![(AgencyName::from_id("us-cbp").unwrap(), TaskKind::RequestTo)],
-        keys: Vec::new(),
     }
 }
 

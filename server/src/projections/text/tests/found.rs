@@ -214,7 +214,17 @@ proptest! {
         }
         for query in queries {
             match TextQuery::parse(&query) {
-                Ok(_) => prop_assert_eq!(text.found(&query), naive::found(&stage.said, &query), "{}", query),
+                Ok(parsed) => {
+                    let expected = naive::found(&stage.said, &query);
+                    prop_assert_eq!(text.found(&query), expected.clone(), "{}", query);
+                    // A report that is at hand is looked through without the index.
+                    let stands_in = |said: &Said| match said {
+                        Said::Report(report) | Said::Amendment(report) => parsed.stands_in(report),
+                        _ => false,
+                    };
+                    let stands = (0..).zip(&stage.said).filter(|(_, said)| stands_in(said));
+                    prop_assert_eq!(stands.map(|(at, _)| at).collect::<Vec<u64>>(), expected, "{}", query);
+                }
                 Err(error) => prop_assert_eq!(error, QueryError::Nothing, "{}", query),
             }
         }
