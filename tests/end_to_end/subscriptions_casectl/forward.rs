@@ -23,6 +23,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -186,11 +187,13 @@ async fn a_target_gets_every_delivery_signed_until_it_is_satisfied() {
             ("ce-source", "casebroker.example/log"),
             ("ce-type", "casebroker.statement.v1.report"),
             ("ce-subject", data["case"].as_str().unwrap()),
-            ("ce-time", data["recordTime"].as_str().unwrap()),
             ("content-type", "application/json"),
         ] {
             assert_eq!(came.header(name), value, "{name}");
         }
+        let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).unwrap();
+        let recorded = time(data["recordTime"].as_str().unwrap());
+        assert_eq!(time(came.header("ce-time")), recorded);
     }
     let got = desks
         .dea
