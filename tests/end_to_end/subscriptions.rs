@@ -670,3 +670,52 @@ async fn a_filter_of_what_does_not_exist_yet_delivers_it_once_it_does() {
         );
     }
 }
+
+#[tokio::test]
+async fn after_a_kill_what_was_open_and_what_comes_is_delivered() {
+    let site = Site::new().without_quotas();
+    let mut broker = site.start();
+    let officer = broker.connect(&site.principal(RCMP, "officer")).await;
+    let name = subscription_name(RCMP, "all");
+    officer
+        .subscribe(subscription(RCMP, "all"), None)
+        .await
+        .unwrap();
+    let mut expected = Vec::new();
+    let mut found = Vec::new();
+    for round in 0..3 {
+        let system = broker.connect(&site.principal(DEA, "system")).await;
+        let officer = broker.connect(&site.principal(RCMP, "officer")).await;
+        expected.extend(submit_many(&system, round * 20..round * 20 + 20).await);
+        let mut pulling = officer.pulling(&name, 7).await.unwrap();
+        let mut held = Vec::new();
+        while held.len() < 7 {
+            held.extend(pulling.next().await.unwrap().unwrap().deliveries);
+        }
+        found.extend(positions(&held[..3]));
+        pulling
+            .ack(held[..3].iter().map(|d| d.ack_id.clone()).collect())
+            .await;
+        pulling.next().await.unwrap();
+        broker.kill_9();
+        broker = site.start();
+    }
+    let officer = broker.connect(&site.principal(RCMP, "officer")).await;
+    let mut pulling = officer.pulling(&name, 100).await.unwrap();
+    let all: std::collections::BTreeSet<u64> = expected.into_iter().collect();
+    loop {
+        let seen: std::collections::BTreeSet<u64> = found.iter().copied().collect();
+        if seen == all {
+            break;
+        }
+        let response = tokio::time::timeout(std::time::Duration::from_secs(20), pulling.next());
+        let Ok(response) = response.await else {
+            panic!("only {found:?} came of {all:?}");
+        };
+        let deliveries = response.unwrap().unwrap().deliveries;
+        found.extend(positions(&deliveries));
+        pulling
+            .ack(deliveries.iter().map(|d| d.ack_id.clone()).collect())
+            .await;
+    }
+}

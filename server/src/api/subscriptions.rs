@@ -1,6 +1,6 @@
 //! `SubscriptionService`: subscriptions themselves. What they deliver is in `deliveries.rs`, what was given up in `dead_letters.rs`.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use casebroker_proto::{
@@ -335,6 +335,9 @@ impl Rooms {
         caller: &Caller,
         subscribed: Arc<Subscribed>,
     ) -> Result<SubscriptionState, Status> {
+        // What has just been recorded counts, unless the table is being built.
+        let wait = Duration::from_millis(self.limits_of_table.wait_ms);
+        let is_whole = self.table.reach(self.cases.as_of(0)?, wait).await;
         let next_position = self.deliveries.next(&subscribed);
         let of = Arc::clone(&subscribed);
         let (backlog, backlog_is_least) = self.backlog(caller, of, next_position).await?;
@@ -359,7 +362,7 @@ impl Rooms {
             unacknowledged: number(counts.out),
             waiting: number(counts.waiting),
             backlog: backlog.saturating_add(number(counts.fresh)),
-            backlog_is_least,
+            backlog_is_least: backlog_is_least || !is_whole,
             oldest_time,
             dead_letters: number(counts.dead),
             consumers: i32::try_from(consumers).unwrap_or(i32::MAX),

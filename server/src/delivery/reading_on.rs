@@ -18,6 +18,9 @@ impl Joined {
     /// subscription or the broker ends.
     pub async fn take(&self, limit: usize, until: Instant) -> Vec<Taken> {
         let (deliveries, subscribed) = (&self.deliveries, &self.subscribed);
+        if !deliveries.reach(subscribed, until).await {
+            return Vec::new();
+        }
         loop {
             // Before it is looked: what comes after that wakes it.
             let mut woken = std::pin::pin!(subscribed.wake.notified());
@@ -61,6 +64,18 @@ impl Joined {
 }
 
 impl Deliveries {
+    /// Waits until the table knows everything that the subscription has looked at: after a start it may be built anew, and until then it
+    /// cannot tell what is open. False if that is not so by then.
+    async fn reach(&self, subscribed: &Subscribed, until: Instant) -> bool {
+        let next = subscribed.lock().outbox.next();
+        let mut positions = self.given.table.positions();
+        let reached = positions.wait_for(|position| *position >= next);
+        tokio::select! {
+            reached = tokio::time::timeout_at(until, reached) => matches!(reached, Ok(Ok(_))),
+            () = self.stopping.cancelled() => false,
+        }
+    }
+
     /// Looks at what was recorded before, until there is no room for more or the subscription has caught up. One at a time for a
     /// subscription: its `is_filling` is set.
     async fn read_on(self: Arc<Self>, subscribed: Arc<Subscribed>) {
