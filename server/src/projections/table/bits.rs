@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Rows of a chunk.
-pub const ROWS: usize = 16_384;
+/// Rows of a chunk. In this crate's tests there are few, so that small tables have many chunks.
+pub const ROWS: usize = if cfg!(test) { 512 } else { 16_384 };
 /// Words of a bitset.
 pub const WORDS: usize = ROWS / 64;
 

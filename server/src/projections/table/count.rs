@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use super::{
     chunk::{Chunk, Half, Set, Wide},
     facts::country_text,
+    kept::RUN,
     part::{self, Codes, Columns, Part, is_of_items},
     plan::{AsOf, GivenUp, Plan, Standing},
     rows::Rows,
@@ -121,27 +122,36 @@ impl Rows {
         let (mut columns, mut counting) = (Columns::default(), Counting::default());
         let mut once = Counting::default();
         let mut recall = self.counts.recall(plan, dimensions, as_of);
-        for number in scan.numbers() {
-            if given_up() {
-                return Err(GivenUp.into());
-            }
-            let Some(chunk) = scan.chunk(number) else {
-                continue;
+        let mut find = |number, chunk: &Chunk| {
+            let mask = scan.selected(number, chunk);
+            let groups = columns.part(&of(dimensions), chunk, &mask);
+            // A total that is no sum of the groups is made for itself.
+            let once = (!disjoint).then(|| columns.part(&of(&[]), chunk, &mask));
+            [groups, once.unwrap_or_default()]
+        };
+        for run in scan.numbers().chunk_by(|a, b| a / RUN == b / RUN) {
+            let mut add = |[groups, each_once]: &[Part; 2]| {
+                counting.add(groups);
+                once.add(each_once);
+                // What is beyond the limit ends the question, however long it would go on.
+                match counting.groups.len() > 2 * MAX_GROUPS {
+                    true => Err(CountError::TooManyGroups),
+                    false => Ok(()),
+                }
             };
-            let parts = recall.of(number, chunk, || {
-                let mask = scan.selected(number, chunk);
-                let groups = columns.part(&of(dimensions), chunk, &mask);
-                // A total that is no sum of the groups is made for itself.
-                let once = (!disjoint).then(|| columns.part(&of(&[]), chunk, &mask));
-                [groups, once.unwrap_or_default()]
-            });
-            let [groups, each_once] = &*parts;
-            counting.add(groups);
-            once.add(each_once);
-            // What is beyond the limit ends the question, however long it would go on.
-            if counting.groups.len() > 2 * MAX_GROUPS {
-                return Err(CountError::TooManyGroups);
+            if let Some(sum) = recall.run(run, &scan) {
+                add(&sum)?;
+                continue;
             }
+            for number in run {
+                if given_up() {
+                    return Err(GivenUp.into());
+                }
+                if let Some(chunk) = scan.chunk(*number) {
+                    add(&recall.of(*number, chunk, || find(*number, chunk)))?;
+                }
+            }
+            recall.end_run(run);
         }
         recall.keep();
         let total = match disjoint {

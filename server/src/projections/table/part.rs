@@ -67,7 +67,7 @@ pub struct Columns {
     codes: Vec<u32>,
     values: Numbering,
     pairs: Numbering,
-    /// By group and place: one more than where its goods are; 0 for nowhere.
+    /// See [`add`].
     slots: Vec<u32>,
 }
 
@@ -91,11 +91,48 @@ pub fn is_of_items(dimension: Dimension) -> bool {
 }
 
 impl Part {
+    /// Several in one.
+    pub fn sum<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        let mut numbers: HashMap<(Codes, Standing), u32> = HashMap::new();
+        let mut slots = Vec::new();
+        for part in parts {
+            let mut places = Vec::with_capacity(part.groups.len());
+            for (codes, standing, cases) in &part.groups {
+                let next = sum.groups.len() as u32;
+                let number = *numbers.entry((*codes, *standing)).or_insert(next);
+                match sum.groups.get_mut(number as usize) {
+                    Some((_, _, sum)) => *sum += cases,
+                    None => sum.groups.push((*codes, *standing, *cases)),
+                }
+                places.push(number);
+            }
+            let of = |group: u32| places.get(group as usize).copied().unwrap_or(0);
+            let joined = part.joined.iter();
+            sum.joined
+                .extend(joined.map(|(group, incident)| (of(*group), *incident)));
+            slots.resize(sum.groups.len() * PLACES, 0);
+            for goods in &part.goods {
+                let group = of(goods.group);
+                add(&mut slots, &mut sum.goods, &Goods { group, ..*goods });
+            }
+        }
+        sum.shrink();
+        sum
+    }
+
     /// Bytes that its lists take.
     pub fn bytes(&self) -> usize {
         self.groups.capacity() * size_of::<(Codes, Standing, u32)>()
             + self.joined.capacity() * size_of::<(u32, u32)>()
             + self.goods.capacity() * size_of::<Goods>()
+    }
+
+    /// It may be kept for long.
+    fn shrink(&mut self) {
+        self.groups.shrink_to_fit();
+        self.joined.shrink_to_fit();
+        self.goods.shrink_to_fit();
     }
 }
 
@@ -126,9 +163,7 @@ impl Columns {
         }
         self.cases(of, chunk, mask, by_item, &mut part);
         self.goods(of, chunk, by_item, &mut part);
-        part.groups.shrink_to_fit();
-        part.joined.shrink_to_fit();
-        part.goods.shrink_to_fit();
+        part.shrink();
         part
     }
 
@@ -186,48 +221,60 @@ impl Columns {
         self.slots.resize(part.groups.len() * PLACES, 0);
         if by_item {
             for (group, item) in self.lines.group.iter().zip(&self.lines.item) {
-                add(&mut self.slots, &mut part.goods, *group, item);
+                add(&mut self.slots, &mut part.goods, &Goods::of(*group, item));
             }
             return;
         }
         let test = of.plan.items();
         let all = test.is_all();
         for (row, group) in self.lines.row.iter().zip(&self.lines.group) {
-            for item in of.items.of(chunk, usize::from(*row)) {
+            of.items.each(chunk, usize::from(*row), |item| {
                 if all || test.selects(&item) {
-                    add(&mut self.slots, &mut part.goods, *group, &item);
+                    add(&mut self.slots, &mut part.goods, &Goods::of(*group, &item));
                 }
-            }
+            });
         }
     }
 }
 
-fn add(slots: &mut [u32], goods: &mut Vec<Goods>, group: u32, item: &RowItem) {
-    let place = place_of(item);
-    let Some(slot) = slots.get_mut(group as usize * PLACES + place) else {
-        return;
-    };
-    let confirmed = if item.confirmed { item.amount } else { 0 };
-    let known = (*slot as usize).checked_sub(1);
-    if let Some(sum) = known.and_then(|at| goods.get_mut(at)) {
-        let sums = (
-            sum.total.checked_add(item.amount),
-            sum.confirmed.checked_add(confirmed),
-        );
-        if let (Some(total), Some(confirmed)) = sums {
-            (sum.total, sum.confirmed) = (total, confirmed);
-            sum.items += 1;
-            return;
+impl Goods {
+    fn of(group: u32, item: &RowItem) -> Self {
+        Self {
+            group,
+            place: place_of(item) as u16,
+            items: 1,
+            total: item.amount,
+            confirmed: if item.confirmed { item.amount } else { 0 },
         }
     }
-    goods.push(Goods {
-        group,
-        place: place as u16,
-        items: 1,
-        total: item.amount,
-        confirmed,
-    });
-    *slot = goods.len() as u32;
+
+    /// Both in one; `None` if that is too much for it.
+    fn with(&self, other: &Self) -> Option<Self> {
+        Some(Self {
+            items: self.items.checked_add(other.items)?,
+            total: self.total.checked_add(other.total)?,
+            confirmed: self.confirmed.checked_add(other.confirmed)?,
+            ..*self
+        })
+    }
+}
+
+/// Adds to the sum of the same group and place. `slots` says by both where that is: one more than its index; 0 for nowhere.
+fn add(slots: &mut [u32], sums: &mut Vec<Goods>, goods: &Goods) {
+    let place = goods.group as usize * PLACES + usize::from(goods.place);
+    let Some(slot) = slots.get_mut(place) else {
+        return;
+    };
+    let known = (*slot as usize).checked_sub(1);
+    let known = known.and_then(|at| sums.get_mut(at));
+    if let Some(known) = known
+        && let Some(both) = known.with(goods)
+    {
+        *known = both;
+        return;
+    }
+    sums.push(*goods);
+    *slot = sums.len() as u32;
 }
 
 impl Lines {
@@ -259,13 +306,14 @@ impl Lines {
         let before = mem::take(self);
         let test = of.plan.items();
         for (line, (row, group)) in before.row.into_iter().zip(before.group).enumerate() {
-            let items = of.items.of(chunk, usize::from(row));
-            for item in items.filter(|item| test.selects(item)) {
-                self.row.push(row);
-                self.group.push(group);
-                self.transit.extend(before.transit.get(line));
-                self.item.push(item);
-            }
+            of.items.each(chunk, usize::from(row), |item| {
+                if test.selects(&item) {
+                    self.row.push(row);
+                    self.group.push(group);
+                    self.transit.extend(before.transit.get(line));
+                    self.item.push(item);
+                }
+            });
         }
     }
 

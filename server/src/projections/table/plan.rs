@@ -76,7 +76,7 @@ pub(super) struct Obstacles {
 }
 
 /// Where a case stands beside its status; each is in one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
     /// It counts.
     #[default]

@@ -100,6 +100,21 @@ pub struct RowItem {
 }
 
 impl RowItem {
+    fn from_numbers(what: u64, amount: u64) -> Self {
+        Self {
+            substance: (what >> 32) as u32,
+            class: (what >> 16 & 0xff) as usize,
+            kind: match what >> 8 & 0xff {
+                2 => ItemKind::Precursor,
+                3 => ItemKind::Equipment,
+                _ => ItemKind::Substance,
+            },
+            dimension: (what >> 4 & 0xf) as usize,
+            confirmed: what & 1 == 1,
+            amount: amount.cast_signed(),
+        }
+    }
+
     /// Whether it is of a substance of the catalogue.
     pub fn is_catalogued(&self) -> bool {
         // The two other classes come last.
@@ -414,22 +429,31 @@ pub fn kind_set(kind: ItemKind) -> Set {
 impl ItemView {
     /// The items of a row.
     pub fn of(&self, chunk: &Chunk, at: usize) -> impl Iterator<Item = RowItem> + '_ {
+        let (first, count) = Self::place(chunk, at);
+        (first..first + count)
+            .map(|index| RowItem::from_numbers(self.what.get(index), self.amount.get(index)))
+    }
+
+    /// Calls for each of them. Faster than [`Self::of`] where all are looked at.
+    pub fn each(&self, chunk: &Chunk, at: usize, mut each: impl FnMut(RowItem)) {
+        let (first, count) = Self::place(chunk, at);
+        match (
+            self.what.slice(first, count),
+            self.amount.slice(first, count),
+        ) {
+            (Some(what), Some(amount)) => {
+                for (what, amount) in what.iter().zip(amount) {
+                    let (what, amount) =
+                        (what.load(Ordering::Acquire), amount.load(Ordering::Acquire));
+                    each(RowItem::from_numbers(what, amount));
+                }
+            }
+            _ => self.of(chunk, at).for_each(each),
+        }
+    }
+
+    fn place(chunk: &Chunk, at: usize) -> (u64, u64) {
         let first = u64::from(chunk.word(Word::Items, at));
-        let count = u64::from(chunk.half(Half::ItemCount, at));
-        let items = self.what.range(first, count);
-        items
-            .zip(self.amount.range(first, count))
-            .map(|(what, amount)| RowItem {
-                substance: (what >> 32) as u32,
-                class: (what >> 16 & 0xff) as usize,
-                kind: match what >> 8 & 0xff {
-                    2 => ItemKind::Precursor,
-                    3 => ItemKind::Equipment,
-                    _ => ItemKind::Substance,
-                },
-                dimension: (what >> 4 & 0xf) as usize,
-                confirmed: what & 1 == 1,
-                amount: amount.cast_signed(),
-            })
+        (first, u64::from(chunk.half(Half::ItemCount, at)))
     }
 }
