@@ -254,7 +254,7 @@ mod tests {
         let text = line(&delivery("us-dea"), &out);
         assert_eq!(
             text,
-            "2016-06-27 04:00  report               us-dea/2016-0042  new, reported  Parcel with carfentanil in a…"
+            "2016-06-27 04:00  report               us-dea/2016-0042  new, reported  Parcel with carfentanil in…"
         );
         assert!(text.width() <= 100);
         let text = line(&delivery("us-cbp"), &out);
