@@ -23,6 +23,7 @@ mod record;
 mod registry;
 mod replay;
 mod serve;
+mod standing;
 mod statistics;
 mod status;
 mod subscriptions;

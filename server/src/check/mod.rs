@@ -67,6 +67,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     let entries = checked.entries;
     report.parts.extend(checked.parts);
     report.parts.push(parts::state(&subject, entries));
+    report.parts.push(parts::deliveries(&subject));
     report.parts.push(parts::access(&subject));
     report.print(args.output)?;
     Ok(report.holds())

@@ -5,6 +5,7 @@ use super::{
     report::{Bar, Part, Verdict, count},
 };
 use crate::{
+    delivery,
     policy::access::{self, Report},
     state::{self, Looked},
 };
@@ -67,6 +68,38 @@ pub(super) fn state(subject: &Subject, entries: Option<u64>) -> Part {
             Verdict::Skipped,
             format!("position {at}; not compared: the journal is damaged"),
         ),
+    }
+}
+
+/// The ledger of subscriptions.
+pub(super) fn deliveries(subject: &Subject) -> Part {
+    let dir = subject.data.join("deliveries");
+    match delivery::look(&dir) {
+        Ok(None) => Part::new("deliveries", Verdict::Note, "no subscriptions"),
+        Ok(Some((subscriptions, 0))) => Part::new(
+            "deliveries",
+            Verdict::Ok,
+            count(subscriptions as u64, "subscription", "subscriptions"),
+        ),
+        // It may be written while it is read.
+        Ok(Some((subscriptions, _))) if subject.is_live() => Part::new(
+            "deliveries",
+            Verdict::Ok,
+            count(subscriptions as u64, "subscription", "subscriptions"),
+        ),
+        Ok(Some((subscriptions, bytes))) => Part::new(
+            "deliveries",
+            Verdict::Note,
+            format!(
+                "{}; the last {bytes} bytes cannot be read: the next start cuts them off and delivers some again",
+                count(subscriptions as u64, "subscription", "subscriptions")
+            ),
+        ),
+        Err(error) => {
+            let mut part = Part::new("deliveries", Verdict::Ok, "cannot be read");
+            part.bad(error.to_string());
+            part
+        }
     }
 }
 

@@ -39,6 +39,9 @@ pub struct Standing {
 /// Makes the plan of a subscription as of now.
 pub type MakePlan = Arc<dyn Fn(&Subscribed) -> Plan + Send + Sync>;
 
+/// Told of each subscription that got something.
+pub type Touched = Arc<dyn Fn(&Arc<Subscribed>) + Send + Sync>;
+
 impl Matcher {
     /// Begins with what is recorded from a position on.
     pub fn new(from: u64) -> Self {
@@ -104,7 +107,7 @@ impl Matcher {
         self: Arc<Self>,
         table: Arc<Table>,
         make_plan: MakePlan,
-        touched: Arc<dyn Fn(&Arc<Subscribed>) + Send + Sync>,
+        touched: Touched,
         stopping: CancellationToken,
     ) -> std::io::Result<JoinHandle<()>> {
         let handle = Handle::current();

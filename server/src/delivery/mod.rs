@@ -11,6 +11,7 @@
 //! has caught up. `SubscriptionService` in the contract says what consumers may rely on.
 
 mod ack_id;
+mod consuming;
 mod content;
 mod definition;
 mod ledger;
@@ -22,9 +23,10 @@ mod registry;
 mod subscribed;
 
 pub use ack_id::AckId;
+pub use consuming::Joined;
 pub use content::ContentError;
 pub use definition::define;
 pub use ledger::look;
 pub use outbox::{Consumer, ConsumerId, Counts, Dead, GivenBack, Progress, Taken};
-pub use registry::{Deliveries, DeliveryError, Given, Joined};
+pub use registry::{Deliveries, DeliveryError, Given};
 pub use subscribed::{Definition, Subscribed};

@@ -5,25 +5,19 @@
 //! An open position is ready, or waits for its time, or is out with a consumer, or, where a case is delivered in order, held behind
 //! another one of its case.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    time::Duration,
-};
+mod dead;
+mod terms;
 
-use casebroker_proto::{
-    subscription::{MAX_DEAD_LETTERS, Settings},
-    v1::AckResult,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use casebroker_proto::{subscription::Settings, v1::AckResult};
 use tokio::time::Instant;
 
 use super::passed::Passed;
+pub use terms::{Consumer, Counts, Dead, GivenBack, Kept, KeptOpen, Progress, Taken};
 
 /// Most positions that are open and not out: read ahead of the consumers.
 pub const AHEAD: usize = 1_024;
-/// Positions of given-up deliveries that are remembered although nobody asked for dead letters.
-const MAX_DROPPED: usize = 10_000;
-/// Wait before another attempt at what cannot be given up because the dead letters are full.
-const WAIT_WHEN_FULL: Duration = Duration::from_secs(600);
 
 /// A consumer of a subscription, by a number that is never used again.
 pub type ConsumerId = u64;
@@ -72,126 +66,6 @@ enum State {
         consumer: ConsumerId,
         bytes: u64,
     },
-}
-
-/// What a consumer may hold and holds.
-#[derive(Debug, Clone, Copy)]
-pub struct Consumer {
-    /// Most deliveries that it holds.
-    pub max_messages: usize,
-    /// Most bytes of them; one delivery is always let through.
-    pub max_bytes: u64,
-    messages: usize,
-    bytes: u64,
-}
-
-/// A delivery that was given up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dead {
-    /// Position of the first statement of its case.
-    pub case: u64,
-    /// Attempts that were made.
-    pub attempts: u32,
-    /// The last reason given.
-    pub reason: Box<str>,
-    /// When, seconds since 1970.
-    pub at: i64,
-}
-
-/// A delivery that a consumer takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Taken {
-    /// Position of the statement.
-    pub position: u64,
-    /// Which attempt, from 1.
-    pub attempt: u32,
-    /// Number of the attempt.
-    pub lease: u64,
-}
-
-/// How a consumer gives a delivery back.
-#[derive(Debug, Clone, Default)]
-pub struct GivenBack {
-    /// Wait before the next attempt; `None` for what the subscription says.
-    pub delay: Option<Duration>,
-    /// Why.
-    pub reason: String,
-    /// Give it up at once.
-    pub terminate: bool,
-}
-
-/// How much of what there is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Out with consumers.
-    pub out: usize,
-    /// Delivered before, and not out.
-    pub waiting: usize,
-    /// Never delivered.
-    pub fresh: usize,
-    /// Dead letters.
-    pub dead: usize,
-    /// Position of the oldest that is open.
-    pub oldest: Option<u64>,
-}
-
-/// How far a statement came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Progress {
-    /// Not looked at under the present filter, or given up and not kept.
-    Unknown,
-    /// Waits.
-    Pending,
-    /// Delivered.
-    Delivered,
-    /// Given up.
-    Dead,
-    /// Acknowledged.
-    Acknowledged,
-}
-
-/// What of an outbox outlives a restart.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kept {
-    /// Everything before this was looked at.
-    pub next: u64,
-    /// Open positions.
-    pub open: Vec<KeptOpen>,
-    /// Dead letters.
-    pub dead: Vec<(u64, Dead)>,
-    /// Given up, and not kept.
-    pub dropped: Vec<u64>,
-    /// Ranges that were worked through.
-    pub passed: Vec<(u64, u64)>,
-    /// Attempts up to this one do not count.
-    pub moved_at: u64,
-}
-
-/// An open position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeptOpen {
-    /// Which.
-    pub position: u64,
-    /// Position of the first statement of its case.
-    pub case: u64,
-    /// Attempts that were made.
-    pub attempts: u32,
-}
-
-impl Consumer {
-    /// One that holds nothing yet.
-    pub fn new(max_messages: usize, max_bytes: u64) -> Self {
-        Self {
-            max_messages,
-            max_bytes,
-            messages: 0,
-            bytes: 0,
-        }
-    }
-
-    fn takes_more(&self) -> bool {
-        self.messages == 0 || (self.messages < self.max_messages && self.bytes < self.max_bytes)
-    }
 }
 
 impl Outbox {
@@ -502,35 +376,6 @@ impl Outbox {
         self.dropped.clear();
     }
 
-    /// Delivers dead letters again; those of these that there are. Answers how many.
-    pub fn replay(&mut self, positions: &[u64], ordered: bool) -> usize {
-        let mut replayed = 0;
-        for position in positions {
-            if let Some(dead) = self.dead.remove(position) {
-                self.put(*position, dead.case, 0, ordered);
-                replayed += 1;
-            }
-        }
-        replayed
-    }
-
-    /// Drops dead letters. Answers how many.
-    pub fn drop_dead(&mut self, positions: &[u64]) -> usize {
-        let mut dropped = 0;
-        for position in positions {
-            if self.dead.remove(position).is_some() {
-                self.drop_position(*position);
-                dropped += 1;
-            }
-        }
-        dropped
-    }
-
-    /// Dead letters from a position on.
-    pub fn dead(&self, from: u64) -> impl Iterator<Item = (u64, &Dead)> {
-        self.dead.range(from..).map(|(at, dead)| (*at, dead))
-    }
-
     /// How much of what there is.
     pub fn counts(&self) -> Counts {
         let out = self.out.len();
@@ -549,19 +394,6 @@ impl Outbox {
     /// How many consumers there are.
     pub fn consumers(&self) -> usize {
         self.consumers.len()
-    }
-
-    /// How far a selected position came.
-    pub fn progress(&self, position: u64) -> Progress {
-        match self.open.get(&position) {
-            _ if self.dead.contains_key(&position) => Progress::Dead,
-            Some(open) if open.attempts > 0 => Progress::Delivered,
-            Some(_) => Progress::Pending,
-            None if self.dropped.contains(&position) => Progress::Unknown,
-            None if self.passed.has(position) => Progress::Acknowledged,
-            None if position >= self.next => Progress::Pending,
-            None => Progress::Unknown,
-        }
     }
 
     fn put(&mut self, position: u64, case: u64, attempts: u32, ordered: bool) {
@@ -627,52 +459,6 @@ impl Outbox {
         }
     }
 
-    /// Another attempt at what was recalled, at its time; or none any more.
-    fn again(
-        &mut self,
-        position: u64,
-        delay: Option<Duration>,
-        terminate: bool,
-        settings: &Settings,
-        (now, clock): (Instant, i64),
-    ) {
-        let Some(open) = self.open.get_mut(&position) else {
-            return;
-        };
-        let mut wait = delay.unwrap_or_else(|| settings.retry.wait(open.attempts));
-        if terminate
-            || settings
-                .max_attempts
-                .is_some_and(|most| open.attempts >= most)
-        {
-            if !settings.dead_letter {
-                self.settle(position);
-                self.drop_position(position);
-                return;
-            }
-            if self.dead.len() < MAX_DEAD_LETTERS {
-                let dead = Dead {
-                    case: open.case,
-                    attempts: open.attempts,
-                    reason: std::mem::take(&mut open.reason),
-                    at: clock,
-                };
-                self.settle(position);
-                self.dead.insert(position, dead);
-                return;
-            }
-            wait = wait.max(WAIT_WHEN_FULL);
-        }
-        if wait.is_zero() {
-            open.state = State::Ready;
-            self.ready.insert(position);
-        } else {
-            let due = now + wait;
-            open.state = State::Later(due);
-            self.later.insert((due, position));
-        }
-    }
-
     /// Closes a position; the next one of its case may come.
     fn settle(&mut self, position: u64) {
         self.recall(position);
@@ -690,13 +476,6 @@ impl Outbox {
             }
             Some(first) if was_first => self.make_ready(first),
             Some(_) => {}
-        }
-    }
-
-    fn drop_position(&mut self, position: u64) {
-        self.dropped.insert(position);
-        while self.dropped.len() > MAX_DROPPED {
-            self.dropped.pop_first();
         }
     }
 }

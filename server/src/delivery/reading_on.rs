@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
+    consuming::Joined,
     outbox::{Outbox, Taken},
-    registry::{Deliveries, Joined, now, plan},
+    registry::{Deliveries, now, plan},
     subscribed::Subscribed,
 };
 

@@ -4,10 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicU64},
     thread::JoinHandle,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -16,10 +13,7 @@ use aws_lc_rs::rand;
 use casebroker_proto::{
     errors::Violation,
     names::{AgencyName, SubscriptionName},
-    v1::{AckResult, Delivery},
 };
-use prost::Message as _;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -27,7 +21,7 @@ use super::{
     definition::define,
     ledger::{Change, Ledger},
     matcher::{MakePlan, Matcher},
-    outbox::{Consumer, ConsumerId, GivenBack, Outbox, Taken},
+    outbox::Outbox,
     subscribed::{Definition, Subscribed},
 };
 use crate::{
@@ -84,12 +78,12 @@ pub struct Deliveries {
     pub(super) given: Given,
     pub(super) matcher: Arc<Matcher>,
     pub(super) make_plan: MakePlan,
-    content: Content,
+    pub(super) content: Content,
     ledger: Ledger,
     by_name: RwLock<BTreeMap<SubscriptionName, Arc<Subscribed>>>,
     /// Those whose cursors moved since the ledger asked.
     moved: Arc<Mutex<Vec<Arc<Subscribed>>>>,
-    last_consumer: AtomicU64,
+    pub(super) last_consumer: AtomicU64,
     pub(super) stopping: CancellationToken,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -269,147 +263,6 @@ impl Deliveries {
         self.settle().await
     }
 
-    /// A consumer comes. It goes when what is returned is dropped.
-    pub fn join(
-        self: &Arc<Self>,
-        subscribed: &Arc<Subscribed>,
-        consumer: Consumer,
-        releases: bool,
-    ) -> Joined {
-        let id = self.last_consumer.fetch_add(1, Ordering::Relaxed) + 1;
-        subscribed.lock().outbox.join(id, consumer);
-        self.used(subscribed);
-        Joined {
-            deliveries: Arc::clone(self),
-            subscribed: Arc::clone(subscribed),
-            id,
-            releases,
-        }
-    }
-
-    /// Makes the deliveries of what a consumer took, each with its ack id; what it may not see any more is left out. Once they take
-    /// more than so many bytes the rest is given back. Blocks on the disk.
-    pub fn contents(
-        &self,
-        subscribed: &Subscribed,
-        taken: &[Taken],
-        most_bytes: u64,
-    ) -> Result<Vec<Delivery>, ContentError> {
-        let definition = subscribed.definition();
-        let plan = (self.make_plan)(subscribed);
-        let reading = self.given.table.rows().reading();
-        let (mut deliveries, mut total) = (Vec::new(), 0);
-        for (n, of) in taken.iter().enumerate() {
-            let delivery = self.content.delivery(&definition, &plan, &reading, of);
-            let delivery = match delivery {
-                Ok(delivery) => delivery,
-                Err(error) => {
-                    self.give_back(subscribed, taken.get(n..).unwrap_or_default());
-                    return Err(error);
-                }
-            };
-            let Some(mut delivery) = delivery else {
-                subscribed.lock().outbox.leave_out(of);
-                continue;
-            };
-            delivery.ack_id = super::AckId {
-                subscription: subscribed.id,
-                position: of.position,
-                lease: of.lease,
-            }
-            .seal();
-            let bytes = delivery.encoded_len() as u64;
-            if total + bytes > most_bytes && !deliveries.is_empty() {
-                self.give_back(subscribed, taken.get(n..).unwrap_or_default());
-                break;
-            }
-            total += bytes;
-            subscribed.lock().outbox.weigh(of, bytes);
-            deliveries.push(delivery);
-        }
-        let tally = &subscribed.tally;
-        let again = deliveries.iter().filter(|d| d.delivery_attempt > 1).count();
-        tally
-            .delivered
-            .fetch_add(deliveries.len() as u64, Ordering::Relaxed);
-        tally.redelivered.fetch_add(again as u64, Ordering::Relaxed);
-        Ok(deliveries)
-    }
-
-    /// Gives back what was taken and not sent.
-    pub fn give_back(&self, subscribed: &Subscribed, taken: &[Taken]) {
-        let mut inner = subscribed.lock();
-        for of in taken {
-            inner.outbox.untake(of);
-        }
-        drop(inner);
-        subscribed.wake.notify_one();
-    }
-
-    /// Acknowledges.
-    pub fn ack(&self, subscribed: &Arc<Subscribed>, ids: &[super::AckId]) -> Vec<AckResult> {
-        let mut results = Vec::with_capacity(ids.len());
-        let mut inner = subscribed.lock();
-        for id in ids {
-            results.push(inner.outbox.ack(id.position, id.lease));
-        }
-        drop(inner);
-        let done = results.iter().filter(|r| **r != AckResult::Settled).count();
-        subscribed
-            .tally
-            .acknowledged
-            .fetch_add(done as u64, Ordering::Relaxed);
-        self.used(subscribed);
-        // What was held behind these may be ready.
-        subscribed.wake.notify_one();
-        results
-    }
-
-    /// Extends deadlines to so long from now.
-    pub fn extend(
-        &self,
-        subscribed: &Arc<Subscribed>,
-        ids: &[super::AckId],
-        by: Duration,
-    ) -> Vec<AckResult> {
-        let until = Instant::now() + by;
-        let mut inner = subscribed.lock();
-        let extend = |id: &super::AckId| inner.outbox.extend(id.position, id.lease, until);
-        ids.iter().map(extend).collect()
-    }
-
-    /// Gives back.
-    pub fn nack(
-        &self,
-        subscribed: &Arc<Subscribed>,
-        nacks: Vec<(super::AckId, GivenBack)>,
-    ) -> Vec<AckResult> {
-        let definition = subscribed.definition();
-        let time = (Instant::now(), now());
-        let mut inner = subscribed.lock();
-        let results = nacks.into_iter().map(|(id, given)| {
-            let outbox = &mut inner.outbox;
-            outbox.nack(id.position, id.lease, given, &definition.settings, time)
-        });
-        let results = results.collect();
-        drop(inner);
-        self.used(subscribed);
-        subscribed.wake.notify_one();
-        results
-    }
-
-    /// Changes what is open or dead, and notes it.
-    pub fn change<T>(
-        &self,
-        subscribed: &Arc<Subscribed>,
-        change: impl FnOnce(&mut Outbox) -> T,
-    ) -> T {
-        let result = change(&mut subscribed.lock().outbox);
-        self.used(subscribed);
-        subscribed.wake.notify_one();
-        result
-    }
-
     /// Waits until every cursor is durable as it is now.
     pub async fn settle(&self) -> Result<(), DeliveryError> {
         match self.ledger.settle().await {
@@ -493,26 +346,6 @@ impl Deliveries {
                 }
             }
         }
-    }
-}
-
-/// A consumer of a subscription; it leaves when this is dropped.
-#[derive(Debug)]
-pub struct Joined {
-    pub(super) deliveries: Arc<Deliveries>,
-    /// Of what.
-    pub subscribed: Arc<Subscribed>,
-    /// Its number.
-    pub id: ConsumerId,
-    /// Whether what it holds is delivered to others at once when it leaves.
-    releases: bool,
-}
-
-impl Drop for Joined {
-    fn drop(&mut self) {
-        self.subscribed.lock().outbox.leave(self.id, self.releases);
-        self.deliveries.used(&self.subscribed);
-        self.subscribed.wake.notify_one();
     }
 }
 

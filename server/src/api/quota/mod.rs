@@ -24,8 +24,9 @@ use crate::{
 use body::{Holding, Metered};
 
 /// Calls that stay open: a place among the streams is theirs, and each message counts as a request.
-const STREAMS: [&str; 4] = [
+const STREAMS: [&str; 5] = [
     "/casebroker.v1.IntakeService/SubmitStream",
+    "/casebroker.v1.SubscriptionService/StreamingPull",
     "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",

@@ -1,9 +1,15 @@
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    time::Duration,
+};
 
-use casebroker_proto::{subscription::settings, v1::Subscription};
+use casebroker_proto::{
+    subscription::{MAX_DEAD_LETTERS, settings},
+    v1::Subscription,
+};
 use proptest::prelude::*;
 
-use super::*;
+use super::{dead::WAIT_WHEN_FULL, *};
 
 const SECOND: Duration = Duration::from_secs(1);
 const ALL: usize = 1_000;

@@ -88,12 +88,12 @@ impl SaidAt {
         match readers {
             Readers::Everybody | Readers::Unknown => true,
             Readers::Set(number) => {
-                let has = |set: &Box<[u8]>| {
+                let found = self.sets.with(number, |set| {
                     let (agencies, _) = set.as_chunks::<4>();
                     let found = agencies.binary_search_by_key(&agency, |n| u32::from_le_bytes(*n));
                     found.is_ok()
-                };
-                self.sets.with(number, has).unwrap_or(false)
+                });
+                found.unwrap_or(false)
             }
         }
     }
