@@ -324,10 +324,10 @@ proptest! {
                     history.extend(taken);
                 }
                 Step::Ack(n) => {
-                    if let Some(taken) = history.get(n) {
-                        if outbox.ack(taken.position, taken.lease) != AckResult::Settled {
-                            acked.insert(taken.position);
-                        }
+                    if let Some(taken) = history.get(n)
+                        && outbox.ack(taken.position, taken.lease) != AckResult::Settled
+                    {
+                        acked.insert(taken.position);
                     }
                 }
                 Step::Nack(n, terminate) => {
