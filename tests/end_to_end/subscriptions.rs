@@ -13,6 +13,7 @@ use casebroker_tests::{
     caller::fields,
     cases, life, refused,
     subscriber::{beginning, position, subscription, subscription_name, subscription_to},
+    wait,
 };
 
 fn seconds(seconds: i64) -> Option<prost_types::Duration> {
@@ -371,6 +372,11 @@ async fn a_stream_delivers_as_it_comes_and_gives_back_what_it_held_when_it_break
     let third = first.next().await.unwrap().unwrap().deliveries;
     assert_eq!(positions(&third), recorded[2..3]);
     drop(first);
+    wait::until_async("the broker knows that the stream broke", async || {
+        let (_, state) = officer.standing(&name).await.unwrap();
+        (state.consumers == 0).then_some(())
+    })
+    .await;
     let rest = officer.pull_and_ack(&name, 3).await;
     assert_eq!(positions(&rest), recorded[1..]);
     let attempts: Vec<_> = rest.iter().map(|d| d.delivery_attempt).collect();

@@ -56,7 +56,8 @@ async fn under_load(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_twenty_times_under_load_nothing_acknowledged_is_lost() {
-    let site = Site::new().without_quotas();
+    // After the last kill the listing waits for the table, which is built anew.
+    let site = Site::new().without_quotas().with("table.wait_ms", 30_000);
     let begin = Instant::now();
     let mut broker = site.start();
     let mut receipts: Vec<RecordedStatement> = Vec::new();
