@@ -85,7 +85,7 @@ pub async fn broker(
     });
     let sent = paced(statements, rate, |statement| {
         let submitter = submitter.clone();
-        async move { Ok(submitter.submit_signed(statement.to_vec()).await?.position) }
+        async move { anyhow::Ok(submitter.submit_signed(statement.to_vec()).await?.position) }
     });
     let live = Live::new(&sent.await?, &consumer.await??);
     delete(&caller, name).await?;
@@ -113,7 +113,7 @@ pub async fn nats(nats: &Nats, statements: &[Bytes], rate: u64) -> anyhow::Resul
     });
     let sent = paced(statements, rate, |statement| {
         let publisher = publisher.clone();
-        async move { Ok(publisher.publish(SUBJECT, statement).await?.await?.sequence) }
+        async move { anyhow::Ok(publisher.publish(SUBJECT, statement).await?.await?.sequence) }
     });
     let live = Live::new(&sent.await?, &consumer.await??);
     jetstream::delete(&context, "live").await?;

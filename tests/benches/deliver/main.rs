@@ -77,7 +77,7 @@ fn main() -> anyhow::Result<()> {
             stalled::measure(time, tenth(50_000)).await?;
         }
         report::foot();
-        Ok(())
+        anyhow::Ok(())
     })
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use casebroker_proto::v1::{
-    PullRequest, StartPoint, Statement, Subscription, SubscriptionState, start_point::At,
+    PullRequest, StartPoint, Statement, SubscriptionState, start_point::At,
 };
 use casebroker_tests::{
     CBP, Caller, cases,
