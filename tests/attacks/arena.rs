@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 const HONEST_WAIT: Duration = Duration::from_secs(10);
 /// What the broker's memory may grow by in an attack, MiB, unless the attack says otherwise. What the honest member says meanwhile goes
 /// into the text index, too: into its buffer, as much again that waits for it, and what it writes and merges from.
-const GROWTH: u64 = 48 + 3 * TEXT_BUFFER;
+const GROWTH: u64 = 48 + 5 * TEXT_BUFFER;
 /// Buffer of the text index, MiB: the least that can be configured.
 const TEXT_BUFFER: u64 = 16;
 
