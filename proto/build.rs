@@ -1,8 +1,12 @@
 //! Compiles the contract with protox, so that no `protoc` is needed.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use prost::Message as _;
+use prost_types::FileDescriptorSet;
 
 const FILES: [&str; 13] = [
     "casebroker/v1/assessment.proto",
@@ -17,8 +21,9 @@ const FILES: [&str; 13] = [
     "casebroker/v1/registry_service.proto",
     "casebroker/v1/access_service.proto",
     "casebroker/v1/statistics_service.proto",
-    "casebroker/v1/subscription_service.proto",
+    DELIVERIES,
 ];
+const DELIVERIES: &str = "casebroker/v1/subscription_service.proto";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for folder in ["casebroker", "google", "build.rs"] {
@@ -38,6 +43,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".casebroker.v1.Entry")
         .bytes(".casebroker.v1.GetReceiptResponse")
         .bytes(".casebroker.v1.Delivery")
+        .compile_fds(descriptors.clone())?;
+    encoded(descriptors, &out.join("encoded"))
+}
+
+/// The server of deliveries once more, for messages that hold what was recorded as bytes: see `src/encoded.rs`.
+fn encoded(
+    mut descriptors: FileDescriptorSet,
+    out: &Path,
+) -> Result<(), Box<dyn std::error::Error>> {
+    for file in &mut descriptors.file {
+        if file.name() != DELIVERIES {
+            file.service.clear();
+        }
+    }
+    fs::create_dir_all(out)?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .extern_path(".google.type", "crate::google::r#type")
+        .extern_path(".google.rpc", "crate::google::rpc")
+        .extern_path(".casebroker.v1", "crate::v1")
+        .extern_path(
+            ".casebroker.v1.StreamingPullResponse",
+            "crate::encoded::StreamingPullResponse",
+        )
+        .extern_path(
+            ".casebroker.v1.PullResponse",
+            "crate::encoded::PullResponse",
+        )
+        .out_dir(out)
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! mean the same on every side. What it never does: input or output of any kind, and reading a clock.
 
 pub mod catalogue;
+pub mod encoded;
 mod envelope;
 pub mod errors;
 pub mod filter;

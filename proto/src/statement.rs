@@ -448,17 +448,31 @@ pub fn open_entry(bytes: &[u8]) -> Result<(Entry, Content), StatementError> {
 /// The statement of an entry that the journal holds; `None` if it holds a change of the registry. Only the outer form of its envelope is
 /// looked at, as whoever recorded it looked at the rest: for reading many.
 pub fn read_recorded(bytes: &[u8]) -> Result<Option<(Entry, Statement)>, StatementError> {
-    let payload = |e: prost::DecodeError| StatementError::Payload(e.to_string());
-    let mut entry = Entry::decode(bytes).map_err(payload)?;
+    let mut entry = Entry::decode(bytes).map_err(undecodable)?;
     let envelope = std::mem::take(&mut entry.signed_statement);
+    match payload_of(&entry, &envelope)? {
+        Some(payload) => Ok(Some((entry, decode(payload)?))),
+        None => Ok(None),
+    }
+}
+
+/// What was signed of an entry whose envelope was taken out; `None` if it holds a change of the registry.
+pub(crate) fn payload_of<'a>(
+    entry: &Entry,
+    envelope: &'a [u8],
+) -> Result<Option<&'a [u8]>, StatementError> {
     match (&entry.registry_update, envelope.is_empty()) {
         (Some(_), true) => Ok(None),
         (Some(_), false) => Err(StatementError::Envelope("the entry holds two things")),
-        (None, _) => {
-            let statement = check_form(&envelope).map_err(StatementError::Envelope)?;
-            Ok(Some((entry, decode(statement)?)))
-        }
+        (None, _) => check_form(envelope)
+            .map(Some)
+            .map_err(StatementError::Envelope),
     }
+}
+
+/// What does not follow its message's form.
+pub(crate) fn undecodable(error: prost::DecodeError) -> StatementError {
+    StatementError::Payload(error.to_string())
 }
 
 /// Decodes a recorded entry's bytes down to its statement, without checking signatures.

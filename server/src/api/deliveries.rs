@@ -3,13 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use casebroker_proto::{
+    encoded::{
+        Delivery, PullResponse, StreamingPullResponse,
+        subscription_service_server::SubscriptionService,
+    },
     errors::Violation,
     subscription::{ACK_DEADLINE, MAX_BACKOFF, MAX_REASON, MAX_UNACKNOWLEDGED, duration},
     v1::{
-        AckOutcome, AckResult, AcknowledgeRequest, AcknowledgeResponse, Delivery,
+        AckOutcome, AckResult, AcknowledgeRequest, AcknowledgeResponse,
         ModifyAckDeadlineRequest, ModifyAckDeadlineResponse, NackRequest, NackResponse, Nacked,
-        PullRequest, PullResponse, StreamingPullRequest, StreamingPullResponse,
-        subscription_service_server::SubscriptionService,
+        PullRequest, StreamingPullRequest,
     },
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -294,21 +297,26 @@ impl Pump {
         let given_ids: Vec<String> = given_back.iter().map(|nack| nack.ack_id.clone()).collect();
         let given_back = nacks(subscribed, given_back, 0)?;
         let mut found = Vec::new();
+        // What was done as said is worth an answer only if it was asked for.
+        let mut note = |ids: Vec<String>, results: Vec<AckResult>| {
+            let is_told = |result: &AckResult| durable || *result != AckResult::Done;
+            if results.iter().any(is_told) {
+                let all = outcomes(ids, results).into_iter();
+                found.extend(all.filter(|outcome| is_told(&outcome.result())));
+            }
+        };
         if !acked.is_empty() {
-            found = outcomes(acks, deliveries.ack(subscribed, &acked));
+            note(acks, deliveries.ack(subscribed, &acked));
         }
         if !given_back.is_empty() {
-            found.extend(outcomes(given_ids, deliveries.nack(subscribed, given_back)));
+            note(given_ids, deliveries.nack(subscribed, given_back));
         }
         if !extended.is_empty() {
             let by = subscribed.definition().settings.ack_deadline;
-            let results = deliveries.extend(subscribed, &extended, by);
-            found.extend(outcomes(extend_ack_ids, results));
+            note(extend_ack_ids, deliveries.extend(subscribed, &extended, by));
         }
         if durable {
             deliveries.settle().await?;
-        } else {
-            found.retain(|outcome| outcome.result() != AckResult::Done);
         }
         if !found.is_empty() {
             let response = StreamingPullResponse {

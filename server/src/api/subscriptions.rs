@@ -4,6 +4,9 @@ use std::{pin::Pin, sync::Arc};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use casebroker_proto::{
+    encoded::{
+        PullResponse, StreamingPullResponse, subscription_service_server::SubscriptionService,
+    },
     errors::{Reason, Violation},
     names::{Role, SubscriptionName},
     v1::{
@@ -13,10 +16,9 @@ use casebroker_proto::{
         GetSubscriptionResponse, ListDeadLettersRequest, ListDeadLettersResponse,
         ListDeliveriesRequest, ListDeliveriesResponse, ListSubscriptionsRequest,
         ListSubscriptionsResponse, ModifyAckDeadlineRequest, ModifyAckDeadlineResponse,
-        NackRequest, NackResponse, PullRequest, PullResponse, ReplayDeadLettersRequest,
+        NackRequest, NackResponse, PullRequest, ReplayDeadLettersRequest,
         ReplayDeadLettersResponse, SeekRequest, SeekResponse, StreamingPullRequest,
-        StreamingPullResponse, Subscription, UpdateSubscriptionRequest, UpdateSubscriptionResponse,
-        subscription_service_server::SubscriptionService,
+        Subscription, UpdateSubscriptionRequest, UpdateSubscriptionResponse,
     },
 };
 use futures_util::Stream;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use casebroker_proto::v1::{AckResult, Delivery};
+use casebroker_proto::{encoded::Delivery, v1::AckResult};
 use prost::Message as _;
 use tokio::time::Instant;
 
@@ -67,34 +67,53 @@ impl Deliveries {
         let definition = subscribed.definition();
         let plan = (self.make_plan)(subscribed);
         let reading = self.given.table.rows().reading();
-        let (mut deliveries, mut total) = (Vec::new(), 0);
-        for (n, of) in taken.iter().enumerate() {
-            let delivery = self.content.delivery(&definition, &plan, &reading, of);
-            let delivery = match delivery {
-                Ok(delivery) => delivery,
-                Err(error) => {
-                    self.give_back(subscribed, taken.get(n..).unwrap_or_default());
-                    return Err(error);
-                }
-            };
-            let Some(mut delivery) = delivery else {
-                subscribed.lock().outbox.leave_out(of);
-                continue;
-            };
-            delivery.ack_id = AckId {
-                subscription: subscribed.id,
-                position: of.position,
-                lease: of.lease,
-            }
-            .seal();
-            let bytes = delivery.encoded_len() as u64;
-            if total + bytes > most_bytes && !deliveries.is_empty() {
-                self.give_back(subscribed, taken.get(n..).unwrap_or_default());
+        let mut deliveries: Vec<Delivery> = Vec::with_capacity(taken.len());
+        let (mut left_out, mut sizes, mut total) = (Vec::new(), Vec::new(), 0);
+        let mut failed = self.content.read_ahead(taken).err();
+        let mut done = 0;
+        for of in taken {
+            if failed.is_some() {
                 break;
             }
-            total += bytes;
-            subscribed.lock().outbox.weigh(of, bytes);
-            deliveries.push(delivery);
+            match self.content.delivery(&definition, &plan, &reading, of) {
+                Err(error) => failed = Some(error),
+                Ok(None) => {
+                    left_out.push(*of);
+                    done += 1;
+                }
+                Ok(Some(mut delivery)) => {
+                    delivery.ack_id = AckId {
+                        subscription: subscribed.id,
+                        position: of.position,
+                        lease: of.lease,
+                    }
+                    .seal();
+                    let bytes = delivery.encoded_len() as u64;
+                    if total + bytes > most_bytes && !deliveries.is_empty() {
+                        break;
+                    }
+                    total += bytes;
+                    sizes.push((*of, bytes));
+                    deliveries.push(delivery);
+                    done += 1;
+                }
+            }
+        }
+        if let Some(error) = failed {
+            self.give_back(subscribed, taken);
+            return Err(error);
+        }
+        {
+            let outbox = &mut subscribed.lock().outbox;
+            for of in &left_out {
+                outbox.leave_out(of);
+            }
+            for (of, bytes) in &sizes {
+                outbox.weigh(of, *bytes);
+            }
+        }
+        if let Some(rest @ [_, ..]) = taken.get(done..) {
+            self.give_back(subscribed, rest);
         }
         let tally = &subscribed.tally;
         let again = deliveries.iter().filter(|d| d.delivery_attempt > 1).count();

@@ -2,15 +2,18 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use bytes::Bytes;
 use casebroker_proto::{
     MAX_MESSAGE_BYTES,
-    v1::{CaseChange, Delivery, DeliveryDetail, StatementKind},
+    encoded::{Delivery, Recorded},
+    names::CaseName,
+    v1::{CaseChange, DeliveryDetail, StatementKind},
 };
 use prost::Message as _;
+use prost_types::Timestamp;
 
 use super::{outbox::Taken, subscribed::Definition};
 use crate::{
@@ -54,11 +57,16 @@ struct Recent {
     bytes: usize,
 }
 
-/// A statement as it was read.
+/// A statement as it was read. It is not decoded unless somebody has to look into it.
 #[derive(Debug)]
 struct Read {
-    statement: Statement,
+    case: CaseName,
+    case_text: Bytes,
+    record_time: Timestamp,
+    /// `StatementRecord`, encoded.
+    record: Bytes,
     entry: Bytes,
+    statement: OnceLock<Statement>,
 }
 
 impl Content {
@@ -69,6 +77,23 @@ impl Content {
             receipts,
             recent: Mutex::default(),
         }
+    }
+
+    /// Reads what of this will be asked for and is not kept, in as few reads as may be.
+    pub fn read_ahead(&self, taken: &[Taken]) -> Result<(), ContentError> {
+        let missing: Vec<u64> = {
+            let recent = self.recent();
+            let positions = taken.iter().map(|taken| taken.position);
+            let is_missing = |position: &u64| !recent.by_position.contains_key(position);
+            positions.filter(is_missing).collect()
+        };
+        for run in missing.chunk_by(|one, next| one + 1 == *next) {
+            let Some(first) = run.first() else { continue };
+            for (position, entry) in self.cases.entries(*first, run.len())? {
+                self.keep(position, entry)?;
+            }
+        }
+        Ok(())
     }
 
     /// The delivery of a position; `None` if the subscriber may not see it now. Without its ack id.
@@ -84,14 +109,16 @@ impl Content {
         let Some(news) = change.and_then(|change| reading.as_seen(plan, &change)) else {
             return Ok(None);
         };
-        let read = self.read(position)?;
-        let Some(read) = read else { return Ok(None) };
-        let statement = &read.statement;
-        // Decided by what is in force now; the table says only how it was.
-        if !self
-            .cases
-            .may_see_statement(&definition.viewer, statement)?
-        {
+        let Some(read) = self.read(position)? else {
+            return Ok(None);
+        };
+        // The table said how it was; what is in force now decides. It knows that too if nothing is recorded that it has not taken in.
+        let is_seen = self.cases.size() <= reading.position()
+            && reading.is_seen_now(plan, news.case)
+            || self
+                .cases
+                .may_see_statement(&definition.viewer, read.statement(position)?)?;
+        if !is_seen {
             return Ok(None);
         }
         let settings = &definition.settings;
@@ -108,7 +135,7 @@ impl Content {
             true => self
                 .cases
                 .at(position + 1)
-                .case(&definition.viewer, &statement.case)
+                .case(&definition.viewer, &read.case)
                 .ok(),
             false => None,
         };
@@ -120,9 +147,9 @@ impl Content {
         Ok(Some(fitting(Delivery {
             ack_id: String::new(),
             position,
-            case: statement.case.to_string(),
+            case: read.case_text.clone(),
             kind: news.kind.into(),
-            record_time: Some(statement.record_time),
+            record_time: Some(read.record_time),
             change: Some(CaseChange {
                 appeared: news.appeared,
                 selected_before: news.selected_before,
@@ -132,7 +159,7 @@ impl Content {
                 retracted: news.retracted,
             }),
             delivery_attempt: i32::try_from(taken.attempt).unwrap_or(i32::MAX),
-            statement: with_statement.then(|| statement.clone().into_record()),
+            statement: with_statement.then(|| read.record.clone()),
             as_of_case,
             entry,
             receipt,
@@ -145,11 +172,12 @@ impl Content {
         let Some(read) = self.read(position)? else {
             return Ok(String::new());
         };
+        let statement = read.statement(position)?;
         let seen = self
             .cases
-            .may_see_statement(&definition.viewer, &read.statement)?;
+            .may_see_statement(&definition.viewer, statement)?;
         Ok(if seen {
-            read.statement.case.to_string()
+            read.case.to_string()
         } else {
             String::new()
         })
@@ -159,16 +187,43 @@ impl Content {
         if let Some(read) = self.recent().by_position.get(&position) {
             return Ok(Some(Arc::clone(read)));
         }
-        let Some((statement, entry)) = self.cases.said_at(position)? else {
+        self.keep(position, self.cases.recorded(position)?)
+    }
+
+    /// Keeps what was recorded at a position; `None` if that is an update of the registry.
+    fn keep(&self, position: u64, entry: Bytes) -> Result<Option<Arc<Read>>, ContentError> {
+        let recorded = Recorded::of_entry(position, &entry);
+        let recorded = recorded.map_err(|source| ReadError::Entry { position, source })?;
+        let Some(recorded) = recorded else {
             return Ok(None);
         };
-        let read = Arc::new(Read { statement, entry });
+        let read = Arc::new(Read {
+            case_text: recorded.case.to_string().into(),
+            case: recorded.case,
+            record_time: recorded.record_time,
+            record: recorded.record,
+            entry,
+            statement: OnceLock::new(),
+        });
         self.recent().add(position, Arc::clone(&read));
         Ok(Some(read))
     }
 
     fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read {
+    /// What is said, decoded at the first time that it is asked for.
+    fn statement(&self, position: u64) -> Result<&Statement, ContentError> {
+        if let Some(statement) = self.statement.get() {
+            return Ok(statement);
+        }
+        let decoded = Statement::decode(position, &self.entry);
+        let decoded = decoded.map_err(|source| ReadError::Entry { position, source })?;
+        let statement = decoded.ok_or(ReadError::NoEntry(position))?;
+        Ok(self.statement.get_or_init(|| statement))
     }
 }
 
@@ -207,7 +262,7 @@ fn fitting(mut delivery: Delivery) -> Delivery {
     delivery
 }
 
-/// Bytes that it takes: the entry, and about as much again for the statement.
+/// Bytes that it takes: the entry, and about as much again each for the record and for the statement if that is decoded.
 fn size(read: &Read) -> usize {
-    2 * read.entry.len() + size_of::<Read>()
+    3 * read.entry.len() + size_of::<Read>()
 }

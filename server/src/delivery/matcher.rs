@@ -1,7 +1,6 @@
 //! The thread that holds new statements against the filters of all subscriptions that have caught up, once a statement.
 
 use std::{
-    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
 };
@@ -29,18 +28,22 @@ pub struct Matcher {
 /// Held while statements are looked at.
 #[derive(Debug)]
 pub struct Standing {
-    filters: Filters<Arc<Subscribed>>,
+    filters: Filters<Live>,
     /// Subscriptions whose filters name something by numbers that may be given out later.
     volatile: Vec<Arc<Subscribed>>,
     /// How many names there were when their plans were made.
     names: u64,
 }
 
+/// A subscription that has caught up.
+#[derive(Debug)]
+struct Live {
+    subscribed: Arc<Subscribed>,
+    ordered: bool,
+}
+
 /// Makes the plan of a subscription as of now.
 pub type MakePlan = Arc<dyn Fn(&Subscribed) -> Plan + Send + Sync>;
-
-/// Told of each subscription that got something.
-pub type Touched = Arc<dyn Fn(&Arc<Subscribed>) + Send + Sync>;
 
 impl Matcher {
     /// Begins with what is recorded from a position on.
@@ -78,19 +81,18 @@ impl Matcher {
             return false;
         }
         standing.keep_renewing(subscribed, &plan, &definition);
-        let kinds = definition.settings.kinds;
-        inner.slot = Some(standing.filters.add(plan, kinds, Arc::clone(subscribed)));
+        inner.slot = Some(standing.add(plan, &definition, subscribed));
         true
     }
 
     /// Takes a subscription out: from here on it catches up by itself.
     pub fn leave(&self, subscribed: &Arc<Subscribed>) {
-        let mut standing = self.lock();
-        self.remove(&mut standing, subscribed, None);
+        self.remove(&mut self.lock(), subscribed);
     }
 
-    fn remove(&self, standing: &mut Standing, subscribed: &Arc<Subscribed>, next: Option<u64>) {
+    fn remove(&self, standing: &mut Standing, subscribed: &Arc<Subscribed>) {
         let mut inner = subscribed.lock();
+        let missed = inner.missed.take();
         if let Some(slot) = inner.slot.take() {
             standing.filters.remove(slot);
             standing
@@ -98,7 +100,7 @@ impl Matcher {
                 .retain(|other| !Arc::ptr_eq(other, subscribed));
             inner
                 .outbox
-                .advance(next.unwrap_or_else(|| self.looked_at()));
+                .advance(missed.unwrap_or_else(|| self.looked_at()));
         }
     }
 
@@ -107,7 +109,6 @@ impl Matcher {
         self: Arc<Self>,
         table: Arc<Table>,
         make_plan: MakePlan,
-        touched: Touched,
         stopping: CancellationToken,
     ) -> std::io::Result<JoinHandle<()>> {
         let handle = Handle::current();
@@ -116,7 +117,7 @@ impl Matcher {
             loop {
                 let position = *positions.borrow_and_update();
                 while self.looked_at() < position && !stopping.is_cancelled() {
-                    self.look(table.rows(), position, &make_plan, &*touched);
+                    self.look(table.rows(), position, &make_plan);
                 }
                 if !handle.block_on(changed(&mut positions, &stopping)) {
                     return;
@@ -125,13 +126,7 @@ impl Matcher {
         })
     }
 
-    fn look(
-        &self,
-        rows: &Rows,
-        position: u64,
-        make_plan: &MakePlan,
-        touched: &dyn Fn(&Arc<Subscribed>),
-    ) {
+    fn look(&self, rows: &Rows, position: u64, make_plan: &MakePlan) {
         let mut standing = self.lock();
         let (from, to) = (self.looked_at(), position.min(self.looked_at() + BATCH));
         if standing.filters.count() == 0 {
@@ -140,42 +135,31 @@ impl Matcher {
         }
         self.renew(&mut standing, rows, make_plan);
         let reading = rows.reading();
-        let (mut told, mut full) = (HashSet::new(), Vec::new());
+        let mut full = Vec::new();
         for position in from..to {
             let Some(change) = reading.change(position) else {
                 continue;
             };
-            standing
-                .filters
-                .for_each(&reading, &change, |subscribed, news| {
-                    let mut inner = subscribed.lock();
-                    if inner.slot.is_none() {
-                        return;
-                    }
-                    if inner.outbox.is_full() {
-                        // It goes on by itself when its consumers have made room.
-                        if full
-                            .iter()
-                            .all(|(other, _)| !Arc::ptr_eq(other, subscribed))
-                        {
-                            full.push((Arc::clone(subscribed), news.position));
-                        }
-                        return;
-                    }
-                    if full.iter().any(|(other, _)| Arc::ptr_eq(other, subscribed)) {
-                        return;
-                    }
-                    let ordered = subscribed.definition().settings.ordered;
-                    inner.outbox.offer(news.position, news.case, ordered);
-                    drop(inner);
-                    if told.insert(subscribed.id) {
-                        touched(subscribed);
-                    }
-                });
+            standing.filters.for_each(&reading, &change, |live, news| {
+                let mut inner = live.subscribed.lock();
+                if inner.slot.is_none() || inner.missed.is_some() {
+                    return;
+                }
+                if inner.outbox.is_full() {
+                    // It goes on by itself when its consumers have made room.
+                    inner.missed = Some(news.position);
+                    full.push(Arc::clone(&live.subscribed));
+                    return;
+                }
+                inner.outbox.offer(news.position, news.case, live.ordered);
+                drop(inner);
+                // The ledger need not know: after a restart it is found again.
+                live.subscribed.wake.notify_one();
+            });
         }
         self.looked_at.send_replace(to);
-        for (subscribed, next) in full {
-            self.remove(&mut standing, &subscribed, Some(next));
+        for subscribed in full {
+            self.remove(&mut standing, &subscribed);
         }
     }
 
@@ -191,8 +175,7 @@ impl Matcher {
             if let Some(slot) = inner.slot.take() {
                 standing.filters.remove(slot);
                 standing.keep_renewing(&subscribed, &plan, &definition);
-                let kinds = definition.settings.kinds;
-                inner.slot = Some(standing.filters.add(plan, kinds, Arc::clone(&subscribed)));
+                inner.slot = Some(standing.add(plan, &definition, &subscribed));
             }
         }
     }
@@ -203,6 +186,19 @@ impl Matcher {
 }
 
 impl Standing {
+    fn add(
+        &mut self,
+        plan: Arc<Plan>,
+        definition: &Definition,
+        subscribed: &Arc<Subscribed>,
+    ) -> usize {
+        let live = Live {
+            subscribed: Arc::clone(subscribed),
+            ordered: definition.settings.ordered,
+        };
+        self.filters.add(plan, definition.settings.kinds, live)
+    }
+
     /// Remembers a subscription whose plan may be another one when the table knows more names.
     fn keep_renewing(
         &mut self,

@@ -6,9 +6,10 @@
 //! another one of its case.
 
 mod dead;
+mod keeping;
 mod terms;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use casebroker_proto::{subscription::Settings, v1::AckResult};
 use tokio::time::Instant;
@@ -32,12 +33,14 @@ pub struct Outbox {
     later: BTreeSet<(Instant, u64)>,
     /// What is out, by its deadline.
     out: BTreeSet<(Instant, u64)>,
-    /// Of each case with something open: positions, the first of which may be delivered. Empty unless cases are ordered.
-    cases: HashMap<u64, VecDeque<u64>>,
+    /// What is open by case, of which the first may be delivered. Empty unless cases are ordered.
+    cases: BTreeSet<(u64, u64)>,
     consumers: HashMap<ConsumerId, Consumer>,
     dead: BTreeMap<u64, Dead>,
     dropped: BTreeSet<u64>,
     passed: Passed,
+    /// From here on nothing was taken yet.
+    untaken: u64,
     /// Number of the last attempt at a delivery; it only grows, also over restarts.
     last_lease: u64,
     /// Attempts up to this one were made before the subscription was moved.
@@ -77,47 +80,15 @@ impl Outbox {
             ready: BTreeSet::new(),
             later: BTreeSet::new(),
             out: BTreeSet::new(),
-            cases: HashMap::new(),
+            cases: BTreeSet::new(),
             consumers: HashMap::new(),
             dead: BTreeMap::new(),
             dropped: BTreeSet::new(),
             passed: Passed::from(next),
+            untaken: next,
             last_lease: first_lease,
             moved_at: 0,
             moves: 0,
-        }
-    }
-
-    /// As it was kept.
-    pub fn restore(kept: Kept, first_lease: u64, ordered: bool) -> Self {
-        let mut outbox = Self::new(kept.next, first_lease);
-        outbox.dead = kept.dead.into_iter().collect();
-        outbox.dropped = kept.dropped.into_iter().collect();
-        outbox.passed = Passed::restore(kept.passed, kept.next);
-        outbox.moved_at = kept.moved_at;
-        for open in kept.open {
-            outbox.put(open.position, open.case, open.attempts, ordered);
-        }
-        outbox
-    }
-
-    /// What outlives a restart.
-    pub fn kept(&self) -> Kept {
-        let open = self.open.iter();
-        let dead = self.dead.iter();
-        Kept {
-            next: self.next,
-            open: open
-                .map(|(position, open)| KeptOpen {
-                    position: *position,
-                    case: open.case,
-                    attempts: open.attempts,
-                })
-                .collect(),
-            dead: dead.map(|(at, dead)| (*at, dead.clone())).collect(),
-            dropped: self.dropped.iter().copied().collect(),
-            passed: self.passed.ranges(),
-            moved_at: self.moved_at,
         }
     }
 
@@ -179,6 +150,7 @@ impl Outbox {
                 continue;
             };
             holds.messages += 1;
+            self.untaken = self.untaken.max(position + 1);
             self.last_lease += 1;
             open.attempts += 1;
             let deadline = now + settings.ack_deadline;
@@ -359,7 +331,7 @@ impl Outbox {
         for consumer in self.consumers.values_mut() {
             (consumer.messages, consumer.bytes) = (0, 0);
         }
-        self.next = next;
+        (self.next, self.untaken) = (next, next);
         self.passed.jump(next);
         self.moved_at = self.last_lease;
         self.moves += 1;
@@ -373,6 +345,8 @@ impl Outbox {
     /// Forgets what was worked through: the filter is another one.
     pub fn begin_history(&mut self) {
         self.passed = Passed::from(self.next);
+        // What is open was selected by another one, and is not found again.
+        self.untaken = self.next;
         self.dropped.clear();
     }
 
@@ -399,9 +373,8 @@ impl Outbox {
     fn put(&mut self, position: u64, case: u64, attempts: u32, ordered: bool) {
         let mut state = State::Ready;
         if ordered {
-            let of_case = self.cases.entry(case).or_default();
-            of_case.push_back(position);
-            if of_case.len() > 1 {
+            self.cases.insert((case, position));
+            if self.first_of(case) != Some(position) {
                 state = State::Held;
             }
         }
@@ -465,18 +438,19 @@ impl Outbox {
         let Some(open) = self.open.remove(&position) else {
             return;
         };
-        let Some(of_case) = self.cases.get_mut(&open.case) else {
-            return;
-        };
-        let was_first = of_case.front() == Some(&position);
-        of_case.retain(|other| *other != position);
-        match of_case.front().copied() {
-            None => {
-                self.cases.remove(&open.case);
-            }
-            Some(first) if was_first => self.make_ready(first),
-            Some(_) => {}
+        let was_first = self.first_of(open.case) == Some(position);
+        if self.cases.remove(&(open.case, position))
+            && was_first
+            && let Some(first) = self.first_of(open.case)
+        {
+            self.make_ready(first);
         }
+    }
+
+    /// The first that is open of a case, where cases are ordered.
+    fn first_of(&self, case: u64) -> Option<u64> {
+        let mut of_case = self.cases.range((case, 0)..=(case, u64::MAX));
+        of_case.next().map(|(_, position)| *position)
     }
 }
 

@@ -22,9 +22,13 @@ impl Passed {
         passed
     }
 
-    /// For keeping.
-    pub fn ranges(&self) -> Vec<(u64, u64)> {
-        self.0.clone()
+    /// For keeping, with the last of them only up to a position.
+    pub fn ranges(&self, to: u64) -> Vec<(u64, u64)> {
+        let mut ranges = self.0.clone();
+        if let Some((from, end)) = ranges.last_mut() {
+            *end = to.clamp(*from, *end);
+        }
+        ranges
     }
 
     /// It worked on from one position to another.

@@ -139,17 +139,9 @@ impl Deliveries {
             Arc::new(move |subscribed: &Subscribed| plan(&subscribed.definition(), &table, &cases))
         };
         let stopping = CancellationToken::new();
-        let touched = {
-            let moved = Arc::clone(&moved);
-            Arc::new(move |subscribed: &Arc<Subscribed>| {
-                note_moved(&moved, subscribed);
-                subscribed.wake.notify_one();
-            })
-        };
         let thread = Arc::clone(&matcher).start(
             Arc::clone(&given.table),
             Arc::clone(&make_plan),
-            touched,
             stopping.clone(),
         )?;
         let deliveries = Arc::new(Self {
@@ -285,9 +277,9 @@ impl Deliveries {
     pub fn next(&self, subscribed: &Subscribed) -> u64 {
         let looked_at = self.matcher.looked_at();
         let inner = subscribed.lock();
-        match inner.slot {
-            Some(_) => looked_at.max(inner.outbox.next()),
-            None => inner.outbox.next(),
+        match (inner.slot, inner.missed) {
+            (Some(_), None) => looked_at.max(inner.outbox.next()),
+            _ => inner.outbox.next(),
         }
     }
 
@@ -343,6 +335,7 @@ impl Deliveries {
                     drop(self.delete(&subscribed).await);
                 } else if has_caught_up && idle > LINGER {
                     self.matcher.leave(&subscribed);
+                    note_moved(&self.moved, &subscribed);
                 }
             }
         }

@@ -73,6 +73,8 @@ pub struct Inner {
     pub outbox: Outbox,
     /// Where it stands among the filters that new statements are held against; `None` while it has to catch up by itself.
     pub slot: Option<usize>,
+    /// The first selected statement that there was no room for, until it is taken out of those filters.
+    pub missed: Option<u64>,
     /// Somebody is reading on for it.
     pub is_filling: bool,
 }
@@ -94,6 +96,7 @@ impl Subscribed {
             inner: Mutex::new(Inner {
                 outbox,
                 slot: None,
+                missed: None,
                 is_filling: false,
             }),
             wake: Notify::new(),
@@ -150,7 +153,7 @@ impl Subscribed {
         // First, so that what moves from here on is noted again.
         self.is_dirty.store(false, Ordering::Release);
         let mut inner = self.lock();
-        if inner.slot.is_some() {
+        if inner.slot.is_some() && inner.missed.is_none() {
             inner.outbox.advance(looked_at);
         }
         Change::Moved {

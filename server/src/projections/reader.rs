@@ -33,6 +33,9 @@ use crate::{
 /// Entries looked at to find one in place of a case that does not exist: updates of the registry are passed over.
 const DECOY_ENTRIES: u64 = 16;
 
+/// Most bytes of entries that are read at once, if there is more than one.
+const READ_BYTES: usize = 1 << 20;
+
 /// Why something could not be read. "Does not exist" and "not for the caller" are one.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -287,6 +290,30 @@ impl CaseReader {
         let entry = self.read(position)?;
         let statement = decode(position, &entry)?;
         Ok(statement.map(|statement| (statement, entry)))
+    }
+
+    /// The entry at a position, whoever may see it.
+    pub fn recorded(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
+        self.read(position)
+    }
+
+    /// Entries from a position on, whoever may see them, with their positions: at least one, at most so many.
+    pub fn entries(
+        &self,
+        from: u64,
+        count: usize,
+    ) -> Result<impl Iterator<Item = (u64, bytes::Bytes)> + use<>, ReadError> {
+        let limit = ReadLimit {
+            entries: count,
+            bytes: READ_BYTES,
+        };
+        let records = self.journal.read(from, limit)?;
+        Ok((from..).zip(records.into_iter().map(|record| record.entry)))
+    }
+
+    /// Entries of the log.
+    pub fn size(&self) -> u64 {
+        self.journal.next_position()
     }
 
     /// Whether a viewer may see a statement as of now, if it could see it when it was said: whether it may see the case still. One

@@ -76,14 +76,40 @@ impl Rows {
 }
 
 impl Reading<'_> {
+    /// It is of every entry before this position.
+    pub fn position(&self) -> u64 {
+        self.rows.position()
+    }
+
     /// The statement at a position with the rows of its case; `None` for an update of the registry, and beyond the table's position.
     pub fn change(&self, position: u64) -> Option<Change> {
         let said = self.rows.said.at(position)?;
+        let head = self.rows.heads.get(said.case) as u32;
+        let in_list = self.rows_at(&self.chunks, head, position);
+        // The case may have got rows since in a chunk that this does not have yet.
+        let (after, before) =
+            in_list.or_else(|| self.rows_at(&self.rows.chunks(), head, position))?;
+        Some(Change {
+            position,
+            said,
+            after,
+            before,
+        })
+    }
+
+    /// The rows of a case as it stands with the statement at a position, and without it. `None` if the list does not have all.
+    fn rows_at(
+        &self,
+        list: &List<Chunk>,
+        head: u32,
+        position: u64,
+    ) -> Option<(Vec<u32>, Vec<u32>)> {
         let (mut after, mut before) = (Vec::new(), Vec::new());
         // Newest first.
-        let mut next = self.rows.heads.get(said.case) as u32;
+        let mut next = head;
         while let Some(row) = next.checked_sub(1) {
-            let (chunk, at) = self.place(row)?;
+            let (chunk, at) = place(row);
+            let chunk = list.get(chunk)?;
             let (from, to) = (chunk.wide(Wide::From, at), chunk.wide(Wide::To, at));
             if to < position {
                 break;
@@ -96,12 +122,7 @@ impl Reading<'_> {
             }
             next = chunk.word(Word::Before, at);
         }
-        Some(Change {
-            position,
-            said,
-            after,
-            before,
-        })
+        Some((after, before))
     }
 
     /// What a statement is for a plan's viewer; `None` if it is no news.
@@ -181,7 +202,8 @@ impl Reading<'_> {
         let Some(case) = self.rows.case_number(first) else {
             return false;
         };
-        self.rows.for_current(&self.chunks, case, |chunk, at| {
+        // What is in force may be in a chunk that this does not have yet.
+        self.rows.for_current(&self.rows.chunks(), case, |chunk, at| {
             seen |= plan.sees(chunk, at);
         });
         seen
