@@ -197,7 +197,14 @@ mod tests {
         let delivery = whole();
         let bytes = delivery.encode_to_vec();
         let encoded = Delivery::decode(bytes.as_slice()).unwrap();
-        assert_eq!(encoded.statement.as_deref(), delivery.statement.as_ref().map(Message::encode_to_vec).as_deref());
+        assert_eq!(
+            encoded.statement.as_deref(),
+            delivery
+                .statement
+                .as_ref()
+                .map(Message::encode_to_vec)
+                .as_deref()
+        );
         assert_eq!(encoded.encode_to_vec(), bytes);
         let outcome = AckOutcome {
             ack_id: "a".into(),

@@ -10,9 +10,9 @@ use casebroker_proto::{
     errors::Violation,
     subscription::{ACK_DEADLINE, MAX_BACKOFF, MAX_REASON, MAX_UNACKNOWLEDGED, duration},
     v1::{
-        AckOutcome, AckResult, AcknowledgeRequest, AcknowledgeResponse,
-        ModifyAckDeadlineRequest, ModifyAckDeadlineResponse, NackRequest, NackResponse, Nacked,
-        PullRequest, StreamingPullRequest,
+        AckOutcome, AckResult, AcknowledgeRequest, AcknowledgeResponse, ModifyAckDeadlineRequest,
+        ModifyAckDeadlineResponse, NackRequest, NackResponse, Nacked, PullRequest,
+        StreamingPullRequest,
     },
 };
 use tokio::{sync::mpsc, time::Instant};

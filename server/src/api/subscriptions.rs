@@ -17,8 +17,8 @@ use casebroker_proto::{
         ListDeliveriesRequest, ListDeliveriesResponse, ListSubscriptionsRequest,
         ListSubscriptionsResponse, ModifyAckDeadlineRequest, ModifyAckDeadlineResponse,
         NackRequest, NackResponse, PullRequest, ReplayDeadLettersRequest,
-        ReplayDeadLettersResponse, SeekRequest, SeekResponse, StreamingPullRequest,
-        Subscription, UpdateSubscriptionRequest, UpdateSubscriptionResponse,
+        ReplayDeadLettersResponse, SeekRequest, SeekResponse, StreamingPullRequest, Subscription,
+        UpdateSubscriptionRequest, UpdateSubscriptionResponse,
     },
 };
 use futures_util::Stream;

@@ -343,15 +343,21 @@ proptest! {
                 }
                 Step::Restart => {
                     let kept = outbox.kept();
+                    let open: Vec<u64> = outbox.open.keys().copied().collect();
                     outbox = Outbox::restore(kept.clone(), outbox.last_lease, ordered);
-                    prop_assert_eq!(outbox.kept(), kept);
+                    prop_assert_eq!(outbox.kept(), kept.clone());
+                    // What was read ahead is found again.
+                    for (position, case) in offered.range(kept.next..) {
+                        outbox.offer(*position, *case, ordered);
+                    }
+                    prop_assert_eq!(outbox.open.keys().copied().collect::<Vec<_>>(), open);
                     for id in 1..4 {
                         outbox.join(id, Consumer::new(ALL, u64::MAX));
                     }
                 }
             }
             let kept = outbox.kept();
-            let open: BTreeSet<u64> = kept.open.iter().map(|open| open.position).collect();
+            let open: BTreeSet<u64> = outbox.open.keys().copied().collect();
             let dead: BTreeSet<u64> = kept.dead.iter().map(|(at, _)| *at).collect();
             let dropped: BTreeSet<u64> = kept.dropped.iter().copied().collect();
             for position in offered.keys() {

@@ -56,6 +56,23 @@ pub struct News {
     pub retracted: bool,
 }
 
+/// A row.
+pub(super) type Place<'a> = (&'a Chunk, usize);
+
+/// What a viewer's sight depends on: its agency's number, and whether it sees its own cases alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Eyes {
+    pub(super) agency: u32,
+    pub(super) own_only: bool,
+}
+
+/// The rows of a case that a viewer sees, with a statement and without it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub(super) after: Place<'a>,
+    pub(super) before: Option<Place<'a>>,
+}
+
 /// The table for many reads: lists that need not be asked for again. As it was when it was made, and a little later.
 #[derive(Debug)]
 pub struct Reading<'a> {
@@ -128,48 +145,59 @@ impl Reading<'_> {
     /// What a statement is for a plan's viewer; `None` if it is no news.
     pub fn news(&self, plan: &Plan, kinds: Kinds, change: &Change) -> Option<News> {
         let news = self.as_seen(plan, change)?;
-        let is_news =
-            (news.selected || news.selected_before) && (kinds.has(news.kind) || news.appeared);
-        is_news.then_some(news)
+        news.is_for(kinds).then_some(news)
     }
 
     /// What a statement is for a plan's viewer, selected or not; `None` if the viewer could not see it when it was said.
     pub fn as_seen(&self, plan: &Plan, change: &Change) -> Option<News> {
+        let seen = self.seen_by(plan.viewer(), change)?;
+        let selects = |(chunk, at): Place<'_>| plan.selects(self.rows, chunk, at, &self.items);
+        let selected = selects(seen.after);
+        let selected_before = match seen.before {
+            None => false,
+            Some(_) if seen.stays() => selected,
+            Some(before) => selects(before),
+        };
+        Some(self.told(change, &seen, selected, selected_before))
+    }
+
+    /// A statement and the rows of its case, as a viewer could see them when it was said.
+    pub(super) fn seen_by(&self, viewer: Eyes, change: &Change) -> Option<Seen<'_>> {
         let seen = |rows: &[u32]| {
             let mut places = rows.iter().filter_map(|row| self.place(*row));
-            places.find(|(chunk, at)| plan.sees(chunk, *at))
+            places.find(|(chunk, at)| viewer.see(chunk, *at))
         };
-        let (after, at) = seen(&change.after)?;
-        let before = seen(&change.before);
-        let kind = change.said.kind;
+        let after = seen(&change.after)?;
         // A retraction is for everybody who may see the case.
-        let may_see = kind == StatementKind::Retraction
-            || self
-                .rows
-                .said
-                .reads(change.said.readers, plan.conditions.agency);
-        if !may_see {
-            return None;
-        }
-        let selects = |chunk: &Chunk, at| plan.selects(self.rows, chunk, at, &self.items);
-        let selected = selects(after, at);
-        // Many statements leave rows as they are, or begin them.
-        let selected_before = match before {
-            None => false,
-            Some((chunk, before)) if std::ptr::eq(chunk, after) && before == at => selected,
-            Some((chunk, before)) => selects(chunk, before),
-        };
-        Some(News {
+        let may_see = change.said.kind == StatementKind::Retraction
+            || self.rows.said.reads(change.said.readers, viewer.agency);
+        may_see.then(|| Seen {
+            after,
+            before: seen(&change.before),
+        })
+    }
+
+    /// The news of what was seen.
+    pub(super) fn told(
+        &self,
+        change: &Change,
+        seen: &Seen<'_>,
+        selected: bool,
+        selected_before: bool,
+    ) -> News {
+        let (after, at) = seen.after;
+        let status_before = seen.before.map(|(chunk, at)| status(chunk, at));
+        News {
             position: change.position,
             case: self.rows.firsts.get(change.said.case),
-            kind,
-            appeared: before.is_none(),
+            kind: change.said.kind,
+            appeared: seen.before.is_none(),
             selected_before,
             selected,
-            status_before: before.map_or(CaseStatus::Unspecified, |(c, at)| status(c, at)),
+            status_before: status_before.unwrap_or(CaseStatus::Unspecified),
             status: status(after, at),
             retracted: after.set(Set::Retracted).get(at),
-        })
+        }
     }
 
     /// Calls with all news from one position up to another, oldest first, until it says to stop. Answers how far it came.
@@ -203,22 +231,48 @@ impl Reading<'_> {
             return false;
         };
         // What is in force may be in a chunk that this does not have yet.
-        self.rows.for_current(&self.rows.chunks(), case, |chunk, at| {
-            seen |= plan.sees(chunk, at);
-        });
+        self.rows
+            .for_current(&self.rows.chunks(), case, |chunk, at| {
+                seen |= plan.viewer().see(chunk, at);
+            });
         seen
     }
 
-    pub(super) fn place(&self, row: u32) -> Option<(&Chunk, usize)> {
+    pub(super) fn place(&self, row: u32) -> Option<Place<'_>> {
         let (chunk, at) = place(row);
         Some((self.chunks.get(chunk)?, at))
     }
 }
 
+impl News {
+    /// Whether it is news for somebody who wants these kinds.
+    pub(super) fn is_for(&self, kinds: Kinds) -> bool {
+        (self.selected || self.selected_before) && (kinds.has(self.kind) || self.appeared)
+    }
+}
+
+impl Seen<'_> {
+    /// Whether the statement leaves the case's row as it was: many do, or begin them.
+    pub(super) fn stays(&self) -> bool {
+        let (after, at) = self.after;
+        let is_after = |(chunk, row): Place<'_>| std::ptr::eq(chunk, after) && row == at;
+        self.before.is_some_and(is_after)
+    }
+}
+
+impl Eyes {
+    fn see(self, chunk: &Chunk, at: usize) -> bool {
+        chunk.is_seen(self.agency, at)
+            && (!self.own_only || chunk.word(Word::Owner, at) == self.agency)
+    }
+}
+
 impl Plan {
-    /// Whether its viewer may see a row.
-    pub(super) fn sees(&self, chunk: &Chunk, at: usize) -> bool {
-        chunk.is_seen(self.conditions.agency, at)
-            && (!self.conditions.own_only || chunk.word(Word::Owner, at) == self.conditions.agency)
+    /// Who asks.
+    pub(super) fn viewer(&self) -> Eyes {
+        Eyes {
+            agency: self.conditions.agency,
+            own_only: self.conditions.own_only,
+        }
     }
 }

@@ -1,16 +1,16 @@
 //! Many plans held against one case at once: for each field a set of the plans that take a value, so that a case costs a few
-//! intersections of bits however many plans there are. What it cannot tell by sets, such as ranges, is held against the plan itself,
+//! intersections of bits however many plans there are. What it cannot tell by sets, such as a mass, is held against the plan itself,
 //! and only for the plans that are left.
 
 use std::{collections::HashMap, sync::Arc};
 
-use casebroker_proto::subscription::Kinds;
+use casebroker_proto::{filter::Day, subscription::Kinds};
 
 use super::{
     bits::{Numbers, ones},
     chunk::{CLASSES, Chunk, Half, Set, Word},
-    news::{Change, News, Reading},
-    plan::Plan,
+    news::{Change, Eyes, News, Place, Reading, Seen},
+    plan::{Conditions, Plan},
 };
 
 /// Standing filters, each with what it is for.
@@ -32,12 +32,15 @@ pub struct Filters<T> {
     class: Field,
     kind: Field,
     substance: Field,
+    year: Field,
 }
 
 #[derive(Debug)]
 struct Standing<T> {
     plan: Arc<Plan>,
     kinds: Kinds,
+    /// Whether the sets tell all of it.
+    is_told: bool,
     of: T,
 }
 
@@ -61,6 +64,8 @@ const PLACES: [Half; 4] = [
 ];
 const STATUSES: [Set; 3] = [Set::Reported, Set::Confirmed, Set::Attributed];
 const KINDS: [Set; 3] = [Set::Substance, Set::Precursor, Set::Equipment];
+/// The first year that is told apart from those before it, less one, and the last from those after it, and one.
+const YEARS: (u32, u32) = (1900, 2100);
 /// Substances that the catalogue does not know are numbered apart.
 const FREE: u32 = 1 << 31;
 
@@ -81,6 +86,7 @@ impl<T> Default for Filters<T> {
             class: Field::default(),
             kind: Field::default(),
             substance: Field::default(),
+            year: Field::default(),
         }
     }
 }
@@ -90,7 +96,12 @@ impl<T> Filters<T> {
     pub fn add(&mut self, plan: Arc<Plan>, kinds: Kinds, of: T) -> usize {
         let slot = self.free.pop().unwrap_or(self.slots.len());
         self.put(slot, &plan, true);
-        let standing = Some(Standing { plan, kinds, of });
+        let standing = Some(Standing {
+            is_told: is_told(&plan),
+            plan,
+            kinds,
+            of,
+        });
         match self.slots.get_mut(slot) {
             Some(place) => *place = standing,
             None => self.slots.push(standing),
@@ -113,15 +124,45 @@ impl<T> Filters<T> {
 
     /// Calls with each for which a statement is news.
     pub fn for_each(&self, reading: &Reading<'_>, change: &Change, mut each: impl FnMut(&T, News)) {
-        let mut found = self.candidates(reading, &change.after);
-        if change.before != change.after {
-            found.or(&self.candidates(reading, &change.before));
+        let after = self.candidates(reading, &change.after);
+        let stays = change.before == change.after;
+        let before = (!stays).then(|| self.candidates(reading, &change.before));
+        let mut found = after.clone();
+        if let Some(before) = &before {
+            found.or(before);
         }
+        // Few viewers ask much.
+        let mut viewers: Vec<(Eyes, Option<Seen<'_>>)> = Vec::new();
         for slot in found.iter() {
             let Some(Some(standing)) = self.slots.get(slot) else {
                 continue;
             };
-            if let Some(news) = reading.news(&standing.plan, standing.kinds, change) {
+            let eyes = standing.plan.viewer();
+            let seen = match viewers.iter().find(|(known, _)| *known == eyes) {
+                Some((_, seen)) => *seen,
+                None => {
+                    let seen = reading.seen_by(eyes, change);
+                    viewers.push((eyes, seen));
+                    seen
+                }
+            };
+            let Some(seen) = seen else { continue };
+            let selects = |among: &Slots, rows: &[u32], (chunk, at): Place<'_>| {
+                // Where others see another row the sets are of all of them.
+                among.has(slot)
+                    && (standing.is_told && rows.len() == 1
+                        || standing
+                            .plan
+                            .selects(reading.rows, chunk, at, &reading.items))
+            };
+            let selected = selects(&after, &change.after, seen.after);
+            let selected_before = match seen.before {
+                None => false,
+                Some(_) if seen.stays() => selected,
+                Some(place) => selects(before.as_ref().unwrap_or(&after), &change.before, place),
+            };
+            let news = reading.told(change, &seen, selected, selected_before);
+            if news.is_for(standing.kinds) {
                 each(&standing.of, news);
             }
         }
@@ -150,6 +191,8 @@ impl<T> Filters<T> {
         for (field, column) in self.places.iter().zip(PLACES) {
             field.keep(&mut left, [u32::from(chunk.half(column, at))]);
         }
+        let year = Day(chunk.word(Word::Day, at)).year();
+        self.year.keep(&mut left, [year.clamp(YEARS.0, YEARS.1)]);
         if left.is_empty() {
             return left;
         }
@@ -235,7 +278,42 @@ impl<T> Filters<T> {
             known.iter().chain(free).collect()
         });
         self.substance.put(slot, substances, is_in);
+        self.year.put(slot, years(plan), is_in);
     }
+}
+
+/// Years that a plan takes; `None` for all.
+fn years(plan: &Conditions) -> Option<Vec<u32>> {
+    let year = |day: Option<Day>, or| day.map_or(or, |day| day.year().clamp(YEARS.0, YEARS.1));
+    let is_asked = plan.from_day.is_some() || plan.to_day.is_some();
+    is_asked.then(|| (year(plan.from_day, YEARS.0)..=year(plan.to_day, YEARS.1)).collect())
+}
+
+/// Whether a row that only one plan's sets were held against is selected by it: it asks for nothing that is not a set.
+fn is_told(plan: &Plan) -> bool {
+    let of = &plan.conditions;
+    let Conditions {
+        from_day, to_day, ..
+    } = of;
+    let from_new_year =
+        from_day.is_none_or(|day| day.year() > YEARS.0 && day <= Day::new(day.year() as i32, 1, 1));
+    let to_its_end =
+        to_day.is_none_or(|day| day.year() < YEARS.1 && day >= Day::new(day.year() as i32, 12, 31));
+    let of_items = [
+        of.items.substances.is_some(),
+        of.items.classes != 0,
+        of.items.kinds != 0,
+    ];
+    from_new_year
+        && to_its_end
+        // Two things that are asked of one item.
+        && of_items.iter().filter(|asked| **asked).count() <= 1
+        && of.recorded_from.is_none()
+        && of.recorded_before.is_none()
+        && of.min_mass.is_none()
+        && of.obstacles.is_none()
+        && !plan.is_keyed()
+        && plan.texts.is_none()
 }
 
 fn sets<const N: usize>(chunk: &Chunk, at: usize, all: &[Set; N]) -> impl Iterator<Item = u32> {
@@ -266,18 +344,17 @@ impl Field {
 
     /// Keeps those that take one of these values.
     fn keep(&self, left: &mut Slots, values: impl IntoIterator<Item = u32>) {
-        if !self.is_asked() {
+        let mut taking = values.into_iter().filter_map(|v| self.by_value.get(&v));
+        match (taking.next(), taking.next()) {
             // Whoever asks for what nothing has is not among those that do not ask.
-            left.and(&self.any);
-            return;
-        }
-        let mut taking = self.any.clone();
-        for value in values {
-            if let Some(slots) = self.by_value.get(&value) {
-                taking.or(slots);
+            (None, _) => left.and(&self.any),
+            (Some(one), None) => left.keep_either(&self.any, one),
+            (Some(one), Some(two)) => {
+                let mut all = self.any.clone();
+                [one, two].into_iter().chain(taking).for_each(|s| all.or(s));
+                left.and(&all);
             }
         }
-        left.and(&taking);
     }
 }
 
@@ -312,6 +389,20 @@ impl Slots {
         for (to, from) in self.0.iter_mut().zip(&other.0) {
             *to &= from;
         }
+    }
+
+    /// Keeps those that are in either.
+    fn keep_either(&mut self, one: &Self, other: &Self) {
+        self.0.truncate(one.0.len().max(other.0.len()));
+        let word = |of: &Self, n: usize| of.0.get(n).copied().unwrap_or(0);
+        for (n, to) in self.0.iter_mut().enumerate() {
+            *to &= word(one, n) | word(other, n);
+        }
+    }
+
+    fn has(&self, slot: usize) -> bool {
+        let word = self.0.get(slot / 64);
+        word.is_some_and(|word| word >> (slot % 64) & 1 == 1)
     }
 
     /// Takes out those that are among `limited`, but for those that are among `allowed` too.

@@ -127,3 +127,32 @@ fn going_through_the_log_finds_the_same_and_stops_where_it_is_told_to() {
         assert_eq!(found, expected);
     }
 }
+
+#[test]
+fn a_reading_made_before_cases_got_rows_in_new_chunks_still_finds_what_was_said() {
+    let mut rng = StdRng::seed_from_u64(8);
+    let (rows, mut told) = (Rows::default(), Vec::new());
+    grown(&mut rng, &rows, &mut told, 0, 300);
+    let early = rows.reading();
+    grown(&mut rng, &rows, &mut told, 300, 900);
+    assert!(
+        rows.chunks().len() > early.chunks.len(),
+        "chunks were added"
+    );
+    let late = rows.reading();
+    let mut moved_on = 0;
+    for position in 0..300 {
+        let (one, other) = (
+            early.change(position).unwrap(),
+            late.change(position).unwrap(),
+        );
+        assert_eq!(
+            (one.after, one.before),
+            (other.after, other.before),
+            "position {position}"
+        );
+        let head = (rows.heads.get(one.said.case) as u32).checked_sub(1);
+        moved_on += usize::from(head.is_some_and(|head| early.place(head).is_none()));
+    }
+    assert!(moved_on > 0, "some of the cases were said more about");
+}
