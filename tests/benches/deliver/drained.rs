@@ -3,13 +3,20 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use casebroker_proto::v1::{DeleteSubscriptionRequest, StreamingPullRequest, Subscription};
+use casebroker_proto::{
+    MAX_MESSAGE_BYTES,
+    encoded::StreamingPullResponse,
+    v1::{DeleteSubscriptionRequest, StreamingPullRequest, Subscription},
+};
 use casebroker_tests::{
     Broker, CBP, Caller, DEA, RCMP, Site,
     subscriber::{position, subscription, subscription_name},
 };
 use futures_util::future::try_join_all;
-use prost::Message as _;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Streaming, client::Grpc, codegen::http::uri::PathAndQuery};
+use tonic_prost::ProstCodec;
 
 use crate::{process::Process, stream};
 
@@ -24,7 +31,7 @@ const CONNECTIONS: usize = 4;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Drained {
     pub messages: u64,
-    /// Of the messages as they were encoded, without framing.
+    /// Of the statements.
     pub bytes: u64,
     pub took: Duration,
     /// Of the server.
@@ -138,30 +145,49 @@ pub async fn delete(caller: &Caller, name: String) -> anyhow::Result<()> {
 
 /// Takes so many deliveries, acknowledging each message of them at once, and waits until all of it is durable.
 async fn consume(caller: Caller, name: String, count: u64) -> anyhow::Result<u64> {
-    let mut pulling = caller.pulling(&name, OUTSTANDING.into()).await?;
+    let (requests, outgoing) = mpsc::channel(256);
+    let first = StreamingPullRequest {
+        subscription: name,
+        max_outstanding_messages: OUTSTANDING.into(),
+        ..StreamingPullRequest::default()
+    };
+    requests.send(first).await?;
+    let mut responses = open(&caller, outgoing).await?;
     let (mut left, mut bytes) = (count, 0);
     while left > 0 {
-        let response = pulling.next().await?.context("the stream ended")?;
+        let response = responses.message().await?.context("the stream ended")?;
         let deliveries = response.deliveries;
         ensure!(
             deliveries.iter().all(|d| d.delivery_attempt == 1),
             "delivered twice"
         );
         left -= deliveries.len() as u64;
-        bytes += deliveries
-            .iter()
-            .map(|d| d.encoded_len() as u64)
-            .sum::<u64>();
+        let statements = deliveries.iter().filter_map(|d| d.statement.as_ref());
+        bytes += statements.map(|record| record.len() as u64).sum::<u64>();
         let request = StreamingPullRequest {
             ack_ids: deliveries.into_iter().map(|d| d.ack_id).collect(),
             durable: left == 0,
             ..StreamingPullRequest::default()
         };
-        pulling.requests.send(request).await?;
+        requests.send(request).await?;
     }
-    let answer = pulling.next().await?.context("the stream ended")?;
+    let answer = responses.message().await?.context("the stream ended")?;
     if answer.outcomes.is_empty() {
         bail!("more was delivered than was recorded");
     }
     Ok(bytes)
+}
+
+/// A stream whose statements are left as they are encoded: what NATS delivers is not looked into here either.
+async fn open(
+    caller: &Caller,
+    requests: mpsc::Receiver<StreamingPullRequest>,
+) -> anyhow::Result<Streaming<StreamingPullResponse>> {
+    let mut grpc =
+        Grpc::new(caller.channel.clone()).max_decoding_message_size(4 * MAX_MESSAGE_BYTES);
+    grpc.ready().await?;
+    let path = PathAndQuery::from_static("/casebroker.v1.SubscriptionService/StreamingPull");
+    let requests = Request::new(ReceiverStream::new(requests));
+    let codec = ProstCodec::<StreamingPullRequest, StreamingPullResponse>::default();
+    Ok(grpc.streaming(requests, path, codec).await?.into_inner())
 }

@@ -92,8 +92,8 @@ pub fn foot() {
         "\nload average after: {}\n\
          Both servers speak mutual TLS on loopback and let each consumer hold 1,000 unacknowledged messages; times above 1 are the broker's.\n\
          A rate counts from opening the streams until the last acknowledgement is confirmed: the broker's when the cursor is on disk, NATS's\n\
-         when the server has it. The broker looks up who may see a statement, folds what it changed and sends it decoded, and its consumer\n\
-         decodes it; NATS sends the bytes that were published, and its consumer leaves them so. us CPU: of the server, a message.\n\
+         when the server has it. The broker looks up who may see a statement and what it changed; NATS sends what was published to everybody.\n\
+         Neither's consumer decodes statements. us CPU: of the server, a message.\n\
          Latencies below 0 are deliveries that overtook the acknowledgement.",
         load_average()
     );

@@ -15,6 +15,7 @@ mod follow;
 mod growing;
 mod kept;
 mod keys;
+mod last_keys;
 mod news;
 mod occurring;
 mod page;

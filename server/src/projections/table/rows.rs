@@ -19,6 +19,7 @@ use super::{
     growing::{Blocks, List, Names},
     kept::Kept,
     keys::{Key, Keys},
+    last_keys::LastKeys,
     part::Part,
     said::SaidAt,
     views::View,
@@ -41,6 +42,7 @@ pub struct Rows {
     pub(super) items: Items,
     pub(super) names: Dictionaries,
     pub(super) keys: Keys,
+    pub(super) last_keys: LastKeys,
     /// What was said at each position.
     pub(super) said: SaidAt,
     /// What counts found in chunks.
@@ -241,6 +243,7 @@ impl Rows {
         for key in &view.facts.keys {
             self.keys.add(key, number);
         }
+        self.last_keys.put(number, &view.facts.keys);
         self.heads.set(case, u64::from(number) + 1);
         self.count.store(number + 1, Ordering::Release);
         true

@@ -9,6 +9,7 @@ use casebroker_proto::{filter::Day, subscription::Kinds};
 use super::{
     bits::{Numbers, ones},
     chunk::{CLASSES, Chunk, Half, Set, Word},
+    last_keys::LastKeys,
     news::{Change, Eyes, News, Place, Reading, Seen},
     plan::{Conditions, Plan},
 };
@@ -33,6 +34,8 @@ pub struct Filters<T> {
     kind: Field,
     substance: Field,
     year: Field,
+    /// By what stands for a key of the first ones that are asked for.
+    key: Field,
 }
 
 #[derive(Debug)]
@@ -87,6 +90,7 @@ impl<T> Default for Filters<T> {
             kind: Field::default(),
             substance: Field::default(),
             year: Field::default(),
+            key: Field::default(),
         }
     }
 }
@@ -173,13 +177,13 @@ impl<T> Filters<T> {
         let mut all = Slots::default();
         for row in rows {
             if let Some((chunk, at)) = reading.place(*row) {
-                all.or(&self.of_row(reading, chunk, at));
+                all.or(&self.of_row(reading, *row, (chunk, at)));
             }
         }
         all
     }
 
-    fn of_row(&self, reading: &Reading<'_>, chunk: &Chunk, at: usize) -> Slots {
+    fn of_row(&self, reading: &Reading<'_>, row: u32, (chunk, at): Place<'_>) -> Slots {
         let mut left = self.viewers_of(chunk, at);
         if left.is_empty() {
             return left;
@@ -193,6 +197,10 @@ impl<T> Filters<T> {
         }
         let year = Day(chunk.word(Word::Day, at)).year();
         self.year.keep(&mut left, [year.clamp(YEARS.0, YEARS.1)]);
+        if self.key.is_asked() {
+            let keep = |keys: &[u32]| self.key.keep(&mut left, keys.iter().copied());
+            reading.rows.last_keys.with(row, keep);
+        }
         if left.is_empty() {
             return left;
         }
@@ -241,6 +249,9 @@ impl<T> Filters<T> {
 
     fn put(&mut self, slot: usize, plan: &Plan, is_in: bool) {
         let items = plan.items();
+        let keys = plan.keyed.first();
+        let keys = keys.map(|keys| keys.iter().map(LastKeys::short).collect());
+        self.key.put(slot, keys, is_in);
         let plan = &plan.conditions;
         self.viewers
             .entry(plan.agency)
