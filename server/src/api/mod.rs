@@ -6,6 +6,7 @@
 //! Only this room names tonic.
 
 mod access;
+mod ack_ids;
 mod cases;
 mod dead_letters;
 mod deliveries;

@@ -26,6 +26,7 @@ mod said;
 mod scan;
 mod selects;
 mod sharing;
+mod slots;
 mod snapshot;
 mod standing;
 mod tally;
