@@ -66,6 +66,11 @@ impl Broker {
         let (members, signers) = registry.counts();
         tracing::info!(members, signers, "members loaded");
 
+        // The table's snapshot is read while the journal is checked.
+        let loading = table::Loading::begin(table::Options {
+            dir: config.data_dir.join("table"),
+            snapshot_every: Duration::from_secs(config.table.snapshot_s),
+        })?;
         let Recovered {
             journal,
             log,
@@ -111,10 +116,7 @@ impl Broker {
             Arc::clone(&sharing),
         );
         let table = Table::start(
-            table::Options {
-                dir: config.data_dir.join("table"),
-                snapshot_every: Duration::from_secs(config.table.snapshot_s),
-            },
+            loading,
             cases.clone(),
             sharing,
             Arc::clone(&log),

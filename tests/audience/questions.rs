@@ -114,6 +114,7 @@ pub fn count(rng: &mut StdRng) -> CountCasesRequest {
             .map(|_| rng.random_range(1..=15))
             .collect(),
         explain: rng.random(),
+        without_amounts: rng.random(),
         ..CountCasesRequest::default()
     }
 }

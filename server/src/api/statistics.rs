@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     policy::Method,
-    projections::table::{CountError, MAX_DIMENSIONS, Reason as Why, Sums},
+    projections::table::{CountError, MAX_DIMENSIONS, Reason as Why, Sums, Wanted},
 };
 
 /// Most periods on a side.
@@ -60,12 +60,16 @@ impl StatisticsService for Rooms {
         if request.explain {
             check_explain(&question)?;
         }
-        let explain = request.explain;
+        let (explain, amounts) = (request.explain, !request.without_amounts);
         let question = Arc::new(question);
         let asked = Arc::clone(&question);
         let mut response = self
             .answer(&caller, asked, move |rooms, question, patience| {
-                let mut response = rooms.count(question, &dimensions, patience)?;
+                let wanted = Wanted {
+                    dimensions: &dimensions,
+                    amounts,
+                };
+                let mut response = rooms.count(question, wanted, patience)?;
                 if explain {
                     response.obstacles = rooms.explain(question, patience)?;
                 }
@@ -139,11 +143,11 @@ impl Rooms {
     fn count(
         &self,
         question: &Question,
-        dimensions: &[Dimension],
+        wanted: Wanted,
         patience: &Patience,
     ) -> Result<CountCasesResponse, Status> {
         let (rows, plan) = (self.table.rows(), question.plan(self, patience)?);
-        let counted = rows.count_cases(&plan, question.as_of, dimensions, &|| patience.is_over());
+        let counted = rows.count_cases(&plan, question.as_of, wanted, &|| patience.is_over());
         let counted = counted.map_err(|error| match error {
             CountError::GivenUp(_) => given_up(),
             CountError::TooManyGroups => {

@@ -52,7 +52,7 @@ pub struct Question {
     pub asks: Vec<Ask>,
     /// None if it is put to the broker alone.
     pub sql: Option<Sql>,
-    /// Whether masses are asked for too; the broker always gives them.
+    /// Whether masses are asked for too.
     pub masses: bool,
 }
 

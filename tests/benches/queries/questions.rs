@@ -38,8 +38,10 @@ fn of_class() -> CaseFilter {
     }
 }
 
-fn by_origin_and_year(filter: CaseFilter) -> Ask {
+/// Whether masses are asked for too is part of the question, as it is in PostgreSQL's.
+fn by_origin_and_year(filter: CaseFilter, masses: bool) -> Ask {
     Ask::Count(CountCasesRequest {
+        without_amounts: !masses,
         filter: Some(filter),
         group_by: vec![Dimension::Origin.into(), Dimension::Year.into()],
         ..Default::default()
@@ -172,7 +174,7 @@ fn counts() -> Vec<Question> {
         Question {
             name: "count by origin and year, attributed, one class",
             aim: Aim::p99_and_ratio(3.0, 50.0),
-            asks: vec![by_origin_and_year(attributed())],
+            asks: vec![by_origin_and_year(attributed(), false)],
             sql: fixed(
                 3,
                 format!(
@@ -184,7 +186,7 @@ fn counts() -> Vec<Question> {
         Question {
             name: "the same with masses",
             aim: Aim::p99_and_ratio(3.0, 50.0),
-            asks: vec![by_origin_and_year(attributed())],
+            asks: vec![by_origin_and_year(attributed(), true)],
             sql: fixed(
                 4,
                 format!(
@@ -197,7 +199,7 @@ fn counts() -> Vec<Question> {
         Question {
             name: "count by origin and year, all visible",
             aim: Aim::p99_and_ratio(3.0, 50.0),
-            asks: vec![by_origin_and_year(nothing())],
+            asks: vec![by_origin_and_year(nothing(), false)],
             sql: fixed(
                 3,
                 format!(
@@ -210,7 +212,7 @@ fn counts() -> Vec<Question> {
         Question {
             name: "the same with masses by class",
             aim: Aim::p99_and_ratio(3.0, 50.0),
-            asks: vec![by_origin_and_year(nothing())],
+            asks: vec![by_origin_and_year(nothing(), true)],
             sql: fixed(
                 4,
                 format!(
@@ -317,7 +319,13 @@ fn texts(words: &Words) -> Vec<Question> {
 /// What the cost of an answer as of a position is shown with.
 pub fn historic() -> [(&'static str, Ask); 2] {
     [
-        ("attributed, one class", by_origin_and_year(attributed())),
-        ("all visible", by_origin_and_year(CaseFilter::default())),
+        (
+            "attributed, one class",
+            by_origin_and_year(attributed(), false),
+        ),
+        (
+            "all visible",
+            by_origin_and_year(CaseFilter::default(), false),
+        ),
     ]
 }

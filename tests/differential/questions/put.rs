@@ -258,11 +258,16 @@ async fn count(
         as_of_time,
         explain,
         standard_version: 0,
+        without_amounts: false,
     };
-    let answer = StatisticsServiceClient::new(caller.channel.clone())
-        .count_cases(request)
-        .await?
-        .into_inner();
+    let mut service = StatisticsServiceClient::new(caller.channel.clone());
+    let bare = CountCasesRequest {
+        without_amounts: true,
+        ..request.clone()
+    };
+    let answer = service.count_cases(request).await?.into_inner();
+    let bare = service.count_cases(bare).await?.into_inner();
+    same("without amounts", bare, without_amounts(answer.clone()))?;
     frame(
         question,
         end,
@@ -288,6 +293,22 @@ async fn count(
     let some = any(|sum| sum.cases > 0).then_some("selects some");
     let joined = any(|sum| sum.incidents < sum.cases).then_some("joined");
     Ok(some.into_iter().chain(joined).collect())
+}
+
+/// What is left of an answer without its goods.
+fn without_amounts(mut answer: CountCasesResponse) -> CountCasesResponse {
+    for count in answer.groups.iter_mut().chain(&mut answer.total) {
+        let tallies = [
+            &mut count.counted,
+            &mut count.disputed,
+            &mut count.contested,
+            &mut count.retracted,
+        ];
+        for tally in tallies.into_iter().flatten() {
+            tally.amounts.clear();
+        }
+    }
+    answer
 }
 
 fn said(answer: &CountCasesResponse) -> Count {

@@ -1,6 +1,6 @@
 //! Counts: cases, incidents and goods by up to three dimensions, and why others do not count.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem, slice};
 
 use casebroker_proto::v1::{CaseCount, CaseStatus, Conveyance, Dimension, ItemKind};
 use hashbrown::HashMap;
@@ -8,8 +8,7 @@ use hashbrown::HashMap;
 use super::{
     chunk::{Chunk, Half, Set, Wide},
     facts::country_text,
-    kept::RUN,
-    part::{self, Codes, Columns, Part, is_of_items},
+    part::{self, Columns, Part, Sum, Wanted, is_of_items},
     plan::{AsOf, GivenUp, Plan, Standing},
     rows::Rows,
     tally::Sums,
@@ -18,6 +17,8 @@ use casebroker_proto::filter::{GoodsClass, Hindrance};
 
 /// Most groups of an answer.
 pub const MAX_GROUPS: usize = 10_000;
+/// Most groups of one standing each before they have names, of which some are of the same.
+const MAX_PARTS: usize = 2 * MAX_GROUPS * Standing::ALL.len();
 /// Cases that are named for each reason.
 const EXAMPLES: usize = 5;
 
@@ -75,12 +76,6 @@ impl Group {
         }
     }
 
-    fn add(&mut self, other: &Self) {
-        for (to, from) in self.0.iter_mut().zip(&other.0) {
-            to.add(from);
-        }
-    }
-
     /// As the contract shows it.
     pub fn to_count(&self, values: Vec<String>) -> CaseCount {
         let tally = |standing| Some(self.of(standing).to_tally());
@@ -94,76 +89,60 @@ impl Group {
     }
 }
 
-/// While a count is made.
-#[derive(Debug, Default)]
-struct Counting {
-    numbers: HashMap<Codes, u32>,
-    groups: Vec<(Codes, Group)>,
-}
-
 impl Rows {
     /// Counts what a plan selects.
     pub fn count_cases(
         &self,
         plan: &Plan,
         as_of: AsOf,
-        dimensions: &[Dimension],
+        wanted: Wanted,
         given_up: &dyn Fn() -> bool,
     ) -> Result<Counted, CountError> {
         let scan = self.scanning(plan, as_of);
+        let dimensions = wanted.dimensions;
         let of = |dimensions| part::Counted {
             rows: self,
             plan,
-            dimensions,
+            wanted: Wanted {
+                dimensions,
+                ..wanted
+            },
             items: &scan.items,
         };
         let overlap = |d: &Dimension| is_of_items(*d) || *d == Dimension::Transit;
         let disjoint = !dimensions.iter().any(overlap);
-        let (mut columns, mut counting) = (Columns::default(), Counting::default());
-        let mut once = Counting::default();
-        let mut recall = self.counts.recall(plan, dimensions, as_of);
-        let mut find = |number, chunk: &Chunk| {
+        let mut columns = Columns::default();
+        let (mut sum, mut once) = (Sum::default(), Sum::default());
+        let mut recall = self.counts.recall(plan, wanted, as_of);
+        let find = |number, chunk: &Chunk| {
+            if given_up() {
+                return Err(GivenUp.into());
+            }
             let mask = scan.selected(number, chunk);
             let groups = columns.part(&of(dimensions), chunk, &mask);
             // A total that is no sum of the groups is made for itself.
             let once = (!disjoint).then(|| columns.part(&of(&[]), chunk, &mask));
-            [groups, once.unwrap_or_default()]
+            Ok([groups, once.unwrap_or_default()])
         };
-        for run in scan.numbers().chunk_by(|a, b| a / RUN == b / RUN) {
-            let mut add = |[groups, each_once]: &[Part; 2]| {
-                counting.add(groups);
-                once.add(each_once);
-                // What is beyond the limit ends the question, however long it would go on.
-                match counting.groups.len() > 2 * MAX_GROUPS {
-                    true => Err(CountError::TooManyGroups),
-                    false => Ok(()),
-                }
-            };
-            if let Some(sum) = recall.run(run, &scan) {
-                add(&sum)?;
-                continue;
+        recall.each(&scan, find, |[groups, each_once]| {
+            sum.add(groups);
+            once.add(each_once);
+            // What is beyond the limit ends the question, however long it would go on.
+            match sum.part.groups.len() > MAX_PARTS {
+                true => Err(CountError::TooManyGroups),
+                false => Ok(()),
             }
-            for number in run {
-                if given_up() {
-                    return Err(GivenUp.into());
-                }
-                if let Some(chunk) = scan.chunk(*number) {
-                    add(&recall.of(*number, chunk, || find(*number, chunk)))?;
-                }
-            }
-            recall.end_run(run);
-        }
+        })?;
         recall.keep();
-        let total = match disjoint {
-            true => counting.total(),
-            false => once.total(),
-        };
-        let groups = match dimensions {
-            [] => BTreeMap::new(),
-            dimensions => self.named(counting, dimensions)?,
-        };
+        let (groups, once) = (sum.part, once.part);
+        let mut total = Group::default();
+        let of_total = if disjoint { &groups } else { &once };
+        of_total.add_to(slice::from_mut(&mut total), |_| 0);
         Ok(Counted {
-            groups,
+            groups: match dimensions {
+                [] => BTreeMap::new(),
+                dimensions => self.named(&groups, dimensions)?,
+            },
             total,
             disjoint,
         })
@@ -215,49 +194,26 @@ impl Reason {
     }
 }
 
-impl Counting {
-    fn add(&mut self, part: &Part) {
-        let mut places = Vec::with_capacity(part.groups.len());
-        for (codes, standing, cases) in &part.groups {
-            let place = (self.number(*codes), *standing);
-            places.push(place);
-            if let Some(sums) = self.sums(Some(&place)) {
-                sums.add_cases(*cases);
+impl Part {
+    /// Adds it to groups; `of` says to which each of its own belongs.
+    fn add_to(&self, groups: &mut [Group], of: impl Fn(usize) -> usize) {
+        let mut sums = |number: usize, add: &mut dyn FnMut(&mut Sums)| {
+            let standing = self.groups.get(number).map(|(_, standing, _)| *standing);
+            if let Some(standing) = standing
+                && let Some(group) = groups.get_mut(of(number))
+            {
+                add(group.of_mut(standing));
             }
+        };
+        for (number, (_, _, cases)) in self.groups.iter().enumerate() {
+            sums(number, &mut |sums| sums.add_cases(*cases));
         }
-        for (group, incident) in &part.joined {
-            if let Some(sums) = self.sums(places.get(*group as usize)) {
-                sums.join(*incident);
-            }
+        for (number, incident) in &self.joined {
+            sums(*number as usize, &mut |sums| sums.join(*incident));
         }
-        for goods in &part.goods {
-            if let Some(sums) = self.sums(places.get(goods.group as usize)) {
-                sums.add_part(goods);
-            }
+        for goods in &self.goods {
+            sums(goods.group as usize, &mut |sums| sums.add_part(goods));
         }
-    }
-
-    fn sums(&mut self, place: Option<&(usize, Standing)>) -> Option<&mut Sums> {
-        let (number, standing) = place?;
-        let (_, group) = self.groups.get_mut(*number)?;
-        Some(group.of_mut(*standing))
-    }
-
-    fn number(&mut self, codes: Codes) -> usize {
-        let next = self.groups.len() as u32;
-        let number = *self.numbers.entry(codes).or_insert(next);
-        if number == next {
-            self.groups.push((codes, Group::default()));
-        }
-        number as usize
-    }
-
-    fn total(&self) -> Group {
-        let mut total = Group::default();
-        for (_, group) in &self.groups {
-            total.add(group);
-        }
-        total
     }
 }
 
@@ -265,19 +221,32 @@ impl Rows {
     /// The groups by the names of their values.
     fn named(
         &self,
-        counting: Counting,
+        part: &Part,
         dimensions: &[Dimension],
     ) -> Result<BTreeMap<Vec<String>, Group>, CountError> {
-        let mut groups: BTreeMap<Vec<String>, Group> = BTreeMap::new();
-        for (codes, group) in counting.groups {
-            let values = codes.iter().zip(dimensions);
-            let values = values.map(|(code, dimension)| self.value(*dimension, *code));
-            groups.entry(values.collect()).or_default().add(&group);
-            if groups.len() > MAX_GROUPS {
+        let (mut by_codes, mut by_names) = (HashMap::new(), BTreeMap::new());
+        let mut places = Vec::with_capacity(part.groups.len());
+        for (codes, _, _) in &part.groups {
+            let place = *by_codes.entry(*codes).or_insert_with(|| {
+                let values = codes.iter().zip(dimensions);
+                let values = values.map(|(code, dimension)| self.value(*dimension, *code));
+                let next = by_names.len();
+                // Two numbers may be of the same name.
+                *by_names.entry(values.collect()).or_insert(next)
+            });
+            if by_names.len() > MAX_GROUPS {
                 return Err(CountError::TooManyGroups);
             }
+            places.push(place);
         }
-        Ok(groups)
+        let mut groups = vec![Group::default(); by_names.len()];
+        part.add_to(&mut groups, |number| {
+            places.get(number).copied().unwrap_or(usize::MAX)
+        });
+        let named = by_names.into_iter();
+        let named =
+            named.filter_map(|(values, place)| Some((values, mem::take(groups.get_mut(place)?))));
+        Ok(named.collect())
     }
 
     /// What a number in a column stands for.

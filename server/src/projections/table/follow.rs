@@ -66,6 +66,16 @@ pub struct Table {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// A snapshot while it is read.
+#[derive(Debug)]
+pub struct Loading {
+    options: Options,
+    stopping: CancellationToken,
+    thread: JoinHandle<io::Result<Snapshot>>,
+}
+
+type Snapshot = (Rows, sharing::Index, Of);
+
 /// Why the table cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
@@ -90,9 +100,8 @@ struct Start {
     recorded: watch::Receiver<u64>,
     position: watch::Sender<u64>,
     log: Arc<Log>,
-    options: Options,
+    loading: Loading,
     start: u64,
-    stopping: CancellationToken,
 }
 
 /// What the thread owns while it follows.
@@ -110,24 +119,64 @@ struct Follower {
     is_saving: Arc<AtomicBool>,
 }
 
+impl Loading {
+    /// Begins to read the snapshot, if there is one. Nothing of it is believed before it is known to be of this log.
+    pub fn begin(options: Options) -> Result<Self, TableError> {
+        let stopping = CancellationToken::new();
+        let (path, is_over) = (path(&options), stopping.clone());
+        let thread = thread::Builder::new()
+            .name("table".into())
+            .spawn(move || snapshot::read(&path, &|| is_over.is_cancelled()));
+        let thread = thread.map_err(|source| TableError::File {
+            path: options.dir.clone(),
+            source,
+        })?;
+        Ok(Self {
+            options,
+            stopping,
+            thread,
+        })
+    }
+
+    /// The table of the snapshot; `None` if there is none. An error says why it is not to be used.
+    fn end(self, log: &Log) -> Result<Option<(Rows, sharing::Index)>, String> {
+        let read = self.thread.join();
+        let read = read.unwrap_or_else(|_| Err(io::Error::other("reading it panicked")));
+        let (rows, index, of) = match read {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        if of.fingerprint != fingerprint() {
+            return Err("it was made by another version".into());
+        }
+        match log.root_at(of.position) {
+            Ok(Some(root)) if root == of.root => Ok(Some((rows, index))),
+            Ok(_) => Err("it is of another log".into()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
 impl Table {
     /// Follows the journal from where the snapshot was made, if there is one of this log; it is loaded beside, as what it holds is
     /// not needed to take statements in. `recorded` says up to where the state store has the journal's entries.
     pub fn start(
-        options: Options,
+        loading: Loading,
         reader: CaseReader,
         sharing: Arc<Sharing>,
         log: Arc<Log>,
         recorded: watch::Receiver<u64>,
     ) -> Result<Self, TableError> {
+        let dir = loading.options.dir.clone();
         let file = |source| TableError::File {
-            path: options.dir.clone(),
+            path: dir.clone(),
             source,
         };
-        durable::create_dir(&options.dir).map_err(file)?;
+        durable::create_dir(&dir).map_err(file)?;
         let rows = Arc::new(OnceLock::new());
         let (position, _) = watch::channel(0);
-        let stopping = CancellationToken::new();
+        let stopping = loading.stopping.clone();
         let start = *recorded.borrow();
         let begin = Start {
             rows: Arc::clone(&rows),
@@ -136,9 +185,8 @@ impl Table {
             recorded,
             position: position.clone(),
             log,
-            options: options.clone(),
+            loading,
             start,
-            stopping: stopping.clone(),
         };
         let handle = Handle::current();
         let thread = thread::Builder::new()
@@ -206,7 +254,8 @@ impl Start {
     /// Loads what there is; `None` if the broker stops before it is done.
     fn follower(self) -> Option<Follower> {
         let began = Instant::now();
-        let rows = match load(&self.options, &self.log, &|| self.stopping.is_cancelled()) {
+        let (options, stopping) = (self.loading.options.clone(), self.loading.stopping.clone());
+        let rows = match self.loading.end(&self.log) {
             Ok(Some((rows, index))) => {
                 self.sharing.begin(index, rows.position());
                 let (position, count) = (rows.position(), rows.count());
@@ -214,9 +263,9 @@ impl Start {
                 rows
             }
             Ok(None) => Rows::default(),
-            Err(_) if self.stopping.is_cancelled() => return None,
+            Err(_) if stopping.is_cancelled() => return None,
             Err(why) => {
-                match move_aside(&self.options) {
+                match move_aside(&options) {
                     Ok(aside) => {
                         tracing::warn!(%why, aside = %aside.display(), "the table's snapshot was moved aside; it is built anew");
                     }
@@ -239,9 +288,9 @@ impl Start {
             recorded: self.recorded,
             position: self.position,
             log: self.log,
-            options: self.options,
+            options,
             start: self.start,
-            stopping: self.stopping,
+            stopping,
             saved: (loaded, Instant::now()),
             saving: None,
             is_saving: Arc::default(),
@@ -380,27 +429,6 @@ fn save(rows: &Rows, sharing: &Sharing, log: &Log, options: &Options) {
             tracing::info!(position, bytes, took = ?began.elapsed(), "table's snapshot written");
         }
         Err(error) => tracing::warn!(%error, "the table's snapshot could not be written"),
-    }
-}
-
-/// The table of the snapshot; `None` if there is none. An error says why it is not to be used.
-fn load(
-    options: &Options,
-    log: &Log,
-    is_over: &dyn Fn() -> bool,
-) -> Result<Option<(Rows, sharing::Index)>, String> {
-    let (rows, index, of) = match snapshot::read(&path(options), is_over) {
-        Ok(read) => read,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.to_string()),
-    };
-    if of.fingerprint != fingerprint() {
-        return Err("it was made by another version".into());
-    }
-    match log.root_at(of.position) {
-        Ok(Some(root)) if root == of.root => Ok(Some((rows, index))),
-        Ok(_) => Err("it is of another log".into()),
-        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -85,14 +85,22 @@ impl Index {
         let mut shards = std::mem::take(&mut self.shards);
         let count = shards.len().max(1);
         let each = numbers.clone().count() / count;
+        // A shard at a time: it stays in the processor's cache while it is filled, and all of them together would not.
+        let room = || Vec::with_capacity(each + each / 8);
+        let mut of_shards: Vec<Vec<(u64, u32)>> =
+            std::iter::repeat_with(room).take(count).collect();
         for number in numbers {
             let hash = self.hash(text(number));
-            if let Some(shard) = shards.get_mut(shard(hash, count)) {
-                let shard = shard.get_mut().unwrap_or_else(|e| e.into_inner());
-                if shard.is_empty() {
-                    shard.reserve(each, |_| hash);
-                }
-                shard.insert_unique(hash, number, |number| self.hash(text(*number)));
+            if let Some(of_shard) = of_shards.get_mut(shard(hash, count)) {
+                of_shard.push((hash, number));
+            }
+        }
+        for (shard, of_shard) in shards.iter_mut().zip(of_shards) {
+            let shard = shard.get_mut().unwrap_or_else(|e| e.into_inner());
+            let hash_of = |number: &u32| self.hash(text(*number));
+            shard.reserve(of_shard.len(), hash_of);
+            for (hash, number) in of_shard {
+                shard.insert_unique(hash, number, hash_of);
             }
         }
         self.shards = shards;

@@ -3,14 +3,17 @@
 //! What is kept is found again only by equal [`Conditions`], and they name the agency that asks and how far it sees: nobody is answered
 //! by what another may see.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use casebroker_proto::v1::Dimension;
 use hashbrown::HashMap;
 
 use super::{
     chunk::Chunk,
-    part::Part,
+    part::{Part, Wanted},
     plan::{AsOf, Conditions, Plan},
     scan::Scan,
 };
@@ -20,8 +23,11 @@ const MAX_BYTES: usize = 64 << 20;
 /// Bytes that a question takes beside what it found, at most: its conditions and its place in the map.
 const QUESTION_BYTES: usize = 1 << 10;
 
-/// Chunks in a row whose findings are summed up once none of them has changed between two questions.
-pub const RUN: usize = 8;
+/// Chunks in a row whose findings are summed up once none of them has changed between two questions; and so many such sums in a row
+/// again. In this crate's tests there are few, so that small tables have sums of sums.
+pub const RUN: usize = if cfg!(test) { 3 } else { 8 };
+/// How many times over: sums of 8 chunks, of 64 and of 512, which are 8 million rows.
+const LEVELS: u32 = 3;
 
 /// What is found in a chunk.
 pub trait Found {
@@ -31,6 +37,9 @@ pub trait Found {
     fn sum(found: &[Arc<Self>]) -> Self;
 }
 
+/// A run: of how many levels of sums it is, and its first chunk.
+type Run = (u32, usize);
+
 /// The sum of a run, with the marks of its chunks.
 type OfRun<T> = (Vec<u64>, Arc<T>);
 
@@ -39,7 +48,7 @@ type OfRun<T> = (Vec<u64>, Arc<T>);
 struct Known<T> {
     /// By chunk, each with the chunk's mark at that time.
     chunks: Vec<Option<(u64, Arc<T>)>>,
-    runs: HashMap<usize, OfRun<T>>,
+    runs: HashMap<Run, OfRun<T>>,
 }
 
 /// What was found. For the time of a look-up in a map readers wait for one another, and for nobody else.
@@ -63,7 +72,11 @@ struct Question<T> {
 
 /// A question: what selects the rows, and what is to be known of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Asked(Conditions, Vec<Dimension>);
+struct Asked {
+    conditions: Conditions,
+    dimensions: Vec<Dimension>,
+    amounts: bool,
+}
 
 /// A question while it is answered.
 #[derive(Debug)]
@@ -74,9 +87,7 @@ pub struct Recall<'a, T: Found> {
     as_of: u64,
     known: Arc<Known<T>>,
     new: Vec<(usize, u64, Arc<T>)>,
-    new_runs: Vec<(usize, OfRun<T>)>,
-    /// What was found again since the run began.
-    again: Vec<(u64, Arc<T>)>,
+    new_runs: Vec<(Run, OfRun<T>)>,
 }
 
 impl<T> Default for Known<T> {
@@ -109,9 +120,13 @@ impl<T> Default for Kept<T> {
 
 impl<T: Found> Kept<T> {
     /// What is known of a question.
-    pub fn recall(&self, plan: &Plan, dimensions: &[Dimension], as_of: AsOf) -> Recall<'_, T> {
+    pub fn recall(&self, plan: &Plan, wanted: Wanted, as_of: AsOf) -> Recall<'_, T> {
         let of_rows_alone = plan.texts.is_none() && plan.keyed.is_empty();
-        let asked = || Asked(plan.conditions.clone(), dimensions.to_vec());
+        let asked = || Asked {
+            conditions: plan.conditions.clone(),
+            dimensions: wanted.dimensions.to_vec(),
+            amounts: wanted.amounts,
+        };
         let asked = of_rows_alone.then(asked);
         let known = asked.as_ref().map(|asked| self.questions().find(asked));
         Recall {
@@ -121,7 +136,6 @@ impl<T: Found> Kept<T> {
             known: known.unwrap_or_default(),
             new: Vec::new(),
             new_runs: Vec::new(),
-            again: Vec::new(),
         }
     }
 
@@ -139,47 +153,109 @@ impl<T: Found> Kept<T> {
 }
 
 impl<T: Found> Recall<'_, T> {
+    /// Calls for what all chunks have that may have rows of a scan, in as few sums as are known; `find` says what is not known.
+    pub fn each<E>(
+        &mut self,
+        scan: &Scan,
+        mut find: impl FnMut(usize, &Chunk) -> Result<T, E>,
+        mut add: impl FnMut(&T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut covered = 0;
+        for number in scan.numbers() {
+            if number < covered {
+                continue;
+            }
+            if let Some((run, sum)) = self.longest_run(number, scan) {
+                covered = number + chunks_of(run);
+                add(sum)?;
+                continue;
+            }
+            if let Some(chunk) = scan.chunk(number) {
+                add(&*self.try_of(number, chunk, || find(number, chunk))?)?;
+            }
+        }
+        self.sum_up(scan);
+        Ok(())
+    }
+
     /// What a chunk has: as it was found before if it has not changed since, or as `find` says.
     pub fn of(&mut self, number: usize, chunk: &Chunk, find: impl FnOnce() -> T) -> Arc<T> {
-        let mark = chunk.mark();
-        // What changed it later than the question is about does not belong into the answer, and what is known of it may be of later.
-        let holds = mark <= self.as_of && self.asked.is_some();
-        if holds
-            && let Some(Some((then, found))) = self.known.chunks.get(number)
-            && *then == mark
-        {
-            self.again.push((mark, Arc::clone(found)));
-            return Arc::clone(found);
-        }
-        let found = Arc::new(find());
-        if holds && chunk.is_unchanged_since(mark) {
-            self.new.push((number, mark, Arc::clone(&found)));
-        }
+        let found: Result<_, Infallible> = self.try_of(number, chunk, || Ok(find()));
+        let Ok(found) = found;
         found
     }
 
-    /// What a run of chunks has, if it is known and none of them has changed since; if not, each is to be asked for with [`Self::of`].
-    pub fn run(&mut self, run: &[usize], scan: &Scan) -> Option<Arc<T>> {
-        self.again.clear();
-        let (marks, sum) = self.known.runs.get(&(run.first()? / RUN))?;
-        let is_still = |(number, mark): (&usize, &u64)| {
-            let chunk = scan.chunk(*number);
-            *mark <= self.as_of && chunk.is_some_and(|chunk| chunk.mark() == *mark)
-        };
-        let holds = run.len() == RUN && run.iter().zip(marks).all(is_still);
-        holds.then(|| Arc::clone(sum))
+    fn try_of<E>(
+        &mut self,
+        number: usize,
+        chunk: &Chunk,
+        find: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
+        let mark = chunk.mark();
+        if let Some((_, found)) = self.chunk(number, mark) {
+            return Ok(Arc::clone(found));
+        }
+        let found = Arc::new(find()?);
+        if self.holds(mark) && chunk.is_unchanged_since(mark) {
+            self.new.push((number, mark, Arc::clone(&found)));
+        }
+        Ok(found)
     }
 
-    /// Says that each chunk of a run was asked for.
-    pub fn end_run(&mut self, run: &[usize]) {
-        if let Some(first) = run.first()
-            && run.len() == RUN
-            && self.again.len() == RUN
-        {
-            let (marks, found): (Vec<u64>, Vec<Arc<T>>) = self.again.drain(..).unzip();
-            self.new_runs
-                .push((first / RUN, (marks, Arc::new(T::sum(&found)))));
+    /// What changed it later than the question is about does not belong into the answer, and what is known of it may be of later.
+    fn holds(&self, mark: u64) -> bool {
+        mark <= self.as_of && self.asked.is_some()
+    }
+
+    /// What is known of a chunk that has this mark now.
+    fn chunk(&self, number: usize, mark: u64) -> Option<&(u64, Arc<T>)> {
+        let known = self.known.chunks.get(number)?.as_ref();
+        known.filter(|(then, _)| *then == mark && self.holds(mark))
+    }
+
+    /// What a run of chunks has, if it is known and none of them has changed since.
+    fn run(&self, run: Run, scan: &Scan) -> Option<&OfRun<T>> {
+        let known = self.known.runs.get(&run)?;
+        let numbers = run.1..;
+        let is_still = |(number, mark): (usize, &u64)| {
+            let chunk = scan.chunk(number);
+            self.holds(*mark) && chunk.is_some_and(|chunk| chunk.mark() == *mark)
+        };
+        numbers.zip(&known.0).all(is_still).then_some(known)
+    }
+
+    /// The longest run from a chunk on that is known.
+    fn longest_run(&self, first: usize, scan: &Scan) -> Option<(Run, &T)> {
+        let mut runs = (1..=LEVELS).rev().map(|level| (level, first));
+        runs.find_map(|run| Some((run, &*self.run(run, scan)?.1)))
+    }
+
+    /// Sums up what was known before, and has not changed since: it may stay so.
+    fn sum_up(&mut self, scan: &Scan) {
+        let mut new = Vec::new();
+        for level in 1..=LEVELS {
+            let size = chunks_of((level, 0));
+            for first in (0..).step_by(size).take(self.known.chunks.len() / size) {
+                if self.run((level, first), scan).is_some() {
+                    continue;
+                }
+                let parts = (first..first + size).step_by(size / RUN);
+                let parts = parts.map(|first| match level {
+                    1 => {
+                        let (mark, found) = self.chunk(first, scan.chunk(first)?.mark())?;
+                        Some((vec![*mark], Arc::clone(found)))
+                    }
+                    _ => self.run((level - 1, first), scan).cloned(),
+                });
+                let parts: Option<Vec<OfRun<T>>> = parts.collect();
+                if let Some(parts) = parts {
+                    let (marks, found): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+                    let sum = Arc::new(T::sum(&found));
+                    new.push(((level, first), (marks.concat(), sum)));
+                }
+            }
         }
+        self.new_runs.extend(new);
     }
 
     /// Keeps what was found anew.
@@ -200,6 +276,11 @@ impl<T: Found> Recall<'_, T> {
         known.runs.extend(self.new_runs);
         self.kept.questions().keep(asked, known);
     }
+}
+
+/// How many chunks a run has.
+fn chunks_of((level, _): Run) -> usize {
+    RUN.pow(level)
 }
 
 impl<T: Found> Questions<T> {
@@ -243,10 +324,11 @@ impl<T: Found> Questions<T> {
 impl<T: Found> Known<T> {
     fn bytes(&self) -> usize {
         let chunks = self.chunks.iter().flatten().map(|(_, found)| found.bytes());
-        let runs = self.runs.values().map(|(_, sum)| sum.bytes());
+        let runs = self.runs.values().map(|(marks, sum)| {
+            marks.len() * size_of::<u64>() + size_of::<(Run, OfRun<T>)>() + sum.bytes()
+        });
         let found: usize = chunks.chain(runs).sum();
-        let places = self.chunks.len() + self.runs.len() * RUN;
-        QUESTION_BYTES + places * size_of::<Option<(u64, Arc<T>)>>() + found
+        QUESTION_BYTES + self.chunks.len() * size_of::<Option<(u64, Arc<T>)>>() + found
     }
 }
 

@@ -37,11 +37,11 @@ mod views;
 mod tests;
 
 pub use count::{CountError, Counted, Group, MAX_GROUPS, Reason};
-pub use follow::{Options, Table, TableError};
+pub use follow::{Loading, Options, Table, TableError};
 pub use news::{Change, News, Reading};
 pub use occurring::OfViewer;
 pub use page::{By, Order, Page, Rank};
-pub use part::MAX_DIMENSIONS;
+pub use part::{MAX_DIMENSIONS, Wanted};
 pub use plan::{AsOf, GivenUp, Plan, Standing, Texts};
 pub use rows::Rows;
 pub use said::{Readers, Said};

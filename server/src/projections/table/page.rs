@@ -4,6 +4,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::{
     chunk::{Wide, Word},
+    part::Wanted,
     plan::{AsOf, GivenUp, Plan},
     rows::Rows,
 };
@@ -65,7 +66,7 @@ impl Rows {
             numbers.reverse();
         }
         let mut total = 0;
-        let mut recall = self.totals.recall(plan, &[], as_of);
+        let mut recall = self.totals.recall(plan, Wanted::default(), as_of);
         for number in numbers {
             if given_up() {
                 return Err(GivenUp);

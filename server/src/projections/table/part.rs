@@ -17,6 +17,15 @@ use super::{
 /// Most dimensions of a question.
 pub const MAX_DIMENSIONS: usize = 3;
 
+/// What is to be known of what a plan selects.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// In groups by these.
+    pub dimensions: &'a [Dimension],
+    /// Whether with the sums of goods.
+    pub amounts: bool,
+}
+
 /// Values of a group, by their numbers in the columns.
 pub type Codes = [u32; MAX_DIMENSIONS];
 
@@ -53,10 +62,22 @@ pub struct Counted<'a> {
     pub rows: &'a Rows,
     /// Who asks, and which items.
     pub plan: &'a Plan,
-    /// By what.
-    pub dimensions: &'a [Dimension],
+    /// By what, and what of it.
+    pub wanted: Wanted<'a>,
     /// Items of all chunks.
     pub items: &'a ItemView,
+}
+
+/// Several parts in one.
+#[derive(Debug, Default)]
+pub struct Sum {
+    /// What was added so far. Each group is there once.
+    pub part: Part,
+    numbers: HashMap<(Codes, Standing), u32>,
+    /// See [`add`].
+    slots: Vec<u32>,
+    /// Number of each group of the part at hand.
+    places: Vec<u32>,
 }
 
 /// Room for the columns of a chunk.
@@ -93,32 +114,10 @@ pub fn is_of_items(dimension: Dimension) -> bool {
 impl Part {
     /// Several in one.
     pub fn sum<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
-        let mut sum = Self::default();
-        let mut numbers: HashMap<(Codes, Standing), u32> = HashMap::new();
-        let mut slots = Vec::new();
-        for part in parts {
-            let mut places = Vec::with_capacity(part.groups.len());
-            for (codes, standing, cases) in &part.groups {
-                let next = sum.groups.len() as u32;
-                let number = *numbers.entry((*codes, *standing)).or_insert(next);
-                match sum.groups.get_mut(number as usize) {
-                    Some((_, _, sum)) => *sum += cases,
-                    None => sum.groups.push((*codes, *standing, *cases)),
-                }
-                places.push(number);
-            }
-            let of = |group: u32| places.get(group as usize).copied().unwrap_or(0);
-            let joined = part.joined.iter();
-            sum.joined
-                .extend(joined.map(|(group, incident)| (of(*group), *incident)));
-            slots.resize(sum.groups.len() * PLACES, 0);
-            for goods in &part.goods {
-                let group = of(goods.group);
-                add(&mut slots, &mut sum.goods, &Goods { group, ..*goods });
-            }
-        }
-        sum.shrink();
-        sum
+        let mut sum = Sum::default();
+        parts.for_each(|part| sum.add(part));
+        sum.part.shrink();
+        sum.part
     }
 
     /// Bytes that its lists take.
@@ -136,6 +135,32 @@ impl Part {
     }
 }
 
+impl Sum {
+    /// Adds a part.
+    pub fn add(&mut self, part: &Part) {
+        let sum = &mut self.part;
+        self.places.clear();
+        for (codes, standing, cases) in &part.groups {
+            let next = sum.groups.len() as u32;
+            let number = *self.numbers.entry((*codes, *standing)).or_insert(next);
+            match sum.groups.get_mut(number as usize) {
+                Some((_, _, sum)) => *sum += cases,
+                None => sum.groups.push((*codes, *standing, *cases)),
+            }
+            self.places.push(number);
+        }
+        let of = |group: u32| self.places.get(group as usize).copied().unwrap_or(0);
+        let joined = part.joined.iter();
+        sum.joined
+            .extend(joined.map(|(group, incident)| (of(*group), *incident)));
+        self.slots.resize(sum.groups.len() * PLACES, 0);
+        for goods in &part.goods {
+            let group = of(goods.group);
+            add(&mut self.slots, &mut sum.goods, &Goods { group, ..*goods });
+        }
+    }
+}
+
 impl Columns {
     /// The part of a chunk's rows.
     pub fn part(&mut self, of: &Counted, chunk: &Chunk, mask: &Mask) -> Part {
@@ -150,19 +175,21 @@ impl Columns {
                 part.groups.push((Codes::default(), standing, 0));
             }
         }
-        let by_item = of.dimensions.iter().any(|d| is_of_items(*d));
-        if of.dimensions.contains(&Dimension::Transit) {
+        let by_item = of.wanted.dimensions.iter().any(|d| is_of_items(*d));
+        if of.wanted.dimensions.contains(&Dimension::Transit) {
             self.lines.spread_transits(of.rows, chunk);
         }
         if by_item {
             self.lines.spread_items(of, chunk);
         }
-        for (n, dimension) in of.dimensions.iter().enumerate() {
+        for (n, dimension) in of.wanted.dimensions.iter().enumerate() {
             self.lines.codes(*dimension, chunk, &mut self.codes);
             self.divide(n, &mut part);
         }
         self.cases(of, chunk, mask, by_item, &mut part);
-        self.goods(of, chunk, by_item, &mut part);
+        if of.wanted.amounts {
+            self.goods(of, chunk, by_item, &mut part);
+        }
         part.shrink();
         part
     }

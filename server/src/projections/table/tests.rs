@@ -15,7 +15,7 @@ use casebroker_proto::{
     catalogue::{substances::Class, units::Dimension as Of},
     filter::{Day, GoodsClass, Hindrance, Selection},
     names::AgencyName,
-    v1::{CaseStatus, Conveyance, Dimension, ItemKind, StatementKind},
+    v1::{CaseStatus, Conveyance, Dimension, ItemKind, StatementKind, Tally},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
@@ -25,6 +25,7 @@ use super::{
     kept::RUN,
     keys::Key,
     page::{By, Order, Rank},
+    part::Wanted,
     plan::{AsOf, Plan, Standing},
     rows::Rows,
     said::{Readers, Said},
@@ -323,7 +324,7 @@ fn compare(rng: &mut StdRng, rows: &Rows, told: &[Told], end: u64) {
 
         let dimensions = [Dimension::Origin, Dimension::Year];
         let counted = rows
-            .count_cases(&plan, as_of, &dimensions, &|| false)
+            .count_cases(&plan, as_of, with_amounts(&dimensions), &|| false)
             .unwrap();
         let of = |standing| {
             let groups = counted
@@ -451,7 +452,7 @@ fn an_answer_is_of_one_position_however_much_is_written_meanwhile() {
             asked: false,
         };
         let counted = rows
-            .count_cases(&plan, as_of, &[Dimension::Status], &|| false)
+            .count_cases(&plan, as_of, with_amounts(&[Dimension::Status]), &|| false)
             .unwrap();
         let total = counted.total.of(Standing::Counted).cases();
         assert_eq!(total, position.min(100), "at {position}");
@@ -466,8 +467,15 @@ fn an_answer_is_of_one_position_however_much_is_written_meanwhile() {
     writer.join().unwrap();
 }
 
+fn with_amounts(dimensions: &[Dimension]) -> Wanted<'_> {
+    Wanted {
+        dimensions,
+        amounts: true,
+    }
+}
+
 /// Everything that counts and lists say, by everyone who may ask.
-fn answers(rows: &Rows, position: u64) -> Vec<(Vec<String>, [u64; 2], u64)> {
+fn answers(rows: &Rows, position: u64) -> Vec<(Vec<String>, Tally, u64)> {
     let viewers = [
         ("us-dea", Reach::Audience),
         ("us-dea", Reach::OwnCases),
@@ -497,11 +505,10 @@ fn answers(rows: &Rows, position: u64) -> Vec<(Vec<String>, [u64; 2], u64)> {
             let page = rows.page(&plan, as_of, newest, None, 10, &|| false);
             let total = page.unwrap().total;
             for dimensions in [[Dimension::Agency], [Dimension::SubstanceClass]] {
-                let counted = rows.count_cases(&plan, as_of, &dimensions, &|| false);
+                let counted = rows.count_cases(&plan, as_of, with_amounts(&dimensions), &|| false);
                 let counted = counted.unwrap();
-                let sums = |group: &super::count::Group| {
-                    Standing::ALL.map(|s| [group.of(s).cases(), group.of(s).incidents()])
-                };
+                let sums =
+                    |group: &super::count::Group| Standing::ALL.map(|s| group.of(s).to_tally());
                 let groups = counted.groups.iter().map(|(v, g)| (v.clone(), sums(g)));
                 let all = groups.chain([(Vec::new(), sums(&counted.total))]);
                 answers.extend(all.flat_map(|(v, sums)| sums.map(|s| (v.clone(), s, total))));
@@ -524,14 +531,17 @@ fn what_is_kept_of_a_question_is_what_would_be_found_anew() {
         rows.publish(next);
         next
     };
-    // A run of chunks that are summed up, and some more.
-    while (rows.count() as usize) < (RUN + 2) * ROWS {
+    // A run of runs of chunks that are summed up, and some more.
+    while (rows.count() as usize) < (RUN * RUN + 2) * ROWS {
         tell(&rows, None);
     }
     for case in [None, Some(3), Some(4_900), Some(3), None] {
         let first = answers(&rows, rows.position());
         let earlier = answers(&rows, rows.position() - 2);
-        assert_eq!(answers(&rows, rows.position()), first, "asked again");
+        for _ in 0..3 {
+            // The second time runs are summed up, the third time runs of runs.
+            assert_eq!(answers(&rows, rows.position()), first, "asked again");
+        }
         forget(&rows);
         assert_eq!(answers(&rows, rows.position()), first, "found anew");
         assert_eq!(answers(&rows, rows.position() - 2), earlier);

@@ -44,6 +44,9 @@ pub struct Count {
     /// Say why the other cases that the filter selects, whatever their status, do not count
     #[arg(long)]
     explain: bool,
+    /// Cases and incidents alone, without amounts of goods: with many groups the answer comes several times sooner
+    #[arg(long)]
+    without_amounts: bool,
     /// As the record stood before this position of the log, or at this date or time
     #[arg(long, value_name = "POSITION|TIME", value_parser = parse_as_of)]
     as_of: Option<AsOf>,
@@ -99,6 +102,7 @@ pub async fn run(args: Count, global: &Global, out: &mut Output) -> Result<()> {
         as_of_time,
         explain: args.explain,
         standard_version: args.standard_version.unwrap_or_default(),
+        without_amounts: args.without_amounts,
     };
     let answer = global.connect()?.count_cases(request).await?;
     let asked = Asked {
