@@ -102,7 +102,8 @@ impl Stage {
     async fn set(seed: u64) -> Self {
         let others = AGENCIES[3..].iter();
         let site = others.fold(Site::new(), |site, agency| site.with_member(agency));
-        let site = site.without_quotas();
+        // What is compared are answers, however busy the machine is.
+        let site = site.without_quotas().with("table.query_ms", 60_000);
         std::fs::write(site.member_file("", "groups.toml"), groups()).unwrap();
         let broker = site.start();
         let mut callers = BTreeMap::new();
