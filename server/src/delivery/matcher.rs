@@ -28,18 +28,11 @@ pub struct Matcher {
 /// Held while statements are looked at.
 #[derive(Debug)]
 pub struct Standing {
-    filters: Filters<Live>,
+    filters: Filters<Arc<Subscribed>>,
     /// Subscriptions whose filters name something by numbers that may be given out later.
     volatile: Vec<Arc<Subscribed>>,
     /// How many names there were when their plans were made.
     names: u64,
-}
-
-/// A subscription that has caught up.
-#[derive(Debug)]
-struct Live {
-    subscribed: Arc<Subscribed>,
-    ordered: bool,
 }
 
 /// Makes the plan of a subscription as of now.
@@ -140,22 +133,24 @@ impl Matcher {
             let Some(change) = reading.change(position) else {
                 continue;
             };
-            standing.filters.for_each(&reading, &change, |live, news| {
-                let mut inner = live.subscribed.lock();
-                if inner.slot.is_none() || inner.missed.is_some() {
-                    return;
-                }
-                if inner.outbox.is_full() {
-                    // It goes on by itself when its consumers have made room.
-                    inner.missed = Some(news.position);
-                    full.push(Arc::clone(&live.subscribed));
-                    return;
-                }
-                inner.outbox.offer(news.position, news.case, live.ordered);
-                drop(inner);
-                // The ledger need not know: after a restart it is found again.
-                live.subscribed.wake.notify_one();
-            });
+            standing
+                .filters
+                .for_each(&reading, &change, |subscribed, news| {
+                    let mut inner = subscribed.lock();
+                    if inner.slot.is_none() || inner.missed.is_some() {
+                        return;
+                    }
+                    if inner.outbox.is_full() {
+                        // It goes on by itself when its consumers have made room.
+                        inner.missed = Some(news.position);
+                        full.push(Arc::clone(subscribed));
+                        return;
+                    }
+                    inner.outbox.offer(news.position, news.case);
+                    drop(inner);
+                    // The ledger need not know: after a restart it is found again.
+                    subscribed.wake.notify_one();
+                });
         }
         self.looked_at.send_replace(to);
         for subscribed in full {
@@ -192,11 +187,8 @@ impl Standing {
         definition: &Definition,
         subscribed: &Arc<Subscribed>,
     ) -> usize {
-        let live = Live {
-            subscribed: Arc::clone(subscribed),
-            ordered: definition.settings.ordered,
-        };
-        self.filters.add(plan, definition.settings.kinds, live)
+        let kinds = definition.settings.kinds;
+        self.filters.add(plan, kinds, Arc::clone(subscribed))
     }
 
     /// Remembers a subscription whose plan may be another one when the table knows more names.

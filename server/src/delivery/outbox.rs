@@ -9,7 +9,7 @@ mod dead;
 mod keeping;
 mod terms;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use casebroker_proto::{subscription::Settings, v1::AckResult};
 use tokio::time::Instant;
@@ -27,6 +27,8 @@ pub type ConsumerId = u64;
 #[derive(Debug)]
 pub struct Outbox {
     next: u64,
+    /// Selected and never looked at since, each with its case: behind all that is open. Most of it is never touched while it waits.
+    ahead: VecDeque<(u64, u64)>,
     open: BTreeMap<u64, Open>,
     ready: BTreeSet<u64>,
     /// What waits, by its time.
@@ -39,8 +41,6 @@ pub struct Outbox {
     dead: BTreeMap<u64, Dead>,
     dropped: BTreeSet<u64>,
     passed: Passed,
-    /// From here on nothing was taken yet.
-    untaken: u64,
     /// Number of the last attempt at a delivery; it only grows, also over restarts.
     last_lease: u64,
     /// Attempts up to this one were made before the subscription was moved.
@@ -76,6 +76,7 @@ impl Outbox {
     pub fn new(next: u64, first_lease: u64) -> Self {
         Self {
             next,
+            ahead: VecDeque::new(),
             open: BTreeMap::new(),
             ready: BTreeSet::new(),
             later: BTreeSet::new(),
@@ -85,7 +86,6 @@ impl Outbox {
             dead: BTreeMap::new(),
             dropped: BTreeSet::new(),
             passed: Passed::from(next),
-            untaken: next,
             last_lease: first_lease,
             moved_at: 0,
             moves: 0,
@@ -99,16 +99,16 @@ impl Outbox {
 
     /// Whether there is no room for more that is not out.
     pub fn is_full(&self) -> bool {
-        self.ahead() >= AHEAD
+        self.not_out() >= AHEAD
     }
 
     /// Whether there is room for many more.
     pub fn is_low(&self) -> bool {
-        self.ahead() < AHEAD / 2
+        self.not_out() < AHEAD / 2
     }
 
-    fn ahead(&self) -> usize {
-        self.open.len() - self.out.len()
+    fn not_out(&self) -> usize {
+        self.ahead.len() + self.open.len() - self.out.len()
     }
 
     /// Says that everything before a position was looked at.
@@ -120,10 +120,10 @@ impl Outbox {
     }
 
     /// Takes a selected position in, of the case that begins at another. What was looked at before is not taken again.
-    pub fn offer(&mut self, position: u64, case: u64, ordered: bool) {
+    pub fn offer(&mut self, position: u64, case: u64) {
         if position >= self.next {
             self.advance(position + 1);
-            self.put(position, case, 0, ordered);
+            self.ahead.push_back((position, case));
         }
     }
 
@@ -143,14 +143,13 @@ impl Outbox {
             if !holds.takes_more() {
                 break;
             }
-            let Some(position) = self.ready.pop_first() else {
+            let Some(position) = self.next_ready(settings.ordered) else {
                 break;
             };
             let Some(open) = self.open.get_mut(&position) else {
                 continue;
             };
             holds.messages += 1;
-            self.untaken = self.untaken.max(position + 1);
             self.last_lease += 1;
             open.attempts += 1;
             let deadline = now + settings.ack_deadline;
@@ -215,7 +214,15 @@ impl Outbox {
 
     /// Acknowledges.
     pub fn ack(&mut self, position: u64, lease: u64) -> AckResult {
-        if lease <= self.moved_at || !self.open.contains_key(&position) {
+        if lease <= self.moved_at {
+            return AckResult::Settled;
+        }
+        // It was delivered before a restart that found it again.
+        if let Some(at) = self.place_ahead(position) {
+            self.ahead.remove(at);
+            return AckResult::Late;
+        }
+        if !self.open.contains_key(&position) {
             return AckResult::Settled;
         }
         let in_time = self.lease_of(position) == Some(lease);
@@ -239,8 +246,8 @@ impl Outbox {
                 self.out.insert((until, position));
                 AckResult::Done
             }
-            None => AckResult::Settled,
-            Some(_) => AckResult::Late,
+            None if self.place_ahead(position).is_none() => AckResult::Settled,
+            _ => AckResult::Late,
         }
     }
 
@@ -253,7 +260,8 @@ impl Outbox {
         settings: &Settings,
         (now, clock): (Instant, i64),
     ) -> AckResult {
-        if lease <= self.moved_at || !self.open.contains_key(&position) {
+        let is_open = self.open.contains_key(&position) || self.place_ahead(position).is_some();
+        if lease <= self.moved_at || !is_open {
             return AckResult::Settled;
         }
         if self.lease_of(position) != Some(lease) {
@@ -299,7 +307,7 @@ impl Outbox {
 
     /// Whether something can be delivered.
     pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.is_empty() || !self.ahead.is_empty()
     }
 
     /// A consumer comes.
@@ -323,6 +331,7 @@ impl Outbox {
 
     /// Moves to another position: nothing is open any more.
     pub fn seek(&mut self, next: u64) {
+        self.ahead.clear();
         self.open.clear();
         self.ready.clear();
         self.later.clear();
@@ -331,7 +340,7 @@ impl Outbox {
         for consumer in self.consumers.values_mut() {
             (consumer.messages, consumer.bytes) = (0, 0);
         }
-        (self.next, self.untaken) = (next, next);
+        self.next = next;
         self.passed.jump(next);
         self.moved_at = self.last_lease;
         self.moves += 1;
@@ -343,10 +352,10 @@ impl Outbox {
     }
 
     /// Forgets what was worked through: the filter is another one.
-    pub fn begin_history(&mut self) {
+    pub fn begin_history(&mut self, ordered: bool) {
         self.passed = Passed::from(self.next);
-        // What is open was selected by another one, and is not found again.
-        self.untaken = self.next;
+        // It was selected by the filter before, and is not found again.
+        while self.open_next(ordered) {}
         self.dropped.clear();
     }
 
@@ -356,12 +365,13 @@ impl Outbox {
         let waiting = self.open.values();
         let waiting = waiting.filter(|o| o.attempts > 0 && !matches!(o.state, State::Out { .. }));
         let waiting = waiting.count();
+        let first_ahead = self.ahead.front().map(|(position, _)| position);
         Counts {
             out,
             waiting,
-            fresh: self.open.len() - out - waiting,
+            fresh: self.not_out() - waiting,
             dead: self.dead.len(),
-            oldest: self.open.keys().next().copied(),
+            oldest: self.open.keys().next().or(first_ahead).copied(),
         }
     }
 
@@ -388,6 +398,32 @@ impl Outbox {
             reason: Box::default(),
         };
         self.open.insert(position, open);
+    }
+
+    /// Opens what was read ahead, one position; false if there is none.
+    fn open_next(&mut self, ordered: bool) -> bool {
+        let next = self.ahead.pop_front();
+        if let Some((position, case)) = next {
+            self.put(position, case, 0, ordered);
+        }
+        next.is_some()
+    }
+
+    /// Takes the lowest position that is ready.
+    fn next_ready(&mut self, ordered: bool) -> Option<u64> {
+        loop {
+            match self.ready.pop_first() {
+                Some(position) => return Some(position),
+                // It may be held behind another one of its case.
+                None => self.open_next(ordered).then_some(())?,
+            }
+        }
+    }
+
+    /// Where a position is in what was read ahead.
+    fn place_ahead(&self, position: u64) -> Option<usize> {
+        let found = self.ahead.binary_search_by_key(&position, |(at, _)| *at);
+        found.ok()
     }
 
     fn lease_of(&self, position: u64) -> Option<u64> {

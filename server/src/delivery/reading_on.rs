@@ -122,7 +122,7 @@ impl Deliveries {
         let (deliveries, of) = (Arc::clone(self), Arc::clone(subscribed));
         let looking = self.given.scans.run(move || {
             let definition = of.definition();
-            let (kinds, ordered) = (definition.settings.kinds, definition.settings.ordered);
+            let kinds = definition.settings.kinds;
             let plan = plan(
                 &definition,
                 &deliveries.given.table,
@@ -144,7 +144,7 @@ impl Deliveries {
                 if !is_same(&inner.outbox) {
                     return false;
                 }
-                inner.outbox.offer(news.position, news.case, ordered);
+                inner.outbox.offer(news.position, news.case);
                 !inner.outbox.is_full()
             });
             let mut inner = of.lock();

@@ -226,7 +226,8 @@ impl Deliveries {
         self.matcher.leave(subscribed);
         subscribed.redefine(definition);
         if other_filter {
-            subscribed.lock().outbox.begin_history();
+            let ordered = subscribed.definition().settings.ordered;
+            subscribed.lock().outbox.begin_history(ordered);
         }
         subscribed.wake.notify_one();
         self.write(Change::Put(Box::new(subscribed.line()))).await

@@ -48,6 +48,7 @@ impl Outbox {
             _ if self.dead.contains_key(&position) => Progress::Dead,
             Some(open) if open.attempts > 0 => Progress::Delivered,
             Some(_) => Progress::Pending,
+            None if self.place_ahead(position).is_some() => Progress::Pending,
             None if self.dropped.contains(&position) => Progress::Unknown,
             None if self.passed.has(position) => Progress::Acknowledged,
             None if position >= self.next => Progress::Pending,

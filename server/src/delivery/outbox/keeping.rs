@@ -16,13 +16,14 @@ impl Outbox {
         outbox
     }
 
-    /// What outlives a restart. What was read ahead and never taken is found again, so it is left out: what is kept is as large as what
+    /// What outlives a restart. What was read ahead is found again, so it is left out: what is kept is as large as what
     /// consumers hold.
     pub fn kept(&self) -> Kept {
-        let read_ahead = self.open.range(self.untaken..);
-        let first_ahead = read_ahead.map(|(position, _)| *position).next();
-        let next = first_ahead.unwrap_or(self.next);
-        let open = self.open.range(..next);
+        let next = self
+            .ahead
+            .front()
+            .map_or(self.next, |(position, _)| *position);
+        let open = self.open.iter();
         let dead = self.dead.iter();
         Kept {
             next,

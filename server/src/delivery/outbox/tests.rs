@@ -32,7 +32,7 @@ fn outbox(positions: impl IntoIterator<Item = (u64, u64)>, settings: &Settings) 
     let mut outbox = Outbox::new(0, 0);
     outbox.join(1, Consumer::new(ALL, u64::MAX));
     for (position, case) in positions {
-        outbox.offer(position, case, settings.ordered);
+        outbox.offer(position, case);
     }
     outbox
 }
@@ -156,7 +156,7 @@ fn nothing_is_given_up_while_the_dead_letters_are_full() {
     let now = Instant::now();
     let most = MAX_DEAD_LETTERS as u64;
     for position in 0..=most {
-        outbox.offer(position, position, false);
+        outbox.offer(position, position);
         let taken = outbox.take(now, &settings, 1, 1);
         outbox.nack(
             position,
@@ -252,11 +252,16 @@ fn what_was_delivered_before_a_move_is_not_acknowledged_after_it() {
     let taken = outbox.take(now, &settings, 1, ALL);
     outbox.seek(0);
     assert_eq!(outbox.ack(1, taken[0].lease), AckResult::Settled);
-    outbox.offer(1, 1, false);
+    outbox.offer(1, 1);
     assert_eq!(outbox.ack(1, taken[0].lease), AckResult::Settled);
     let again = outbox.take(now, &settings, 1, ALL);
     assert_eq!((again[0].position, again[0].attempt), (1, 1));
     assert_eq!(outbox.ack(1, again[0].lease), AckResult::Done);
+}
+
+fn all_open(outbox: &Outbox) -> Vec<u64> {
+    let ahead = outbox.ahead.iter().map(|(position, _)| position);
+    outbox.open.keys().chain(ahead).copied().collect()
 }
 
 #[derive(Debug, Clone)]
@@ -309,7 +314,7 @@ proptest! {
                 Step::Offer(case) => {
                     let position = offered.len() as u64;
                     offered.insert(position, case);
-                    outbox.offer(position, case, ordered);
+                    outbox.offer(position, case);
                 }
                 Step::Take(consumer, limit) => {
                     outbox.expire(&settings, (now, 0));
@@ -343,21 +348,21 @@ proptest! {
                 }
                 Step::Restart => {
                     let kept = outbox.kept();
-                    let open: Vec<u64> = outbox.open.keys().copied().collect();
+                    let open = all_open(&outbox);
                     outbox = Outbox::restore(kept.clone(), outbox.last_lease, ordered);
                     prop_assert_eq!(outbox.kept(), kept.clone());
                     // What was read ahead is found again.
                     for (position, case) in offered.range(kept.next..) {
-                        outbox.offer(*position, *case, ordered);
+                        outbox.offer(*position, *case);
                     }
-                    prop_assert_eq!(outbox.open.keys().copied().collect::<Vec<_>>(), open);
+                    prop_assert_eq!(all_open(&outbox), open);
                     for id in 1..4 {
                         outbox.join(id, Consumer::new(ALL, u64::MAX));
                     }
                 }
             }
             let kept = outbox.kept();
-            let open: BTreeSet<u64> = outbox.open.keys().copied().collect();
+            let open: BTreeSet<u64> = all_open(&outbox).into_iter().collect();
             let dead: BTreeSet<u64> = kept.dead.iter().map(|(at, _)| *at).collect();
             let dropped: BTreeSet<u64> = kept.dropped.iter().copied().collect();
             for position in offered.keys() {
