@@ -137,10 +137,8 @@ impl Outbox {
     ) -> Vec<Taken> {
         let mut taken = Vec::new();
         while taken.len() < limit && self.out.len() < settings.max_unacknowledged {
-            let Some(holds) = self.consumers.get_mut(&consumer) else {
-                break;
-            };
-            if !holds.takes_more() {
+            let holds = self.consumers.get(&consumer);
+            if !holds.is_some_and(Consumer::takes_more) {
                 break;
             }
             let Some(position) = self.next_ready(settings.ordered) else {
@@ -149,7 +147,9 @@ impl Outbox {
             let Some(open) = self.open.get_mut(&position) else {
                 continue;
             };
-            holds.messages += 1;
+            if let Some(holds) = self.consumers.get_mut(&consumer) {
+                holds.messages += 1;
+            }
             self.last_lease += 1;
             open.attempts += 1;
             let deadline = now + settings.ack_deadline;
@@ -235,6 +235,7 @@ impl Outbox {
 
     /// Extends a deadline.
     pub fn extend(&mut self, position: u64, lease: u64, until: Instant) -> AckResult {
+        let is_ahead = self.place_ahead(position).is_some();
         match self.open.get_mut(&position).map(|open| &mut open.state) {
             Some(State::Out {
                 deadline,
@@ -246,7 +247,7 @@ impl Outbox {
                 self.out.insert((until, position));
                 AckResult::Done
             }
-            None if self.place_ahead(position).is_none() => AckResult::Settled,
+            None if !is_ahead => AckResult::Settled,
             _ => AckResult::Late,
         }
     }

@@ -28,7 +28,7 @@ fn plain() -> Settings {
 }
 
 /// An outbox with one consumer, number 1, that takes everything.
-fn outbox(positions: impl IntoIterator<Item = (u64, u64)>, settings: &Settings) -> Outbox {
+fn outbox(positions: impl IntoIterator<Item = (u64, u64)>) -> Outbox {
     let mut outbox = Outbox::new(0, 0);
     outbox.join(1, Consumer::new(ALL, u64::MAX));
     for (position, case) in positions {
@@ -52,7 +52,7 @@ fn back(reason: &str, delay: Option<Duration>) -> GivenBack {
 #[test]
 fn what_is_not_acknowledged_by_its_deadline_is_delivered_again() {
     let settings = plain();
-    let mut outbox = outbox([(3, 3), (5, 5)], &settings);
+    let mut outbox = outbox([(3, 3), (5, 5)]);
     let now = Instant::now();
     let taken = outbox.take(now, &settings, 1, ALL);
     assert_eq!(positions(&taken), [3, 5]);
@@ -70,7 +70,7 @@ fn what_is_not_acknowledged_by_its_deadline_is_delivered_again() {
 #[test]
 fn an_extended_deadline_counts_from_when_it_was_extended() {
     let settings = plain();
-    let mut outbox = outbox([(1, 1)], &settings);
+    let mut outbox = outbox([(1, 1)]);
     let now = Instant::now();
     let taken = outbox.take(now, &settings, 1, ALL);
     let until = now + 100 * SECOND;
@@ -94,7 +94,7 @@ fn what_is_given_back_waits_as_the_policy_or_the_consumer_says() {
         };
         s.retry_policy = Some(policy);
     });
-    let mut outbox = outbox([(1, 1)], &settings);
+    let mut outbox = outbox([(1, 1)]);
     let now = Instant::now();
     for (delay, wait) in [(None, 5), (Some(2 * SECOND), 2), (None, 20)] {
         let taken = outbox.take(now, &settings, 1, ALL);
@@ -112,7 +112,7 @@ fn after_the_last_attempt_it_is_a_dead_letter_with_the_last_reason_given() {
         s.max_delivery_attempts = 3;
         s.dead_letter = true;
     });
-    let mut outbox = outbox([(7, 7)], &settings);
+    let mut outbox = outbox([(7, 7)]);
     let now = Instant::now();
     for reason in ["first", "second", ""] {
         let taken = outbox.take(now, &settings, 1, ALL);
@@ -131,7 +131,7 @@ fn after_the_last_attempt_it_is_a_dead_letter_with_the_last_reason_given() {
 #[test]
 fn without_dead_letters_it_is_dropped_and_does_not_count_as_acknowledged() {
     let settings = of(|s| s.max_delivery_attempts = 1);
-    let mut outbox = outbox([(7, 7), (8, 8)], &settings);
+    let mut outbox = outbox([(7, 7), (8, 8)]);
     let taken = outbox.take(Instant::now(), &settings, 1, ALL);
     outbox.nack(
         7,
@@ -152,7 +152,7 @@ fn nothing_is_given_up_while_the_dead_letters_are_full() {
         s.max_delivery_attempts = 1;
         s.dead_letter = true;
     });
-    let mut outbox = outbox([], &settings);
+    let mut outbox = outbox([]);
     let now = Instant::now();
     let most = MAX_DEAD_LETTERS as u64;
     for position in 0..=most {
@@ -178,7 +178,7 @@ fn nothing_is_given_up_while_the_dead_letters_are_full() {
 #[test]
 fn in_order_a_case_comes_one_at_a_time_and_holds_back_nothing_else() {
     let settings = of(|s| s.ordered = true);
-    let mut outbox = outbox([(1, 1), (2, 2), (3, 1), (4, 1)], &settings);
+    let mut outbox = outbox([(1, 1), (2, 2), (3, 1), (4, 1)]);
     let now = Instant::now();
     let first = outbox.take(now, &settings, 1, ALL);
     assert_eq!(positions(&first), [1, 2]);
@@ -202,7 +202,7 @@ fn in_order_a_case_comes_one_at_a_time_and_holds_back_nothing_else() {
 #[test]
 fn a_consumer_gets_no_more_than_it_holds_and_one_delivery_always() {
     let settings = plain();
-    let mut outbox = outbox((0..10).map(|n| (n, n)), &settings);
+    let mut outbox = outbox((0..10).map(|n| (n, n)));
     outbox.join(2, Consumer::new(3, 100));
     let now = Instant::now();
     let taken = outbox.take(now, &settings, 2, ALL);
@@ -224,7 +224,7 @@ fn a_consumer_gets_no_more_than_it_holds_and_one_delivery_always() {
 #[test]
 fn over_all_consumers_no_more_is_out_than_the_subscription_allows() {
     let settings = of(|s| s.max_unacknowledged = 4);
-    let mut outbox = outbox((0..10).map(|n| (n, n)), &settings);
+    let mut outbox = outbox((0..10).map(|n| (n, n)));
     outbox.join(2, Consumer::new(ALL, u64::MAX));
     let now = Instant::now();
     assert_eq!(outbox.take(now, &settings, 1, 3).len(), 3);
@@ -234,7 +234,7 @@ fn over_all_consumers_no_more_is_out_than_the_subscription_allows() {
 #[test]
 fn what_a_consumer_held_that_went_away_is_ready_for_others_at_once() {
     let settings = plain();
-    let mut outbox = outbox([(1, 1), (2, 2)], &settings);
+    let mut outbox = outbox([(1, 1), (2, 2)]);
     outbox.join(2, Consumer::new(ALL, u64::MAX));
     let now = Instant::now();
     outbox.take(now, &settings, 2, ALL);
@@ -247,7 +247,7 @@ fn what_a_consumer_held_that_went_away_is_ready_for_others_at_once() {
 #[test]
 fn what_was_delivered_before_a_move_is_not_acknowledged_after_it() {
     let settings = plain();
-    let mut outbox = outbox([(1, 1)], &settings);
+    let mut outbox = outbox([(1, 1)]);
     let now = Instant::now();
     let taken = outbox.take(now, &settings, 1, ALL);
     outbox.seek(0);
@@ -300,7 +300,7 @@ proptest! {
             s.dead_letter = dead_letter;
             s.max_delivery_attempts = 3;
         });
-        let mut outbox = outbox([], &settings);
+        let mut outbox = outbox([]);
         let mut now = Instant::now();
         let mut offered: BTreeMap<u64, u64> = BTreeMap::new();
         let mut history: Vec<Taken> = Vec::new();
