@@ -518,6 +518,7 @@ mod tests {
     use coset::cbor;
 
     use super::*;
+    use crate::{encoded::Recorded, v1::StatementRecord};
 
     fn pki(algorithm: &'static rcgen::SignatureAlgorithm) -> (Signer, SignerCertificate) {
         let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
@@ -574,9 +575,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_recorded_reads_the_same_with_and_without_its_envelope() {
+    fn what_is_recorded_reads_the_same_with_and_without_its_envelope_and_undecoded() {
         let (signer, _) = pki(&rcgen::PKCS_ED25519);
+        let of_entry = |bytes: Vec<u8>| Recorded::of_entry(7, &bytes.into());
         let entry = Entry {
+            record_time: Some(prost_types::Timestamp {
+                seconds: 5,
+                nanos: 6,
+            }),
             principal: "spiffe://casebroker.example/agency/us-dea/system/feed".into(),
             signed_statement: signer.sign(&statement()).unwrap().into(),
             ..Default::default()
@@ -585,18 +591,32 @@ mod tests {
         let (opened, _, said) = decode_entry(&bytes).unwrap();
         let (read, also) = read_recorded(&bytes).unwrap().unwrap();
         assert_eq!((&said, &opened.principal), (&also, &read.principal));
+        let recorded = of_entry(bytes).unwrap().unwrap();
+        assert_eq!(recorded.case.to_string(), said.case);
+        assert_eq!(Some(recorded.record_time), entry.record_time);
+        let record = StatementRecord {
+            position: 7,
+            record_time: entry.record_time,
+            principal: entry.principal.clone(),
+            agency: "agencies/us-dea".into(),
+            statement: Some(said),
+        };
+        assert_eq!(recorded.record, record.encode_to_vec());
         let update = Entry {
             registry_update: Some(RegistryUpdate::default()),
             signed_statement: Default::default(),
             ..entry.clone()
         };
         assert_eq!(read_recorded(&update.encode_to_vec()), Ok(None));
+        assert_eq!(of_entry(update.encode_to_vec()), Ok(None));
         let both = Entry {
             registry_update: Some(RegistryUpdate::default()),
             ..entry
         };
-        assert!(read_recorded(&both.encode_to_vec()).is_err());
-        assert!(read_recorded(&Entry::default().encode_to_vec()).is_err());
+        for wrong in [both, Entry::default()] {
+            assert!(read_recorded(&wrong.encode_to_vec()).is_err());
+            assert!(of_entry(wrong.encode_to_vec()).is_err());
+        }
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl RegistryService for Rooms {
 
 impl Rooms {
     fn registry_update(&self, position: u64) -> Result<RecordedRegistryUpdate, Status> {
-        let entry = self.cases.registry_entry(position)?;
+        let entry = self.cases.recorded(position)?;
         match open_entry(&entry).map_err(|e| status::internal(&e))? {
             (entry, Content::RegistryUpdate(update)) => Ok(RecordedRegistryUpdate {
                 position,

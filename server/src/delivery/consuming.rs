@@ -64,57 +64,25 @@ impl Deliveries {
         taken: &[Taken],
         most_bytes: u64,
     ) -> Result<Vec<Delivery>, ContentError> {
-        let definition = subscribed.definition();
-        let plan = (self.make_plan)(subscribed);
-        let reading = self.given.table.rows().reading();
-        let mut deliveries: Vec<Delivery> = Vec::with_capacity(taken.len());
-        let (mut left_out, mut sizes, mut total) = (Vec::new(), Vec::new(), 0);
-        let mut failed = self.content.read_ahead(taken).err();
-        let mut done = 0;
-        for of in taken {
-            if failed.is_some() {
-                break;
+        let made = match self.make(subscribed, taken, most_bytes) {
+            Ok(made) => made,
+            Err(error) => {
+                self.give_back(subscribed, taken);
+                return Err(error);
             }
-            match self.content.delivery(&definition, &plan, &reading, of) {
-                Err(error) => failed = Some(error),
-                Ok(None) => {
-                    left_out.push(*of);
-                    done += 1;
-                }
-                Ok(Some(mut delivery)) => {
-                    delivery.ack_id = AckId {
-                        subscription: subscribed.id,
-                        position: of.position,
-                        lease: of.lease,
-                    }
-                    .seal();
-                    let bytes = delivery.encoded_len() as u64;
-                    if total + bytes > most_bytes && !deliveries.is_empty() {
-                        break;
-                    }
-                    total += bytes;
-                    sizes.push((*of, bytes));
-                    deliveries.push(delivery);
-                    done += 1;
-                }
+        };
+        let mut inner = subscribed.lock();
+        for (of, delivery) in taken.iter().zip(&made) {
+            match delivery {
+                Some(delivery) => inner.outbox.weigh(of, delivery.encoded_len() as u64),
+                None => inner.outbox.leave_out(of),
             }
         }
-        if let Some(error) = failed {
-            self.give_back(subscribed, taken);
-            return Err(error);
-        }
-        {
-            let outbox = &mut subscribed.lock().outbox;
-            for of in &left_out {
-                outbox.leave_out(of);
-            }
-            for (of, bytes) in &sizes {
-                outbox.weigh(of, *bytes);
-            }
-        }
-        if let Some(rest @ [_, ..]) = taken.get(done..) {
+        drop(inner);
+        if let Some(rest @ [_, ..]) = taken.get(made.len()..) {
             self.give_back(subscribed, rest);
         }
+        let deliveries: Vec<Delivery> = made.into_iter().flatten().collect();
         let tally = &subscribed.tally;
         let again = deliveries.iter().filter(|d| d.delivery_attempt > 1).count();
         tally
@@ -122,6 +90,38 @@ impl Deliveries {
             .fetch_add(deliveries.len() as u64, Ordering::Relaxed);
         tally.redelivered.fetch_add(again as u64, Ordering::Relaxed);
         Ok(deliveries)
+    }
+
+    /// Of each that was taken the delivery, `None` for what may not be seen, until there are so many bytes; one is always made.
+    fn make(
+        &self,
+        subscribed: &Subscribed,
+        taken: &[Taken],
+        most_bytes: u64,
+    ) -> Result<Vec<Option<Delivery>>, ContentError> {
+        let definition = subscribed.definition();
+        let plan = (self.make_plan)(subscribed);
+        let reading = self.given.table.rows().reading();
+        self.content.read_ahead(taken)?;
+        let (mut made, mut total) = (Vec::with_capacity(taken.len()), 0);
+        for of in taken {
+            let mut delivery = self.content.delivery(&definition, &plan, &reading, of)?;
+            if let Some(delivery) = &mut delivery {
+                delivery.ack_id = AckId {
+                    subscription: subscribed.id,
+                    position: of.position,
+                    lease: of.lease,
+                }
+                .seal();
+                let bytes = delivery.encoded_len() as u64;
+                if total > 0 && total + bytes > most_bytes {
+                    break;
+                }
+                total += bytes;
+            }
+            made.push(delivery);
+        }
+        Ok(made)
     }
 
     /// Gives back what was taken and not sent.

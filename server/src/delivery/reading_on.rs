@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     consuming::Joined,
     outbox::{Outbox, Taken},
-    registry::{Deliveries, now, plan},
+    registry::{Deliveries, now},
     subscribed::Subscribed,
 };
 
@@ -123,11 +123,7 @@ impl Deliveries {
         let looking = self.given.scans.run(move || {
             let definition = of.definition();
             let kinds = definition.settings.kinds;
-            let plan = plan(
-                &definition,
-                &deliveries.given.table,
-                &deliveries.given.cases,
-            );
+            let plan = definition.plan(&deliveries.given.table, &deliveries.given.cases);
             let reading = deliveries.given.table.rows().reading();
             let (from, moves) = {
                 let inner = of.lock();

@@ -28,7 +28,7 @@ use crate::{
     config,
     projections::{
         CaseReader, History,
-        table::{Plan, Table, Texts},
+        table::{Plan, Table},
     },
     scans::Scans,
     transparency::Receipts,
@@ -136,7 +136,7 @@ impl Deliveries {
         let ledger = ledger.start(every, Box::new(gather))?;
         let make_plan: MakePlan = {
             let (table, cases) = (Arc::clone(&given.table), given.cases.clone());
-            Arc::new(move |subscribed: &Subscribed| plan(&subscribed.definition(), &table, &cases))
+            Arc::new(move |subscribed: &Subscribed| subscribed.definition().plan(&table, &cases))
         };
         let stopping = CancellationToken::new();
         let thread = Arc::clone(&matcher).start(
@@ -356,19 +356,6 @@ fn note_moved(moved: &Mutex<Vec<Arc<Subscribed>>>, subscribed: &Arc<Subscribed>)
         let mut moved = moved.lock().unwrap_or_else(PoisonError::into_inner);
         moved.push(Arc::clone(subscribed));
     }
-}
-
-/// A plan; words are looked for in the report itself.
-pub(super) fn plan(definition: &Definition, table: &Table, cases: &CaseReader) -> Plan {
-    let texts = definition.words.clone().map(|words| -> Texts {
-        let cases = cases.clone();
-        Arc::new(move |position| {
-            let said = cases.said_at(position).ok().flatten();
-            let report = said.as_ref().and_then(|(statement, _)| statement.report());
-            report.is_some_and(|report| words.stands_in(report))
-        })
-    });
-    definition.plan(table.rows(), texts)
 }
 
 fn first(violations: &[Violation]) -> String {

@@ -16,7 +16,8 @@ use super::{
 use crate::{
     policy::Viewer,
     projections::{
-        table::{Plan, Rows, Texts},
+        CaseReader, Statement,
+        table::{Plan, Table, Texts},
         text::TextQuery,
     },
 };
@@ -80,9 +81,17 @@ pub struct Inner {
 }
 
 impl Definition {
-    /// A plan for it. Numbers of names are those that the table has now.
-    pub fn plan(&self, rows: &Rows, texts: Option<Texts>) -> Plan {
-        Plan::new(rows, &self.viewer, &self.selection, texts)
+    /// A plan for it. Numbers of names are those that the table has now; words are looked for in the report itself.
+    pub fn plan(&self, table: &Table, cases: &CaseReader) -> Plan {
+        let texts = self.words.clone().map(|words| -> Texts {
+            let cases = cases.clone();
+            Arc::new(move |position| {
+                let said = cases.statement(position).ok().flatten();
+                let report = said.as_ref().and_then(Statement::report);
+                report.is_some_and(|report| words.stands_in(report))
+            })
+        });
+        Plan::new(table.rows(), &self.viewer, &self.selection, texts)
     }
 }
 

@@ -285,16 +285,15 @@ impl CaseReader {
         Ok(self.statement(position)?.map(|first| first.case))
     }
 
-    /// The statement at a position and its entry, whoever may see it; `None` for an update of the registry.
-    pub fn said_at(&self, position: u64) -> Result<Option<(Statement, bytes::Bytes)>, ReadError> {
-        let entry = self.read(position)?;
-        let statement = decode(position, &entry)?;
-        Ok(statement.map(|statement| (statement, entry)))
-    }
-
     /// The entry at a position, whoever may see it.
     pub fn recorded(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
-        self.read(position)
+        let record = self.journal.read(position, ReadLimit::ONE)?.pop();
+        Ok(record.ok_or(ReadError::NoEntry(position))?.entry)
+    }
+
+    /// The statement at a position, whoever may see it; `None` for an update of the registry.
+    pub fn statement(&self, position: u64) -> Result<Option<Statement>, ReadError> {
+        decode(position, &self.recorded(position)?)
     }
 
     /// Entries from a position on, whoever may see them, with their positions: at least one, at most so many.
@@ -328,7 +327,7 @@ impl CaseReader {
 
     /// The recorded entry at a position, if a viewer may see it. Updates of the registry are for every member.
     pub fn entry(&self, viewer: &Viewer, position: u64) -> Result<bytes::Bytes, ReadError> {
-        let entry = self.read(position)?;
+        let entry = self.recorded(position)?;
         let Some(statement) = decode(position, &entry)? else {
             return Ok(entry);
         };
@@ -342,11 +341,6 @@ impl CaseReader {
         } else {
             Err(ReadError::NoEntry(position))
         }
-    }
-
-    /// The entry of an update of the registry, whose position is known to be one.
-    pub fn registry_entry(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
-        self.read(position)
     }
 
     /// The record of a case, if a viewer may see the case.
@@ -412,10 +406,6 @@ impl CaseReader {
         Ok(None)
     }
 
-    pub(super) fn statement(&self, position: u64) -> Result<Option<Statement>, ReadError> {
-        decode(position, &self.read(position)?)
-    }
-
     /// The salt of an entry.
     pub(super) fn salt(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
         Ok(self.envelope(position)?.salt)
@@ -423,16 +413,11 @@ impl CaseReader {
 
     /// An entry, without looking into what it holds.
     fn envelope(&self, position: u64) -> Result<v1::Entry, ReadError> {
-        let decoded = v1::Entry::decode(self.read(position)?);
+        let decoded = v1::Entry::decode(self.recorded(position)?);
         decoded.map_err(|e| ReadError::Entry {
             position,
             source: StatementError::Payload(e.to_string()),
         })
-    }
-
-    fn read(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
-        let record = self.journal.read(position, ReadLimit::ONE)?.pop();
-        Ok(record.ok_or(ReadError::NoEntry(position))?.entry)
     }
 }
 

@@ -4,8 +4,8 @@ use std::{
 };
 
 use casebroker_proto::{
-    subscription::{MAX_DEAD_LETTERS, settings},
-    v1::Subscription,
+    subscription::{MAX_DEAD_LETTERS, Settings, settings},
+    v1::{AckResult, Subscription},
 };
 use proptest::prelude::*;
 

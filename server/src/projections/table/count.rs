@@ -8,9 +8,10 @@ use hashbrown::HashMap;
 use super::{
     chunk::{Chunk, Half, Set, Wide},
     facts::country_text,
-    part::{self, Columns, Part, Sum, Wanted, is_of_items},
+    part::{self, Columns, Part, Wanted, is_of_items},
     plan::{AsOf, GivenUp, Plan, Standing},
     rows::Rows,
+    sum::Sum,
     tally::Sums,
 };
 use casebroker_proto::filter::{GoodsClass, Hindrance};

@@ -1,7 +1,7 @@
 //! The thread that follows the journal, and what a start finds of the table.
 
 use std::{
-    fs, io,
+    io,
     path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock,
@@ -11,15 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use casebroker_proto::{catalogue::substances, standard};
 use tokio::{runtime::Handle, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     apply::{Apply, ApplyError},
+    loading::{Loading, Options, move_aside, save},
     rows::Rows,
-    sharing::{self, Sharing},
-    snapshot::{self, Of},
+    sharing::Sharing,
 };
 use crate::{
     durable,
@@ -40,18 +39,6 @@ const BATCH: ReadLimit = ReadLimit {
 const WORTH_A_SNAPSHOT: u64 = 1_000;
 /// How long after a failed read it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Version of what rows mean. To be raised with every change of [`super::facts`], [`super::views`] and what marks are.
-const MEANING: u32 = 4;
-
-/// How the table is kept.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Folder of its snapshot.
-    pub dir: PathBuf,
-    /// How often a snapshot is written while it changes.
-    pub snapshot_every: Duration,
-}
-
 /// The table, following the journal.
 #[derive(Debug)]
 pub struct Table {
@@ -65,16 +52,6 @@ pub struct Table {
     stopping: CancellationToken,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
-
-/// A snapshot while it is read.
-#[derive(Debug)]
-pub struct Loading {
-    options: Options,
-    stopping: CancellationToken,
-    thread: JoinHandle<io::Result<Snapshot>>,
-}
-
-type Snapshot = (Rows, sharing::Index, Of);
 
 /// Why the table cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -117,45 +94,6 @@ struct Follower {
     saved: (u64, Instant),
     saving: Option<JoinHandle<()>>,
     is_saving: Arc<AtomicBool>,
-}
-
-impl Loading {
-    /// Begins to read the snapshot, if there is one. Nothing of it is believed before it is known to be of this log.
-    pub fn begin(options: Options) -> Result<Self, TableError> {
-        let stopping = CancellationToken::new();
-        let (path, is_over) = (path(&options), stopping.clone());
-        let thread = thread::Builder::new()
-            .name("table".into())
-            .spawn(move || snapshot::read(&path, &|| is_over.is_cancelled()));
-        let thread = thread.map_err(|source| TableError::File {
-            path: options.dir.clone(),
-            source,
-        })?;
-        Ok(Self {
-            options,
-            stopping,
-            thread,
-        })
-    }
-
-    /// The table of the snapshot; `None` if there is none. An error says why it is not to be used.
-    fn end(self, log: &Log) -> Result<Option<(Rows, sharing::Index)>, String> {
-        let read = self.thread.join();
-        let read = read.unwrap_or_else(|_| Err(io::Error::other("reading it panicked")));
-        let (rows, index, of) = match read {
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.to_string()),
-        };
-        if of.fingerprint != fingerprint() {
-            return Err("it was made by another version".into());
-        }
-        match log.root_at(of.position) {
-            Ok(Some(root)) if root == of.root => Ok(Some((rows, index))),
-            Ok(_) => Err("it is of another log".into()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
 }
 
 impl Table {
@@ -410,42 +348,4 @@ impl Follower {
             }
         }
     }
-}
-
-/// Without a snapshot the next start takes longer, and nothing else is lost.
-fn save(rows: &Rows, sharing: &Sharing, log: &Log, options: &Options) {
-    let began = Instant::now();
-    let position = rows.position();
-    let written = log.root_at(position).and_then(|root| {
-        let of = Of {
-            fingerprint: fingerprint(),
-            position,
-            root: root.ok_or_else(|| io::Error::other("the table is ahead of the log"))?,
-        };
-        snapshot::write(&path(options), rows, sharing, &of)
-    });
-    match written {
-        Ok(bytes) => {
-            tracing::info!(position, bytes, took = ?began.elapsed(), "table's snapshot written");
-        }
-        Err(error) => tracing::warn!(%error, "the table's snapshot could not be written"),
-    }
-}
-
-fn path(options: &Options) -> PathBuf {
-    options.dir.join("snapshot")
-}
-
-/// Only the newest is kept.
-fn move_aside(options: &Options) -> io::Result<PathBuf> {
-    let aside = options.dir.join("snapshot.aside");
-    fs::rename(path(options), &aside)?;
-    Ok(aside)
-}
-
-/// What rows mean: another version of the standard or the catalogue makes other rows of the same entries.
-fn fingerprint() -> String {
-    let catalogue = crc32c::crc32c(format!("{:?}", substances::all()).as_bytes());
-    let standard = standard::NEWEST;
-    format!("meaning {MEANING}, standard {standard}, catalogue {catalogue:08x}")
 }

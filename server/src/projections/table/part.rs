@@ -11,6 +11,7 @@ use super::{
     chunk::{Chunk, Half, Word},
     plan::{Plan, Standing},
     rows::{ItemView, RowItem, Rows},
+    sum::add,
     tally::{PLACES, place_of},
 };
 
@@ -68,18 +69,6 @@ pub struct Counted<'a> {
     pub items: &'a ItemView,
 }
 
-/// Several parts in one.
-#[derive(Debug, Default)]
-pub struct Sum {
-    /// What was added so far. Each group is there once.
-    pub part: Part,
-    numbers: HashMap<(Codes, Standing), u32>,
-    /// See [`add`].
-    slots: Vec<u32>,
-    /// Number of each group of the part at hand.
-    places: Vec<u32>,
-}
-
 /// Room for the columns of a chunk.
 #[derive(Debug, Default)]
 pub struct Columns {
@@ -112,14 +101,6 @@ pub fn is_of_items(dimension: Dimension) -> bool {
 }
 
 impl Part {
-    /// Several in one.
-    pub fn sum<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
-        let mut sum = Sum::default();
-        parts.for_each(|part| sum.add(part));
-        sum.part.shrink();
-        sum.part
-    }
-
     /// Bytes that its lists take.
     pub fn bytes(&self) -> usize {
         self.groups.capacity() * size_of::<(Codes, Standing, u32)>()
@@ -128,36 +109,10 @@ impl Part {
     }
 
     /// It may be kept for long.
-    fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         self.groups.shrink_to_fit();
         self.joined.shrink_to_fit();
         self.goods.shrink_to_fit();
-    }
-}
-
-impl Sum {
-    /// Adds a part.
-    pub fn add(&mut self, part: &Part) {
-        let sum = &mut self.part;
-        self.places.clear();
-        for (codes, standing, cases) in &part.groups {
-            let next = sum.groups.len() as u32;
-            let number = *self.numbers.entry((*codes, *standing)).or_insert(next);
-            match sum.groups.get_mut(number as usize) {
-                Some((_, _, sum)) => *sum += cases,
-                None => sum.groups.push((*codes, *standing, *cases)),
-            }
-            self.places.push(number);
-        }
-        let of = |group: u32| self.places.get(group as usize).copied().unwrap_or(0);
-        let joined = part.joined.iter();
-        sum.joined
-            .extend(joined.map(|(group, incident)| (of(*group), *incident)));
-        self.slots.resize(sum.groups.len() * PLACES, 0);
-        for goods in &part.goods {
-            let group = of(goods.group);
-            add(&mut self.slots, &mut sum.goods, &Goods { group, ..*goods });
-        }
     }
 }
 
@@ -274,34 +229,6 @@ impl Goods {
             confirmed: if item.confirmed { item.amount } else { 0 },
         }
     }
-
-    /// Both in one; `None` if that is too much for it.
-    fn with(&self, other: &Self) -> Option<Self> {
-        Some(Self {
-            items: self.items.checked_add(other.items)?,
-            total: self.total.checked_add(other.total)?,
-            confirmed: self.confirmed.checked_add(other.confirmed)?,
-            ..*self
-        })
-    }
-}
-
-/// Adds to the sum of the same group and place. `slots` says by both where that is: one more than its index; 0 for nowhere.
-fn add(slots: &mut [u32], sums: &mut Vec<Goods>, goods: &Goods) {
-    let place = goods.group as usize * PLACES + usize::from(goods.place);
-    let Some(slot) = slots.get_mut(place) else {
-        return;
-    };
-    let known = (*slot as usize).checked_sub(1);
-    let known = known.and_then(|at| sums.get_mut(at));
-    if let Some(known) = known
-        && let Some(both) = known.with(goods)
-    {
-        *known = both;
-        return;
-    }
-    sums.push(*goods);
-    *slot = sums.len() as u32;
 }
 
 impl Lines {

@@ -57,7 +57,7 @@ const PLACES: [Half; 4] = [
 ];
 const STATUSES: [Set; 3] = [Set::Reported, Set::Confirmed, Set::Attributed];
 const KINDS: [Set; 3] = [Set::Substance, Set::Precursor, Set::Equipment];
-/// The first year that is told apart from those before it, less one, and the last from those after it, and one.
+/// The first stands for every year up to it, too, the last for every year from it on.
 const YEARS: (u32, u32) = (1900, 2100);
 /// Substances that the catalogue does not know are numbered apart.
 const FREE: u32 = 1 << 31;
