@@ -145,6 +145,8 @@ async fn no_type_that_holds_a_key_shows_it_when_it_is_printed_for_debugging() {
             assert!(!shown.contains(&spelling), "{shown}");
         }
     }
+    // Left alone its threads would still write to the site's folder once that is gone, and end this process for it.
+    broker.serve(None, async {}).await.unwrap();
 }
 
 #[tokio::test]

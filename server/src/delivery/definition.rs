@@ -89,3 +89,16 @@ fn with_understood(subscription: &Subscription, understood: Vec<FilterTerm>) -> 
         ..subscription.clone()
     }
 }
+
+/// Whether two are the same but for what the broker sets.
+pub(super) fn says_the_same(one: &Definition, other: &Definition) -> bool {
+    let given = |definition: &Definition| {
+        let mut subscription = definition.subscription.clone();
+        subscription.create_time = None;
+        subscription.update_time = None;
+        subscription.etag.clear();
+        subscription.understood.clear();
+        subscription
+    };
+    given(one) == given(other)
+}

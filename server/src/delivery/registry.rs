@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     content::{Content, ContentError},
-    definition::define,
+    definition::{define, says_the_same},
     ledger::{Change, Ledger},
     matcher::{MakePlan, Matcher},
     outbox::Outbox,
@@ -361,19 +361,6 @@ fn note_moved(moved: &Mutex<Vec<Arc<Subscribed>>>, subscribed: &Arc<Subscribed>)
 fn first(violations: &[Violation]) -> String {
     let first = violations.first();
     first.map_or_else(String::new, |v| format!("{} {}", v.field, v.description))
-}
-
-/// Whether two are the same but for what the broker sets.
-fn says_the_same(one: &Definition, other: &Definition) -> bool {
-    let given = |definition: &Definition| {
-        let mut subscription = definition.subscription.clone();
-        subscription.create_time = None;
-        subscription.update_time = None;
-        subscription.etag.clear();
-        subscription.understood.clear();
-        subscription
-    };
-    given(one) == given(other)
 }
 
 /// Attempts are numbered from the clock on, in microseconds, so that no number is used again after a restart.
