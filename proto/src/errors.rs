@@ -88,7 +88,7 @@ reasons! {
     InvalidFields "INVALID_FIELDS" InvalidArgument {
         "One or more fields break their rule; nothing was written."
         causes: ["A required field is missing.", "A code, date, digest, quantity or name has the wrong form.", "A reference names evidence that the case does not list."]
-        action: "Mend every field that the violations name; they are all listed at once. `casectl validate FILE` finds the same before anything is sent."
+        action: "Mend every field that the violations name; they are all listed at once. For statements `casectl validate FILE` finds the same before anything is sent."
     }
     InvalidEnvelope "INVALID_ENVELOPE" InvalidArgument {
         "The signed statement is not a COSE_Sign1 envelope in the form required."

@@ -3,9 +3,10 @@
 use casebroker_proto::{
     errors::Reason,
     v1::{
-        AckResult, CaseFilter, CaseStatus, DeliveryContent, DeliveryDetail, DeliveryProgress,
-        DropDeadLettersRequest, ListDeadLettersRequest, ListDeliveriesRequest, Nacked,
-        ReplayDeadLettersRequest, StatementKind, Subscription, Tlp, UpdateSubscriptionRequest,
+        AckResult, CaseFilter, CaseStatus, CreateSubscriptionRequest, DeliveryContent,
+        DeliveryDetail, DeliveryProgress, DropDeadLettersRequest, ListCasesRequest,
+        ListDeadLettersRequest, ListDeliveriesRequest, Nacked, ReplayDeadLettersRequest,
+        StatementKind, Subscription, Tlp, UpdateSubscriptionRequest,
     },
 };
 use casebroker_tests::{
@@ -69,6 +70,49 @@ async fn what_was_recorded_before_and_after_is_delivered_in_order_and_not_again_
     assert_eq!(
         (state.unacknowledged, state.backlog, state.acknowledged),
         (0, 0, 10)
+    );
+}
+
+#[tokio::test]
+async fn who_will_not_wait_gets_what_is_there_and_who_makes_it_again_learns_where_it_is() {
+    let site = Site::new();
+    let broker = site.start();
+    let dea = broker.connect(&site.principal(DEA, "system")).await;
+    let rcmp = broker.connect(&site.principal(RCMP, "officer")).await;
+    let recorded = submit_many(&dea, 0..5).await;
+    let request = CreateSubscriptionRequest {
+        subscription: Some(subscription(RCMP, "new")),
+        start: position(0),
+    };
+    let create = |start| {
+        let request = CreateSubscriptionRequest {
+            start,
+            ..request.clone()
+        };
+        let mut service = rcmp.subscriptions();
+        async move {
+            service
+                .create_subscription(request)
+                .await
+                .unwrap()
+                .into_inner()
+        }
+    };
+    assert_eq!(create(position(0)).await.start_position, 0);
+    // Whoever lists with this position waits until the table has come to it.
+    let listing = ListCasesRequest {
+        min_position: recorded[4] + 1,
+        ..ListCasesRequest::default()
+    };
+    rcmp.cases().list_cases(listing).await.unwrap();
+    let name = subscription_name(RCMP, "new");
+    let came = rcmp.pull_now(&name).await;
+    assert_eq!(positions(&came), recorded);
+    let again = create(None).await.start_position;
+    assert_eq!(
+        again,
+        recorded[4] + 1,
+        "it is where it was, not where it would begin"
     );
 }
 
@@ -611,6 +655,22 @@ async fn a_system_consumes_what_an_officer_subscribed_to_and_cannot_change_it() 
             .await
             .is_empty()
     );
+    // What would throw the officer's backlog away, or bring it again.
+    let moved = system.seek(&name, position(0)).await;
+    refused(moved, Reason::RoleNotAllowed);
+    let drop_all = DropDeadLettersRequest {
+        subscription: name.clone(),
+        ..DropDeadLettersRequest::default()
+    };
+    let dropped = system.subscriptions().drop_dead_letters(drop_all).await;
+    refused(dropped, Reason::RoleNotAllowed);
+    let replay = ReplayDeadLettersRequest {
+        subscription: name.clone(),
+        limit: 1,
+        ..ReplayDeadLettersRequest::default()
+    };
+    let replayed = system.subscriptions().replay_dead_letters(replay).await;
+    refused(replayed, Reason::RoleNotAllowed);
     let request = casebroker_proto::v1::DeleteSubscriptionRequest { name };
     let deleted = system
         .subscriptions()

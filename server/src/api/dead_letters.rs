@@ -21,6 +21,7 @@ use super::{
     page_token::{Token, binding, page_size},
     record::AccessNote,
     status,
+    subscriptions::may_change,
 };
 use crate::{
     delivery::{Progress, Subscribed},
@@ -58,11 +59,17 @@ impl Rooms {
         let dead_letters = self
             .read(caller, move |rooms| {
                 let letters = page.into_iter().take(size).map(|(position, dead)| {
+                    let case = rooms.deliveries.case_of(&subscribed, position)?;
+                    // A reason may tell of a case that is not for the subscriber any more.
+                    let reason = match case.is_empty() {
+                        true => String::new(),
+                        false => dead.reason.into(),
+                    };
                     Ok(DeadLetter {
                         position,
-                        case: rooms.deliveries.case_of(&subscribed, position)?,
+                        case,
                         delivery_attempts: i32::try_from(dead.attempts).unwrap_or(i32::MAX),
-                        reason: dead.reason.into(),
+                        reason,
                         dead_time: Some(Timestamp {
                             seconds: dead.at,
                             nanos: 0,
@@ -83,8 +90,9 @@ impl Rooms {
         &self,
         request: Request<ReplayDeadLettersRequest>,
     ) -> Result<Response<ReplayDeadLettersResponse>, Status> {
-        let (_, subscribed, request) =
+        let (caller, subscribed, request) =
             self.subscription_of(request, Method::ReplayDeadLetters, |r| &r.subscription)?;
+        may_change(&caller, &subscribed)?;
         let limit = match usize::try_from(request.limit) {
             Ok(limit) if (1..=MAX_POSITIONS).contains(&limit) => limit,
             _ => {
@@ -122,8 +130,9 @@ impl Rooms {
         &self,
         request: Request<DropDeadLettersRequest>,
     ) -> Result<Response<DropDeadLettersResponse>, Status> {
-        let (_, subscribed, request) =
+        let (caller, subscribed, request) =
             self.subscription_of(request, Method::DropDeadLetters, |r| &r.subscription)?;
+        may_change(&caller, &subscribed)?;
         check_positions(&request.positions)?;
         let dropped = self.deliveries.change(&subscribed, |outbox| {
             if !request.positions.is_empty() {

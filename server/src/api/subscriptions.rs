@@ -75,7 +75,8 @@ impl SubscriptionService for Rooms {
         let subscribed = self.deliveries.create(definition, next).await?;
         Ok(Response::new(CreateSubscriptionResponse {
             subscription: Some(subscribed.definition().subscription.clone()),
-            start_position: next,
+            // One that was there already is where it is.
+            start_position: self.deliveries.next(&subscribed),
         }))
     }
 
@@ -168,6 +169,7 @@ impl SubscriptionService for Rooms {
     async fn seek(&self, request: Request<SeekRequest>) -> Result<Response<SeekResponse>, Status> {
         let (caller, subscribed, request) =
             self.subscription_of(request, Method::Seek, |r| &r.subscription)?;
+        may_change(&caller, &subscribed)?;
         if request.to.is_none_or(|to| to.at.is_none()) {
             return Err(status::invalid_field("to", "is required"));
         }
@@ -296,12 +298,12 @@ impl Rooms {
     }
 }
 
-/// What an officer's subscription sees is for officers to say: a system sees its own agency's cases alone.
-fn may_change(caller: &Caller, subscribed: &Subscribed) -> Result<(), Status> {
+/// What an officer's subscription sees, and that nothing of it is thrown away or comes again, is for officers to say: systems consume it.
+pub(super) fn may_change(caller: &Caller, subscribed: &Subscribed) -> Result<(), Status> {
     let made_by = &subscribed.definition().subscription.viewer_role;
     if caller.principal.role == Role::System && made_by != Role::System.as_str() {
         let message = format!(
-            "`{}` was made by an officer and sees what is for one; an officer has to change it",
+            "`{}` was made by an officer and sees what is for one; systems consume it, and an officer has to change or move it",
             subscribed.name
         );
         return Err(status::refuse(Reason::RoleNotAllowed, &message));

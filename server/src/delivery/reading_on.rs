@@ -1,6 +1,6 @@
 //! How consumers get deliveries, and how a subscription that is behind reads on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -13,11 +13,14 @@ use super::{
 
 /// Positions that are looked at in one go, before others get their turn.
 const SLICE: u64 = 65_536;
+/// How long somebody who would not wait waits all the same while it is looked at what was recorded before: "none" would not be true.
+const LOOKING: Duration = Duration::from_secs(2);
 
 impl Joined {
     /// What can be delivered, at most so many; waits until then for the first. Empty if there is none by then, or if the
     /// subscription or the broker ends.
     pub async fn take(&self, limit: usize, until: Instant) -> Vec<Taken> {
+        let looks_until = until.max(Instant::now() + LOOKING);
         let (deliveries, subscribed) = (&self.deliveries, &self.subscribed);
         if !deliveries.reach(subscribed, until).await {
             return Vec::new();
@@ -31,7 +34,7 @@ impl Joined {
             }
             let definition = subscribed.definition();
             let clock = Instant::now();
-            let (taken, more, wakes_at, reads_on) = {
+            let (taken, more, wakes_at, reads_on, is_filling) = {
                 let mut inner = subscribed.lock();
                 let outbox = &mut inner.outbox;
                 outbox.expire(&definition.settings, (clock, now()));
@@ -39,7 +42,7 @@ impl Joined {
                 let (more, wakes_at) = (outbox.has_ready(), outbox.wakes_at());
                 let reads_on = outbox.is_low() && inner.slot.is_none() && !inner.is_filling;
                 inner.is_filling |= reads_on;
-                (taken, more, wakes_at, reads_on)
+                (taken, more, wakes_at, reads_on, inner.is_filling)
             };
             if reads_on {
                 tokio::spawn(Arc::clone(deliveries).read_on(Arc::clone(subscribed)));
@@ -51,6 +54,7 @@ impl Joined {
                 deliveries.used(subscribed);
                 return taken;
             }
+            let until = if is_filling { looks_until } else { until };
             if clock >= until {
                 return Vec::new();
             }

@@ -173,6 +173,10 @@ async fn a_target_gets_every_delivery_signed_until_it_is_satisfied() {
         .unwrap();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert!(ended.stderr.contains("10 forwarded"), "{ended:#?}");
+    assert!(
+        ended.stderr.contains("was not taken: 503 busy"),
+        "{ended:#?}"
+    );
     for came in hook.came() {
         came.verify();
         let data: Value = serde_json::from_slice(&came.body).unwrap();

@@ -111,7 +111,11 @@ pub async fn run(args: Count, global: &Global, out: &mut Output) -> Result<()> {
         by: &by,
         is_past: args.as_of.is_some(),
     };
-    show(&asked, args.explain, &answer, out)
+    show(&asked, args.explain, &answer, out)?;
+    if args.without_amounts {
+        out.note("casectl: amounts of goods were not asked for");
+    }
+    Ok(())
 }
 
 fn show(asked: &Asked, explain: bool, answer: &CountCasesResponse, out: &mut Output) -> Result<()> {

@@ -9,8 +9,9 @@ mod signature;
 mod target;
 
 use std::{
+    io::Write as _,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -23,7 +24,7 @@ use crate::{
     Global,
     failure::{Exit, Failure, Result},
     output::Output,
-    span::parse_span,
+    span::{parse_span, span},
     stop,
     subscription::{Named, parse_subscription},
 };
@@ -74,11 +75,11 @@ pub struct Forward {
     /// Most requests at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
     concurrency: u16,
-    /// How long the target may take to answer
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_span)]
+    /// How long the target may take to answer, up to ten minutes
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_timeout)]
     timeout: Duration,
     /// Wait before the second attempt
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_span)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_delay)]
     retry_delay: Duration,
 }
 
@@ -99,6 +100,8 @@ struct Sink {
     source: String,
     retry_delay: Duration,
     gone: Notify,
+    /// Why the last one was not taken; said when it changes.
+    trouble: Mutex<String>,
 }
 
 /// Runs the command.
@@ -116,6 +119,7 @@ pub async fn run(args: Forward, global: &Global, out: &mut Output) -> Result<()>
         source: source(&client, global).await?,
         retry_delay: args.retry_delay,
         gone: Notify::new(),
+        trouble: Mutex::default(),
     });
     if sink.secrets.is_none() {
         out.note("casectl: requests are not signed; --secret-file FILE signs them");
@@ -191,6 +195,7 @@ impl Sink {
         }
         let answer = self.target.post(&headers, body).await;
         let again = |why: String, after: Option<Duration>| {
+            self.say(&why, delivery.position);
             let delay = after.unwrap_or_else(|| self.delay(delivery.delivery_attempt));
             Err(Nack::because(why).after(delay.min(LONGEST_DELAY)))
         };
@@ -211,6 +216,19 @@ impl Sink {
         }
     }
 
+    /// Says why one was not taken, unless the one before it was not for the same reason.
+    fn say(&self, why: &str, position: u64) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if *trouble != why {
+            why.clone_into(&mut trouble);
+            // Nobody reading it is no failure.
+            let _ = writeln!(
+                std::io::stderr(),
+                "casectl: position {position} was not taken: {why}; it is sent again, others for the same reason too"
+            );
+        }
+    }
+
     /// The wait after an attempt, counted from 1: four times as long with each, less up to a quarter of it, so that what failed together
     /// does not come back together.
     fn delay(&self, attempt: i32) -> Duration {
@@ -224,5 +242,21 @@ impl Sink {
             .min(LONGEST_DELAY);
         let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
         whole - (whole / 4).mul_f64(random as f64 / u64::MAX as f64)
+    }
+}
+
+fn parse_timeout(text: &str) -> std::result::Result<Duration, String> {
+    within(text, Duration::from_millis(100), Duration::from_secs(600))
+}
+
+fn parse_delay(text: &str) -> std::result::Result<Duration, String> {
+    within(text, Duration::ZERO, LONGEST_DELAY)
+}
+
+fn within(text: &str, least: Duration, most: Duration) -> std::result::Result<Duration, String> {
+    let time = parse_span(text)?;
+    match (least..=most).contains(&time) {
+        true => Ok(time),
+        false => Err(format!("must be {} to {}", span(least), span(most))),
     }
 }
