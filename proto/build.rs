@@ -16,13 +16,14 @@ const FILES: [&str; 13] = [
     "casebroker/v1/registry.proto",
     "casebroker/v1/statement.proto",
     "casebroker/v1/intake_service.proto",
-    "casebroker/v1/case_service.proto",
+    CASES,
     "casebroker/v1/log_service.proto",
     "casebroker/v1/registry_service.proto",
     "casebroker/v1/access_service.proto",
     "casebroker/v1/statistics_service.proto",
     DELIVERIES,
 ];
+const CASES: &str = "casebroker/v1/case_service.proto";
 const DELIVERIES: &str = "casebroker/v1/subscription_service.proto";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,13 +48,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     encoded(descriptors, &out.join("encoded"))
 }
 
-/// The server of deliveries once more, for messages that hold what was recorded as bytes: see `src/encoded.rs`.
+/// The servers of cases and of deliveries once more, for messages that hold what they are made of as bytes: see `src/encoded.rs`.
 fn encoded(
     mut descriptors: FileDescriptorSet,
     out: &Path,
 ) -> Result<(), Box<dyn std::error::Error>> {
     for file in &mut descriptors.file {
-        if file.name() != DELIVERIES {
+        if ![CASES, DELIVERIES].contains(&file.name()) {
             file.service.clear();
         }
     }
@@ -63,6 +64,10 @@ fn encoded(
         .extern_path(".google.type", "crate::google::r#type")
         .extern_path(".google.rpc", "crate::google::rpc")
         .extern_path(".casebroker.v1", "crate::v1")
+        .extern_path(
+            ".casebroker.v1.ListCasesResponse",
+            "crate::encoded::ListCasesResponse",
+        )
         .extern_path(
             ".casebroker.v1.StreamingPullResponse",
             "crate::encoded::StreamingPullResponse",

@@ -1,4 +1,5 @@
-//! Deliveries as a server writes them: what was recorded stays as it was encoded, so that it is decoded for nobody and copied once.
+//! Long messages as a server writes them: what was recorded stays as it was encoded, and each case of a page is encoded when it was
+//! made, so that nothing is decoded for nobody and no tree of a whole page is kept.
 //!
 //! Each message has the fields of the one of that name in [`v1`](crate::v1), with bytes in the place of a message; on the wire both are
 //! length-delimited (Protocol Buffers, "Encoding"), so that a client cannot tell.
@@ -10,10 +11,10 @@ use prost_types::Timestamp;
 use crate::{
     names::{CaseName, PrincipalId},
     statement::{StatementError, payload_of, undecodable},
-    v1::{AckOutcome, Case, CaseChange, Entry, StatementKind},
+    v1::{AckOutcome, Case, CaseChange, Entry, FilterTerm, StatementKind},
 };
 
-pub use server::subscription_service_server;
+pub use server::{case_service_server, subscription_service_server};
 
 #[allow(
     missing_docs,
@@ -23,6 +24,29 @@ pub use server::subscription_service_server;
 )]
 mod server {
     include!(concat!(env!("OUT_DIR"), "/encoded/casebroker.v1.rs"));
+}
+
+/// [`v1::ListCasesResponse`](crate::v1::ListCasesResponse).
+#[derive(Clone, PartialEq, Message)]
+pub struct ListCasesResponse {
+    /// The page: each a [`v1::Case`](crate::v1::Case), encoded.
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub cases: Vec<Bytes>,
+    /// Token of the next page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: String,
+    /// Position that the page is of.
+    #[prost(uint64, tag = "3")]
+    pub as_of_position: u64,
+    /// Size of the log's newest checkpoint.
+    #[prost(uint64, tag = "4")]
+    pub tree_size: u64,
+    /// Cases on all pages.
+    #[prost(int64, tag = "5")]
+    pub total_size: i64,
+    /// The filter as it was understood.
+    #[prost(message, repeated, tag = "6")]
+    pub understood: Vec<FilterTerm>,
 }
 
 /// [`v1::PullResponse`](crate::v1::PullResponse).
@@ -222,6 +246,20 @@ mod tests {
         };
         let bytes = response.encode_to_vec();
         let encoded = PullResponse::decode(bytes.as_slice()).unwrap();
+        assert_eq!(encoded.encode_to_vec(), bytes);
+        let response = v1::ListCasesResponse {
+            cases: vec![whole().as_of_case.unwrap(), Case::default()],
+            next_page_token: "t".into(),
+            as_of_position: 70_000,
+            tree_size: 70_001,
+            total_size: 3,
+            understood: vec![FilterTerm {
+                field: "origins".into(),
+                ..FilterTerm::default()
+            }],
+        };
+        let bytes = response.encode_to_vec();
+        let encoded = ListCasesResponse::decode(bytes.as_slice()).unwrap();
         assert_eq!(encoded.encode_to_vec(), bytes);
         let record = whole().statement.unwrap().encode_to_vec();
         let encoded = Record::decode(record.as_slice()).unwrap();

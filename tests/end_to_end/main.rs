@@ -27,4 +27,5 @@ mod subscriptions;
 mod subscriptions_casectl;
 mod tls;
 mod validation;
+mod views;
 mod wire;

@@ -378,6 +378,20 @@ fn pages_of_one_listing_are_of_one_position_and_orders_are_kept() {
 }
 
 #[test]
+fn a_table_shows_the_same_of_a_basic_view_as_of_whole_cases_and_json_has_either() {
+    let desks = desks();
+    let said = |arguments: &[&str]| desks.dea.expect(0, arguments).stdout;
+    for form in ["table", "csv"] {
+        let list = ["-o", form, "list", "--all"];
+        let whole = [&list[..], &["--view", "full"]].concat();
+        assert_eq!(said(&list), said(&whole), "{form}");
+    }
+    let evidence = |document: Value| document["cases"][0]["report"]["evidence"].is_array();
+    assert!(evidence(json(&desks.dea, &["list"])));
+    assert!(!evidence(json(&desks.dea, &["list", "--view", "basic"])));
+}
+
+#[test]
 fn pages_stay_readable_on_a_narrow_terminal() {
     let desks = desks();
     for arguments in [

@@ -1,11 +1,12 @@
 //! `CaseService`.
 
 use casebroker_proto::{
+    encoded::{ListCasesResponse, case_service_server::CaseService},
     names::CaseName,
     v1::{
         FindOverlapsRequest, FindOverlapsResponse, GetCaseRequest, GetCaseResponse,
-        ListCasesRequest, ListCasesResponse, ListStatementsRequest, ListStatementsResponse,
-        ListTasksRequest, ListTasksResponse, case_service_server::CaseService,
+        ListCasesRequest, ListStatementsRequest, ListStatementsResponse, ListTasksRequest,
+        ListTasksResponse,
     },
 };
 use prost::Message as _;

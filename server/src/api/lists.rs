@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use casebroker_proto::v1::{Case, ListCasesRequest, ListCasesResponse};
+use bytes::Bytes;
+use casebroker_proto::{
+    encoded::ListCasesResponse,
+    v1::{CaseView, ListCasesRequest},
+};
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
@@ -36,6 +40,7 @@ impl Rooms {
         ));
         let page_size = page_size(request.page_size, 50)?;
         let order = order(&request.order_by)?;
+        let view = view(request.view)?;
         let key = listing_key(&request, &viewer(&caller.principal));
         let token = Token::open(&request.page_token, &key)?;
         let when = When {
@@ -44,13 +49,18 @@ impl Rooms {
             time: request.as_of_time,
             page: token.map(|Token([_, _, as_of])| as_of),
         };
-        let after = token.map(|Token([by, first, _])| (by, first));
+        let cut = Cut {
+            order,
+            after: token.map(|Token([by, first, _])| (by, first)),
+            page_size,
+            view,
+        };
         let question = Arc::new(self.question(&caller, request.filter, when).await?);
         let (as_of, tree_size) = (question.as_of.position, question.tree_size);
         let understood = question.understood.clone();
         let page = self
             .answer(&caller, question, move |rooms, question, patience| {
-                rooms.page(question, order, after, page_size, patience)
+                rooms.page(question, &cut, patience)
             })
             .await?;
         note.cases(page.cases.len());
@@ -67,14 +77,13 @@ impl Rooms {
         }))
     }
 
-    fn page(
-        &self,
-        question: &Question,
-        order: Order,
-        after: Option<Rank>,
-        page_size: usize,
-        patience: &Patience,
-    ) -> Result<Listed, Status> {
+    fn page(&self, question: &Question, cut: &Cut, patience: &Patience) -> Result<Listed, Status> {
+        let Cut {
+            order,
+            after,
+            page_size,
+            view,
+        } = *cut;
         let (rows, plan) = (self.table.rows(), question.plan(self, patience)?);
         let patient = || patience.is_over();
         // One more tells whether there is another page.
@@ -95,16 +104,18 @@ impl Rooms {
             if patience.is_over() {
                 return Err(given_up());
             }
-            let Some(mut case) = then.case_beginning(&question.viewer, rank.1)? else {
+            let Some(mut case) = then.case_beginning(&question.viewer, rank.1, view)? else {
                 last = Some(rank);
                 continue;
             };
-            bytes += case.encoded_len() + 8;
+            set_overdue(&mut case, today());
+            // Here, where it is still in the cache and its memory goes back to the thread that it came from.
+            let case = Bytes::from(case.encode_to_vec());
+            bytes += case.len() + 8;
             if bytes > MAX_PAGE_BYTES && !listed.cases.is_empty() {
                 listed.next = last;
                 break;
             }
-            set_overdue(&mut case, today());
             listed.cases.push(case);
             last = Some(rank);
         }
@@ -112,9 +123,19 @@ impl Rooms {
     }
 }
 
+/// What of a listing goes on a page.
+struct Cut {
+    order: Order,
+    /// Where the last case of the page before stands.
+    after: Option<Rank>,
+    page_size: usize,
+    view: CaseView,
+}
+
 /// A page that was read.
 struct Listed {
-    cases: Vec<Case>,
+    /// Each encoded.
+    cases: Vec<Bytes>,
     /// Where the last of them stands, if there are more.
     next: Option<Rank>,
     total: u64,
@@ -146,6 +167,11 @@ fn order(text: &str) -> Result<Order, Status> {
     Ok(Order { by, descending })
 }
 
+fn view(number: i32) -> Result<CaseView, Status> {
+    CaseView::try_from(number)
+        .map_err(|_| status::invalid_field("view", format!("is {number}, which is no view")))
+}
+
 /// Everything that makes it another listing.
 fn listing_key(request: &ListCasesRequest, viewer: &Viewer) -> [u8; 8] {
     let filter = request.filter.as_ref().map(|f| f.encode_to_vec());
@@ -155,6 +181,7 @@ fn listing_key(request: &ListCasesRequest, viewer: &Viewer) -> [u8; 8] {
         &filter.unwrap_or_default(),
         request.order_by.as_bytes(),
         &request.as_of_position.to_be_bytes(),
+        &request.view.to_be_bytes(),
         &time.unwrap_or_default(),
         viewer_key(viewer).as_bytes(),
     ])

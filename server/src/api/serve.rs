@@ -4,11 +4,13 @@ use std::{io, sync::Arc, time::Duration};
 
 use casebroker_proto::{
     FILE_DESCRIPTOR_SET, MAX_MESSAGE_BYTES,
-    encoded::subscription_service_server::SubscriptionServiceServer,
+    encoded::{
+        case_service_server::CaseServiceServer,
+        subscription_service_server::SubscriptionServiceServer,
+    },
     v1::{
-        access_service_server::AccessServiceServer, case_service_server::CaseServiceServer,
-        intake_service_server::IntakeServiceServer, log_service_server::LogServiceServer,
-        registry_service_server::RegistryServiceServer,
+        access_service_server::AccessServiceServer, intake_service_server::IntakeServiceServer,
+        log_service_server::LogServiceServer, registry_service_server::RegistryServiceServer,
         statistics_service_server::StatisticsServiceServer,
     },
 };

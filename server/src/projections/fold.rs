@@ -1,16 +1,22 @@
 //! From statements to a case: a pure function, a step a statement.
 
+mod basic;
+
 use casebroker_proto::{
     catalogue::{measures::controls, units::normalize},
-    standard::assess,
+    standard::{assess, outcomes},
     v1::{
-        self, AttributionBasis, CaseReport, Corroboration, Dispute, EvidenceReference,
+        self, AttributionBasis, CaseReport, CaseView, Corroboration, Dispute, EvidenceReference,
         EvidenceRequest, EvidenceRequestState, EvidenceResponse, EvidenceResponseKind, Finding,
-        Item, ItemFinding, LateFinding, Location, OriginClaim, Provenance, statement::Kind,
+        Handling, Item, ItemFinding, LateFinding, Location, OriginClaim, Provenance,
+        statement::Kind,
     },
 };
 
 use super::statement::Statement;
+
+/// Parts of a case that its first report says something of.
+const PARTS: usize = 16;
 
 /// The case that these statements make, oldest first; `None` if no report is among them. Its requests for evidence are open
 /// or answered; whether one is overdue is for [`set_overdue`].
@@ -18,9 +24,23 @@ pub fn fold<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Option<v
     applied(statements).map(finish)
 }
 
-/// As [`fold`], without the controls that the goods are under.
+/// The outcomes of the rules without their sentences, and without the controls that the goods are under: for whom counts.
 pub fn fold_judged<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Option<v1::Case> {
-    applied(statements).map(judge)
+    applied(statements).map(|case| judge(case, outcomes))
+}
+
+/// As [`fold`], as much of it as a view holds. The newest report becomes the case's own without a copy.
+pub fn fold_into(view: CaseView, statements: Vec<Statement>) -> Option<v1::Case> {
+    let mut case = None;
+    for mut statement in statements {
+        let handling = statement.case_handling().cloned();
+        let report = statement.take_report();
+        step(&mut case, &statement, report, handling);
+    }
+    match view {
+        CaseView::Basic => case.map(|case| basic::keep(judge(case, outcomes))),
+        CaseView::Full | CaseView::Unspecified => case.map(finish),
+    }
 }
 
 fn applied<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Option<v1::Case> {
@@ -33,22 +53,34 @@ fn applied<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Option<v1
 
 /// One step: the case with one more statement. What it needs to know of the earlier ones stands in the case.
 pub fn apply(case: &mut Option<v1::Case>, statement: &Statement) {
-    if case.is_none() && statement.report().is_some() {
+    let report = statement.report().cloned();
+    let handling = statement.case_handling().cloned();
+    step(case, statement, report, handling);
+}
+
+fn step(
+    case: &mut Option<v1::Case>,
+    statement: &Statement,
+    report: Option<CaseReport>,
+    handling: Option<Handling>,
+) {
+    if case.is_none() && report.is_some() {
         *case = Some(v1::Case {
             name: statement.case.to_string(),
             owner: statement.case.agency().to_string(),
             first_position: statement.position,
             create_time: Some(statement.record_time),
+            provenance: Vec::with_capacity(PARTS),
             ..Default::default()
         });
     }
     // What is said to somebody before it may see a report waits for none.
     let Some(case) = case else { return };
-    if let Some(report) = statement.report() {
+    if let Some(report) = report {
         replace_report(case, report, statement);
     }
-    if let Some(handling) = statement.case_handling() {
-        case.handling = Some(handling.clone());
+    if let Some(handling) = handling {
+        case.handling = Some(handling);
         set_provenance(case, "handling", statement);
     }
     match &statement.statement.kind {
@@ -76,14 +108,14 @@ pub fn apply(case: &mut Option<v1::Case>, statement: &Statement) {
 
 /// What follows from the whole case.
 pub fn finish(case: v1::Case) -> v1::Case {
-    let mut case = judge(case);
+    let mut case = judge(case, assess);
     case.controls = controls(&case);
     case
 }
 
-fn judge(mut case: v1::Case) -> v1::Case {
+fn judge(mut case: v1::Case, by: fn(&v1::Case) -> v1::Assessment) -> v1::Case {
     case.contested_origins = contested(&case);
-    case.assessment = Some(assess(&case));
+    case.assessment = Some(by(&case));
     case
 }
 
@@ -101,8 +133,7 @@ pub fn set_overdue(case: &mut v1::Case, today: (i32, i32, i32)) {
     }
 }
 
-fn replace_report(case: &mut v1::Case, report: &CaseReport, statement: &Statement) {
-    let mut report = report.clone();
+fn replace_report(case: &mut v1::Case, mut report: CaseReport, statement: &Statement) {
     for quantity in report.items.iter_mut().flat_map(|item| &mut item.quantity) {
         // Computed, and may be left out of what is sent: no change if it is.
         quantity.normalized = normalize(quantity).ok();

@@ -4,6 +4,8 @@
 //! its text does not. Whether a case may be seen is decided by one statement, however many it has; and where there is none
 //! to decide by, that of another case is looked at in its place.
 
+mod entries;
+
 use std::{
     hash::{BuildHasher as _, RandomState},
     sync::Arc,
@@ -12,29 +14,24 @@ use std::{
 use casebroker_proto::{
     names::{AgencyName, CaseName},
     statement::StatementError,
-    v1::{self, statement::Kind},
+    v1::{self, CaseView, statement::Kind},
 };
-use prost::Message as _;
-use prost_types::Timestamp;
-use time::OffsetDateTime;
+use entries::decode;
 
 use super::{
-    fold::fold,
+    fold::{fold, fold_into},
     membership::Membership,
     statement::{Statement, keep_visible, sees_case},
     table::Sharing,
 };
 use crate::{
-    journal::{JournalError, JournalReader, ReadLimit},
+    journal::{JournalError, JournalReader},
     policy::Viewer,
     state::{CaseRecord, StateError, Store, Task},
 };
 
 /// Entries looked at to find one in place of a case that does not exist: updates of the registry are passed over.
 const DECOY_ENTRIES: u64 = 16;
-
-/// Most bytes of entries that are read at once, if there is more than one.
-const READ_BYTES: usize = 1 << 20;
 
 /// Why something could not be read. "Does not exist" and "not for the caller" are one.
 #[derive(Debug, thiserror::Error)]
@@ -168,23 +165,32 @@ impl CaseReader {
         name: &CaseName,
         statements: &[Statement],
     ) -> Result<Option<v1::Case>, ReadError> {
-        let mut case = fold(statements);
-        let declares =
-            |s: &Statement| matches!(s.statement.kind, Some(Kind::OverlapDeclaration(_)));
-        // Most cases have none, and then nobody's words join them with another.
+        self.with_incident(fold(statements), viewer, name, declares(statements))
+    }
+
+    /// A case, with those that are the same incident if anybody has declared an overlap with it.
+    fn with_incident(
+        &self,
+        mut case: Option<v1::Case>,
+        viewer: &Viewer,
+        name: &CaseName,
+        declared: bool,
+    ) -> Result<Option<v1::Case>, ReadError> {
+        // For most cases nobody has, and then nobody's words join them with another.
         if let Some(case) = &mut case
-            && statements.iter().any(declares)
+            && declared
         {
             case.same_incident_cases = self.same_incident(viewer, name)?;
         }
         Ok(case)
     }
 
-    /// The case whose first statement for a viewer is at a position.
+    /// The case whose first statement for a viewer is at a position, or as much of it as a view holds.
     pub fn case_beginning(
         &self,
         viewer: &Viewer,
         position: u64,
+        view: CaseView,
     ) -> Result<Option<v1::Case>, ReadError> {
         let Some(first) = self.statement(position)? else {
             return Ok(None);
@@ -206,7 +212,9 @@ impl CaseReader {
             return Ok(None);
         }
         self.keep_visible(viewer, &mut statements);
-        let case = self.folded(viewer, &name, &statements)?;
+        let declared = declares(&statements);
+        let case = fold_into(view, statements);
+        let case = self.with_incident(case, viewer, &name, declared)?;
         Ok(case.filter(|case| case.first_position == position))
     }
 
@@ -221,36 +229,6 @@ impl CaseReader {
         };
         let seen = self.seen(viewer, &first.case)?;
         Ok(seen.map(|_| first.case))
-    }
-
-    /// Where the log ended at a time: the position of the first entry that was recorded later.
-    pub fn position_at(&self, time: Timestamp) -> Result<u64, ReadError> {
-        let (mut low, mut high) = (0, self.journal.next_position());
-        // Times never go back.
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let recorded = self.record_time(middle)?;
-            if (recorded.seconds, recorded.nanos) <= (time.seconds, time.nanos) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        Ok(low)
-    }
-
-    /// When the last entry before a position was recorded; the beginning of time if there is none.
-    pub fn time_before(&self, position: u64) -> Result<OffsetDateTime, ReadError> {
-        let time = match position.checked_sub(1) {
-            Some(last) => self.record_time(last)?,
-            None => Timestamp::default(),
-        };
-        let time = OffsetDateTime::from_unix_timestamp(time.seconds);
-        Ok(time.unwrap_or(OffsetDateTime::UNIX_EPOCH))
-    }
-
-    fn record_time(&self, position: u64) -> Result<Timestamp, ReadError> {
-        Ok(self.envelope(position)?.record_time.unwrap_or_default())
     }
 
     /// The statements of a case that a viewer may see, oldest first; never empty.
@@ -283,36 +261,6 @@ impl CaseReader {
     /// The name of the case that begins at a position, whoever may see it; `None` if none does.
     pub fn beginning(&self, position: u64) -> Result<Option<CaseName>, ReadError> {
         Ok(self.statement(position)?.map(|first| first.case))
-    }
-
-    /// The entry at a position, whoever may see it.
-    pub fn recorded(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
-        let record = self.journal.read(position, ReadLimit::ONE)?.pop();
-        Ok(record.ok_or(ReadError::NoEntry(position))?.entry)
-    }
-
-    /// The statement at a position, whoever may see it; `None` for an update of the registry.
-    pub fn statement(&self, position: u64) -> Result<Option<Statement>, ReadError> {
-        decode(position, &self.recorded(position)?)
-    }
-
-    /// Entries from a position on, whoever may see them, with their positions: at least one, at most so many.
-    pub fn entries(
-        &self,
-        from: u64,
-        count: usize,
-    ) -> Result<impl Iterator<Item = (u64, bytes::Bytes)> + use<>, ReadError> {
-        let limit = ReadLimit {
-            entries: count,
-            bytes: READ_BYTES,
-        };
-        let records = self.journal.read(from, limit)?;
-        Ok((from..).zip(records.into_iter().map(|record| record.entry)))
-    }
-
-    /// Entries of the log.
-    pub fn size(&self) -> u64 {
-        self.journal.next_position()
     }
 
     /// Whether a viewer may see a statement as of now, if it could see it when it was said: whether it may see the case still. One
@@ -405,24 +353,12 @@ impl CaseReader {
         }
         Ok(None)
     }
-
-    /// The salt of an entry.
-    pub(super) fn salt(&self, position: u64) -> Result<bytes::Bytes, ReadError> {
-        Ok(self.envelope(position)?.salt)
-    }
-
-    /// An entry, without looking into what it holds.
-    fn envelope(&self, position: u64) -> Result<v1::Entry, ReadError> {
-        let decoded = v1::Entry::decode(self.recorded(position)?);
-        decoded.map_err(|e| ReadError::Entry {
-            position,
-            source: StatementError::Payload(e.to_string()),
-        })
-    }
 }
 
-fn decode(position: u64, entry: &[u8]) -> Result<Option<Statement>, ReadError> {
-    Statement::decode(position, entry).map_err(|source| ReadError::Entry { position, source })
+/// Whether one of them declares an overlap.
+fn declares(statements: &[Statement]) -> bool {
+    let kind = |s: &Statement| matches!(s.statement.kind, Some(Kind::OverlapDeclaration(_)));
+    statements.iter().any(kind)
 }
 
 #[cfg(test)]

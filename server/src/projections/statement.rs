@@ -56,6 +56,15 @@ impl Statement {
         }
     }
 
+    /// Takes that report out of it.
+    pub fn take_report(&mut self) -> Option<CaseReport> {
+        match &mut self.statement.kind {
+            Some(Kind::Report(report)) => report.report.take(),
+            Some(Kind::Amendment(amendment)) => amendment.report.take(),
+            _ => None,
+        }
+    }
+
     /// The handling that it puts in force for the case, if it does.
     pub fn case_handling(&self) -> Option<&Handling> {
         match &self.statement.kind {

@@ -7,6 +7,7 @@
 //!     cargo bench -p casebroker-tests --bench queries -- --quick         20,000 cases, to see that it works
 //!     cargo bench -p casebroker-tests --bench queries -- --grow          latency of submissions, too, while as many go in again
 //!     cargo bench -p casebroker-tests --bench queries -- --alone         without PostgreSQL
+//!     cargo bench -p casebroker-tests --bench queries -- --only PAGE     the questions with this in their names, and nothing else
 //!
 //! The cases are made from a seed (`world.rs`) and mean nothing. The disk needs 10 KB a case while it runs.
 
@@ -42,6 +43,7 @@ struct Options {
     quick: bool,
     grow: bool,
     alone: bool,
+    only: Option<String>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -68,6 +70,7 @@ fn main() -> anyhow::Result<()> {
         quick,
         grow: has("--grow"),
         alone: has("--alone"),
+        only: after("--only").map(str::to_lowercase),
     };
     runtime.block_on(run(&options))
 }
@@ -123,11 +126,24 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     report::questions_head();
     let client = postgres.as_ref().map(|postgres| &postgres.client);
     for question in questions::all(&loaded.examples, &world.words) {
+        let name = question.name.to_lowercase();
+        if options
+            .only
+            .as_ref()
+            .is_some_and(|only| !name.contains(only))
+        {
+            continue;
+        }
         let measured = measure::by_turns(&question, &officer, client, effort).await;
         let measured = measured.with_context(|| question.name)?;
         report::question(question.name, question.aim, &measured);
     }
     drop(postgres);
+    if options.only.is_some() {
+        broker.stop().await;
+        report::foot();
+        return Ok(());
+    }
     figures(
         options,
         &world,

@@ -5,8 +5,8 @@ use casebroker_proto::{
     filter::GoodsClass,
     google::r#type::Date,
     v1::{
-        CaseFilter, CaseStatus, ComputeTrendRequest, CountCasesRequest, Digest, DigestAlgorithm,
-        Dimension, ListCasesRequest, compute_trend_request::Around,
+        CaseFilter, CaseStatus, CaseView, ComputeTrendRequest, CountCasesRequest, Digest,
+        DigestAlgorithm, Dimension, ListCasesRequest, compute_trend_request::Around,
     },
 };
 use tokio_postgres::types::{ToSql, Type};
@@ -49,8 +49,13 @@ fn by_origin_and_year(filter: CaseFilter, masses: bool) -> Ask {
 }
 
 fn list(filter: CaseFilter) -> Ask {
+    list_as(CaseView::Full, filter)
+}
+
+fn list_as(view: CaseView, filter: CaseFilter) -> Ask {
     Ask::List(ListCasesRequest {
         filter: Some(filter),
+        view: view.into(),
         ..Default::default()
     })
 }
@@ -58,16 +63,16 @@ fn list(filter: CaseFilter) -> Ask {
 /// Every question with its aim.
 pub fn all(examples: &Examples, words: &Words) -> Vec<Question> {
     let mut all = look_ups(examples);
-    all.push(page());
+    all.extend(pages());
     all.extend(counts());
     all.push(trend());
     all.extend(texts(words));
     all
 }
 
-/// The page, the counts and the trend: what clients ask without pause while others submit.
+/// The pages, the counts and the trend: what clients ask without pause while others submit.
 pub fn without_pause() -> Vec<Ask> {
-    let questions = [page()].into_iter().chain(counts()).chain([trend()]);
+    let questions = pages().into_iter().chain(counts()).chain([trend()]);
     questions.flat_map(|question| question.asks).collect()
 }
 
@@ -137,7 +142,20 @@ fn fixed(keys: usize, text: String) -> Option<Sql> {
     })
 }
 
-fn page() -> Question {
+/// As a line each, as `casectl list` asks for them; and as whole cases.
+fn pages() -> Vec<Question> {
+    [
+        (
+            "page of 50 newest, origin CN, one class, 2017",
+            CaseView::Basic,
+        ),
+        ("the same page, whole cases", CaseView::Full),
+    ]
+    .map(|(name, view)| page(name, view))
+    .into()
+}
+
+fn page(name: &'static str, view: CaseView) -> Question {
     let year = Some(Date {
         year: 2017,
         ..Default::default()
@@ -149,9 +167,9 @@ fn page() -> Question {
         ..of_class()
     };
     Question {
-        name: "page of 50 newest, origin CN, one class, 2017",
+        name,
         aim: Aim::p99(3.0),
-        asks: vec![list(filter)],
+        asks: vec![list_as(view, filter)],
         sql: fixed(
             1,
             format!(

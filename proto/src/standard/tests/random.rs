@@ -163,6 +163,13 @@ proptest! {
     }
 
     #[test]
+    fn outcomes_are_those_of_the_assessment_without_its_sentences(case in any_case()) {
+        let mut assessment = assess(&case);
+        assessment.rules.iter_mut().for_each(|o| o.message.clear());
+        prop_assert_eq!(outcomes(&case), assessment);
+    }
+
+    #[test]
     fn more_evidence_never_lowers_the_status(case in any_case(), more in any_evidence()) {
         let mut after = case.clone();
         report(&mut after).evidence.push(more);

@@ -2,10 +2,13 @@
 //!
 //! All of them are held against one finding, the best one of the item, so that nothing is pieced together from several.
 
+use std::borrow::Cow;
+
 use super::{
     Outcome,
     denials::{Denials, Stated},
     goods::ItemFacts,
+    techniques::{counting, enough},
     words,
 };
 use crate::{
@@ -15,7 +18,7 @@ use crate::{
     },
     v1::{
         Accreditation, EvidenceKind, EvidenceReference, FindingResult, LaboratoryFinding,
-        SubstanceIdentity, Technique,
+        SubstanceIdentity,
     },
 };
 
@@ -104,14 +107,22 @@ pub(super) fn choose<'a>(
 }
 
 pub(super) fn identified(item: &ItemFacts<'_>) -> Outcome {
-    let label = &item.label;
-    if let Some(best) = &item.best {
-        return Outcome::met(format!(
-            "{label}: {} identified {}",
-            report_of(best.finding, item.clip),
-            words::clip_to(name_of(best.identity, best.resolution), item.clip)
-        ));
+    match &item.best {
+        Some(best) => item.sentences.met(|| {
+            format!(
+                "{}: {} identified {}",
+                item.label(),
+                report_of(best.finding, item.clip),
+                words::clip_to(name_of(best.identity, best.resolution), item.clip)
+            )
+        }),
+        None => item.sentences.missing(|| unidentified(item)),
     }
+}
+
+/// What an item lacks in which no laboratory identified anything.
+fn unidentified(item: &ItemFacts<'_>) -> String {
+    let label = item.label();
     let contradictory =
         item.findings
             .iter()
@@ -120,14 +131,14 @@ pub(super) fn identified(item: &ItemFacts<'_>) -> Outcome {
                 _ => None,
             });
     if let Some((finding, a, b)) = contradictory {
-        return Outcome::missing(format!(
+        return format!(
             "{label}: {} names what it identified by a name or number of {} and one of {}: state which of the two it is",
             report_of(finding, item.clip),
             a.name,
             b.name
-        ));
+        );
     }
-    Outcome::missing(match (item.findings.len(), item.detached) {
+    match (item.findings.len(), item.detached) {
         (0, false) => format!(
             "{label} has no laboratory finding: send the laboratory's result as soon as there is one"
         ),
@@ -137,26 +148,39 @@ pub(super) fn identified(item: &ItemFacts<'_>) -> Outcome {
         _ => format!(
             "{label} has no laboratory finding with the result IDENTIFIED: send one, or amend what the item is"
         ),
-    })
+    }
 }
 
 pub(super) fn techniques(item: &ItemFacts<'_>) -> Outcome {
-    let label = &item.label;
-    let Some(best) = &item.best else {
-        return Outcome::missing(format!(
-            "{label} has no laboratory finding with a category A technique; nor with three techniques of which two are category B"
-        ));
-    };
+    match &item.best {
+        Some(best) if best.techniques => item.sentences.met(|| {
+            let report = report_of(best.finding, item.clip);
+            format!("{}: {report} rests on {}", item.label(), listed(best))
+        }),
+        best => item
+            .sentences
+            .missing(|| too_few_techniques(item, best.as_ref())),
+    }
+}
+
+/// The techniques of a finding that count, with their categories.
+fn listed(best: &Examined<'_>) -> String {
     let techniques: Vec<String> = counting(best.finding, Some((best.identity, best.resolution)))
         .map(|(technique, category)| format!("{} ({category})", words::technique(technique)))
         .collect();
-    let list = techniques.join(", ");
-    let report = report_of(best.finding, item.clip);
-    if best.techniques {
-        return Outcome::met(format!("{label}: {report} rests on {list}"));
-    }
+    techniques.join(", ")
+}
+
+fn too_few_techniques(item: &ItemFacts<'_>, best: Option<&Examined<'_>>) -> String {
+    let label = item.label();
+    let Some(best) = best else {
+        return format!(
+            "{label} has no laboratory finding with a category A technique; nor with three techniques of which two are category B"
+        );
+    };
+    let (report, list) = (report_of(best.finding, item.clip), listed(best));
     let has_a = counting(best.finding, None).any(|(_, category)| category == 'A');
-    Outcome::missing(match (has_a, techniques.is_empty()) {
+    match (has_a, list.is_empty()) {
         (true, _) => format!(
             "{label}: {report} rests on {list} alone: a category A technique needs one more technique of any category beside it"
         ),
@@ -166,72 +190,105 @@ pub(super) fn techniques(item: &ItemFacts<'_>) -> Outcome {
         (false, false) => format!(
             "{label} has no laboratory finding with a category A technique; {report} rests on {list}, and without category A it takes three techniques of which two are category B"
         ),
-    })
+    }
 }
 
 pub(super) fn named(item: &ItemFacts<'_>) -> Outcome {
-    let label = &item.label;
     let Some(best) = &item.best else {
-        return Outcome::missing(format!(
-            "{label} has no laboratory finding that names the laboratory and its accreditation"
-        ));
+        return item.sentences.missing(|| {
+            format!(
+                "{} has no laboratory finding that names the laboratory and its accreditation",
+                item.label()
+            )
+        });
     };
-    let report = report_of(best.finding, item.clip);
+    let report = || report_of(best.finding, item.clip);
     if best.named {
-        let accreditation = match best.finding.accreditation() {
-            Accreditation::IsoIec17025 => "is accredited to ISO/IEC 17025",
-            _ => "states that it has no accreditation",
-        };
-        return Outcome::met(format!("{label}: {report}: the laboratory {accreditation}"));
+        return item.sentences.met(|| {
+            let accreditation = match best.finding.accreditation() {
+                Accreditation::IsoIec17025 => "is accredited to ISO/IEC 17025",
+                _ => "states that it has no accreditation",
+            };
+            format!(
+                "{}: {}: the laboratory {accreditation}",
+                item.label(),
+                report()
+            )
+        });
     }
-    Outcome::missing(format!(
-        "{label}: {report} does not say both which laboratory found it and its accreditation: name it, and state ISO_IEC_17025 or NONE"
-    ))
+    item.sentences.missing(|| {
+        format!(
+            "{}: {} does not say both which laboratory found it and its accreditation: name it, and state ISO_IEC_17025 or NONE",
+            item.label(),
+            report()
+        )
+    })
 }
 
 pub(super) fn reported(item: &ItemFacts<'_>) -> Outcome {
-    let label = &item.label;
     let Some(best) = &item.best else {
-        return Outcome::missing(format!(
-            "{label} has no laboratory finding that names evidence of kind LAB_REPORT"
-        ));
+        return item.sentences.missing(|| {
+            format!(
+                "{} has no laboratory finding that names evidence of kind LAB_REPORT",
+                item.label()
+            )
+        });
     };
-    let report = report_of(best.finding, item.clip);
+    let report = || report_of(best.finding, item.clip);
     if best.reported {
-        return Outcome::met(format!("{label}: {report} is listed as evidence"));
+        return item
+            .sentences
+            .met(|| format!("{}: {} is listed as evidence", item.label(), report()));
     }
-    Outcome::missing(format!(
-        "{label}: {report} names no evidence of kind LAB_REPORT: list the laboratory's report with its digest and name its id in the finding"
-    ))
+    item.sentences.missing(|| {
+        format!(
+            "{}: {} names no evidence of kind LAB_REPORT: list the laboratory's report with its digest and name its id in the finding",
+            item.label(),
+            report()
+        )
+    })
 }
 
 pub(super) fn agree(item: &ItemFacts<'_>) -> Outcome {
-    let label = &item.label;
+    match item.denial {
+        Some(denial) => item.sentences.missing(|| denied(item, denial)),
+        None => item.sentences.met(|| undenied(item)),
+    }
+}
+
+/// What the item counts as, and what was reported.
+fn names<'a>(item: &'a ItemFacts<'_>) -> (Cow<'a, str>, Cow<'a, str>) {
     let claimed = item.claimed.map_or("", |(i, r)| name_of(i, r));
     let name = match &item.best {
         Some(best) => name_of(best.identity, best.resolution),
         None => claimed,
     };
     let clip = |text| words::clip_to(text, item.clip);
-    let (name, claimed) = (clip(name), clip(claimed));
-    if let Some(denial) = item.denial {
-        let report = report_of(denial, item.clip);
-        return Outcome::missing(match &item.best {
-            Some(best) => format!(
-                "{label}: {report} did not detect {name}, which {} identified: settle with the laboratories which of them holds",
-                report_of(best.finding, item.clip)
-            ),
-            None => format!(
-                "{label}: {report} did not detect {name}: amend what the item is, or retract the case"
-            ),
-        });
+    (clip(name), clip(claimed))
+}
+
+fn denied(item: &ItemFacts<'_>, denial: &LaboratoryFinding) -> String {
+    let (label, (name, _)) = (item.label(), names(item));
+    let report = report_of(denial, item.clip);
+    match &item.best {
+        Some(best) => format!(
+            "{label}: {report} did not detect {name}, which {} identified: settle with the laboratories which of them holds",
+            report_of(best.finding, item.clip)
+        ),
+        None => format!(
+            "{label}: {report} did not detect {name}: amend what the item is, or retract the case"
+        ),
     }
-    Outcome::met(match &item.best {
+}
+
+fn undenied(item: &ItemFacts<'_>) -> String {
+    let (label, (name, claimed)) = (item.label(), names(item));
+    match &item.best {
         Some(best) if best.stands() && !best.as_claimed => format!(
             "{label}: the laboratory identified {name}, not {claimed} as reported: the item counts as {name}"
         ),
         _ => format!("{label}: no finding speaks against {name}"),
-    })
+    }
 }
 
 fn identified_by(finding: &LaboratoryFinding) -> Option<&SubstanceIdentity> {
@@ -252,79 +309,6 @@ fn denied_by<'a>(finding: &'a LaboratoryFinding, claimed: Stated<'a>) -> Option<
         None => claimed,
     };
     enough(finding, Some(sought)).then_some(sought)
-}
-
-/// The minimum of SWGDRUG Part IIIB, 3: a category A technique and one more of any category, or three of which two are
-/// category B.
-fn enough(finding: &LaboratoryFinding, of: Option<Stated<'_>>) -> bool {
-    let (mut a, mut b, mut all) = (0, 0, 0);
-    for (_, category) in counting(finding, of) {
-        all += 1;
-        match category {
-            'A' => a += 1,
-            'B' => b += 1,
-            _ => {}
-        }
-    }
-    a >= 1 && all >= 2 || all >= 3 && b >= 2
-}
-
-/// The techniques that count for this substance, each once, with their categories.
-fn counting<'a>(
-    finding: &'a LaboratoryFinding,
-    of: Option<Stated<'a>>,
-) -> impl Iterator<Item = (Technique, char)> + 'a {
-    let listed = finding.techniques().enumerate();
-    let once = listed.filter(|(i, t)| !finding.techniques().take(*i).any(|before| before == *t));
-    once.filter_map(move |(_, technique)| {
-        let botanical = technique == Technique::MacroscopicMicroscopicExamination;
-        let counts = !botanical || of.is_none_or(|(identity, _)| is_cannabis(identity));
-        Some((technique, category(technique).filter(|_| counts)?))
-    })
-}
-
-/// Category of a technique, SWGDRUG Part IIIB, table 1. The number says it too, but the table is what can be compared.
-fn category(technique: Technique) -> Option<char> {
-    Some(match technique {
-        Technique::Unspecified => return None,
-        Technique::InfraredSpectroscopy
-        | Technique::MassSpectrometry
-        | Technique::NuclearMagneticResonance
-        | Technique::RamanSpectroscopy
-        | Technique::XRayDiffractometry => 'A',
-        Technique::CapillaryElectrophoresis
-        | Technique::GasChromatography
-        | Technique::IonMobilitySpectrometry
-        | Technique::LiquidChromatography
-        | Technique::MicrocrystallineTest
-        | Technique::SupercriticalFluidChromatography
-        | Technique::ThinLayerChromatography
-        | Technique::UltravioletVisibleSpectroscopy
-        | Technique::MacroscopicMicroscopicExamination => 'B',
-        Technique::ColourTest
-        | Technique::FluorescenceSpectroscopy
-        | Technique::Immunoassay
-        | Technique::MeltingPoint
-        | Technique::PharmaceuticalIdentifiers => 'C',
-    })
-}
-
-/// Names and the CAS number of the plant and its products, for which alone its look under a lens says anything.
-const CANNABIS: [&str; 8] = [
-    "cannabis",
-    "cannabis sativa",
-    "cannabis resin",
-    "marijuana",
-    "marihuana",
-    "hashish",
-    "大麻",
-    "8063-14-8",
-];
-
-fn is_cannabis(identity: &SubstanceIdentity) -> bool {
-    let name = identity.name.trim();
-    let mut known = CANNABIS.iter();
-    known.any(|word| name.eq_ignore_ascii_case(word) || identity.cas_number == *word)
 }
 
 fn is_named(finding: &LaboratoryFinding) -> bool {
@@ -350,25 +334,4 @@ fn report_of(finding: &LaboratoryFinding, most: usize) -> String {
         or(&finding.report_number, "without a number"),
         or(&finding.laboratory, "a laboratory without a name")
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn categories_are_those_of_the_contract() {
-        for number in 0..100 {
-            let Ok(technique) = Technique::try_from(number) else {
-                continue;
-            };
-            let expected = match number {
-                1..20 => Some('A'),
-                20..40 => Some('B'),
-                40.. => Some('C'),
-                _ => None,
-            };
-            assert_eq!(category(technique), expected, "{technique:?}");
-        }
-    }
 }

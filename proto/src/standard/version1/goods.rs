@@ -1,13 +1,17 @@
 //! What is known of one item, and the rule of equipment.
 
+use std::cell::OnceCell;
+
 use super::{
-    Facts, Outcome,
+    Facts, Outcome, Sentences,
     finding::{self, Examined},
     words,
 };
 use crate::{
     catalogue::identity::{Resolution, name_of, resolve},
-    v1::{EvidenceKind, EvidenceReference, LaboratoryFinding, SubstanceIdentity, item::Goods},
+    v1::{
+        EvidenceKind, EvidenceReference, Item, LaboratoryFinding, SubstanceIdentity, item::Goods,
+    },
 };
 
 /// One item with what laboratories say of it.
@@ -15,8 +19,12 @@ pub(super) struct ItemFacts<'a> {
     /// Its number, counted from 1.
     pub(super) number: i32,
     pub(super) goods: Option<&'a Goods>,
-    /// How messages call it.
-    pub(super) label: String,
+    /// The item as reported.
+    item: &'a Item,
+    /// How messages call it, once one does.
+    label: OnceCell<String>,
+    /// Whether there are messages.
+    pub(super) sentences: Sentences,
     /// How long a stated text may be in them.
     pub(super) clip: usize,
     /// The substance as reported.
@@ -43,11 +51,6 @@ impl<'a> ItemFacts<'a> {
                     Some(Goods::Substance(s) | Goods::Precursor(s)) => Some((s, resolve(s))),
                     _ => None,
                 };
-                let name = match (&item.goods, claimed) {
-                    (_, Some((identity, resolution))) => name_of(identity, resolution),
-                    (Some(Goods::Equipment(e)), _) if !e.name.is_empty() => &e.name,
-                    _ => "equipment",
-                };
                 let own = item.findings.iter();
                 let own = own.map(|finding| (finding, facts.report.evidence.as_slice()));
                 let late = facts.case.late_findings.iter();
@@ -64,7 +67,9 @@ impl<'a> ItemFacts<'a> {
                 Self {
                     number,
                     goods: item.goods.as_ref(),
-                    label: words::item(number, item, name, clip),
+                    item,
+                    label: OnceCell::new(),
+                    sentences: facts.sentences,
                     clip,
                     claimed,
                     findings,
@@ -75,19 +80,31 @@ impl<'a> ItemFacts<'a> {
             })
             .collect()
     }
+
+    /// How messages call it.
+    pub(super) fn label(&self) -> &str {
+        self.label.get_or_init(|| {
+            let name = match (self.goods, self.claimed) {
+                (_, Some((identity, resolution))) => name_of(identity, resolution),
+                (Some(Goods::Equipment(e)), _) if !e.name.is_empty() => &e.name,
+                _ => "equipment",
+            };
+            words::item(self.number, self.item, name, self.clip)
+        })
+    }
 }
 
 /// An examination record of the case stands for all of its equipment: an item names no evidence by itself.
 pub(super) fn examined(facts: &Facts<'_>, item: &ItemFacts<'_>) -> Outcome {
-    let label = &item.label;
     let mut evidence = facts.report.evidence.iter();
     match evidence.find(|e| e.kind() == EvidenceKind::ExaminationRecord) {
-        Some(evidence) => Outcome::met(format!(
-            "{label} has the examination record '{}'",
+        Some(evidence) => facts.sentences.met(|| format!(
+            "{} has the examination record '{}'", item.label(),
             words::clip(&evidence.id)
         )),
-        None => Outcome::missing(format!(
-            "{label} has no evidence of kind EXAMINATION_RECORD: list the record of its examination with its digest"
+        None => facts.sentences.missing(|| format!(
+            "{} has no evidence of kind EXAMINATION_RECORD: list the record of its examination with its digest",
+            item.label()
         )),
     }
 }

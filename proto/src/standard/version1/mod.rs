@@ -5,6 +5,7 @@ mod finding;
 mod goods;
 mod incident;
 mod origin;
+mod techniques;
 mod words;
 
 use super::{Counted, CountedSubstance, Rule, Scope};
@@ -20,6 +21,14 @@ const VERSION: i32 = 1;
 struct Facts<'a> {
     case: &'a Case,
     report: &'a CaseReport,
+    sentences: Sentences,
+}
+
+/// Whether rules say in words how they came out: that is most of the work, and who counts reads none of it.
+#[derive(Debug, Clone, Copy)]
+enum Sentences {
+    Said,
+    LeftOut,
 }
 
 /// How a rule came out.
@@ -128,14 +137,22 @@ pub(super) fn rules() -> Vec<Rule> {
 }
 
 pub(super) fn assess(case: &Case) -> Assessment {
+    assessed(case, Sentences::Said)
+}
+
+pub(super) fn outcomes(case: &Case) -> Assessment {
+    assessed(case, Sentences::LeftOut)
+}
+
+fn assessed(case: &Case, sentences: Sentences) -> Assessment {
     let empty = CaseReport::default();
-    let facts = Facts::new(case, &empty);
+    let facts = Facts::new(case, &empty, sentences);
     judge(&facts, &ItemFacts::all(&facts))
 }
 
 pub(super) fn counted(case: &Case) -> Vec<Counted> {
     let empty = CaseReport::default();
-    let facts = Facts::new(case, &empty);
+    let facts = Facts::new(case, &empty, Sentences::LeftOut);
     let items = ItemFacts::all(&facts);
     let confirmed = judge(&facts, &items).confirmed_items;
     let mut counted: Vec<_> = items.iter().filter_map(name).collect();
@@ -148,7 +165,7 @@ pub(super) fn counted(case: &Case) -> Vec<Counted> {
 /// As [`counted`], without asking what is confirmed: nothing is.
 pub(super) fn named(case: &Case) -> Vec<Counted> {
     let empty = CaseReport::default();
-    let items = ItemFacts::all(&Facts::new(case, &empty));
+    let items = ItemFacts::all(&Facts::new(case, &empty, Sentences::LeftOut));
     items.iter().filter_map(name).collect()
 }
 
@@ -169,9 +186,13 @@ fn name(item: &ItemFacts<'_>) -> Option<Counted> {
 }
 
 impl<'a> Facts<'a> {
-    fn new(case: &'a Case, empty: &'a CaseReport) -> Self {
+    fn new(case: &'a Case, empty: &'a CaseReport, sentences: Sentences) -> Self {
         let report = case.report.as_ref().unwrap_or(empty);
-        Self { case, report }
+        Self {
+            case,
+            report,
+            sentences,
+        }
     }
 }
 

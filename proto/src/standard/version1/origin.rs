@@ -50,34 +50,39 @@ const FITTING: [(AttributionBasis, &[EvidenceKind]); 8] = [
 
 pub(super) fn basis(facts: &Facts<'_>) -> Outcome {
     let Some(origin) = reported(facts) else {
-        return Outcome::missing(
+        return facts.sentences.missing(||
             "no country of origin is reported, and the country of departure is never taken for it: report the origin and on what it rests"
                 .into(),
         );
     };
     let country = words::clip(&origin.country);
-    let contested = contested(facts);
+    let contested = || contested(facts);
     let shown = origin.attributions.iter().find_map(|attribution| {
         let evidence = shown_by(facts, attribution)?;
         Some((attribution.basis(), evidence))
     });
     if let Some((basis, evidence)) = shown {
-        return Outcome::met(format!(
-            "origin {country} rests on {} with evidence '{}'{contested}",
-            name(basis),
-            words::clip(evidence)
-        ));
+        return facts.sentences.met(|| {
+            format!(
+                "origin {country} rests on {} with evidence '{}'{}",
+                name(basis),
+                words::clip(evidence),
+                contested()
+            )
+        });
     }
     let mut bases = origin.attributions.iter().map(Attribution::basis);
     let unshown = bases.find_map(|basis| Some((basis, fitting(basis)?)));
-    Outcome::missing(match unshown {
+    facts.sentences.missing(|| match unshown {
         Some((basis, kinds)) => format!(
-            "origin {country} rests on {} without evidence for it: list evidence of kind {} and name its id in the attribution{contested}",
+            "origin {country} rests on {} without evidence for it: list evidence of kind {} and name its id in the attribution{}",
             name(basis),
-            words::kinds(kinds)
+            words::kinds(kinds),
+            contested()
         ),
         None => format!(
-            "origin {country} rests on the agency's statement alone: name a basis of another kind and evidence for it{contested}"
+            "origin {country} rests on the agency's statement alone: name a basis of another kind and evidence for it{}",
+            contested()
         ),
     })
 }

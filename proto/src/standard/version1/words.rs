@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Outcome;
+use super::{Outcome, Sentences};
 use crate::{
     google::r#type::Date,
     v1::{EvidenceKind, Item, Qualifier, Quantity, Technique, Unit},
@@ -20,16 +20,21 @@ pub(super) fn clip_of(items: usize) -> usize {
     if items > MANY { SHORT_CLIP } else { CLIP }
 }
 
-impl Outcome {
-    pub(super) fn met(message: String) -> Self {
-        Self { met: true, message }
+impl Sentences {
+    pub(super) fn met(self, message: impl FnOnce() -> String) -> Outcome {
+        self.outcome(true, message)
     }
 
-    pub(super) fn missing(message: String) -> Self {
-        Self {
-            met: false,
-            message,
-        }
+    pub(super) fn missing(self, message: impl FnOnce() -> String) -> Outcome {
+        self.outcome(false, message)
+    }
+
+    fn outcome(self, met: bool, message: impl FnOnce() -> String) -> Outcome {
+        let message = match self {
+            Self::Said => message(),
+            Self::LeftOut => String::new(),
+        };
+        Outcome { met, message }
     }
 }
 

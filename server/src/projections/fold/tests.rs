@@ -287,6 +287,19 @@ proptest! {
     }
 
     #[test]
+    fn a_view_holds_the_case_or_the_case_without_what_a_line_does_not_show(
+        kinds in prop::collection::vec(any_kind(), 0..30),
+    ) {
+        let statements = all(kinds);
+        let whole = fold(&statements);
+        prop_assert_eq!(fold_into(CaseView::Full, statements.clone()), whole.clone());
+        let basic = fold_into(CaseView::Basic, statements);
+        prop_assert_eq!(basic.clone(), whole.map(basic::keep));
+        let report = basic.and_then(|case| case.report);
+        prop_assert!(report.is_none_or(|report| report.evidence.is_empty() && report.narrative.is_empty()));
+    }
+
+    #[test]
     fn the_history_only_grows(kinds in prop::collection::vec(any_kind(), 1..30)) {
         let statements = all(kinds);
         let (before, after) = (fold(&statements[..statements.len() - 1]), fold(&statements));

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::{
-    journal::{GroupTrailer, Record},
+    journal::{GroupTrailer, ReadLimit, Record},
     state::{Applied, Change, Effect, StatementChange},
 };
 

@@ -5,9 +5,9 @@ mod row;
 
 use std::io::{self, IsTerminal as _};
 
-use casebroker_proto::v1::ListCasesRequest;
+use casebroker_proto::v1::{CaseView, ListCasesRequest};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, builder::PossibleValue};
+use clap::{Args, ValueEnum, builder::PossibleValue};
 
 use crate::{
     Global,
@@ -32,7 +32,7 @@ Examples:
   casectl list --evidence lab-report.pdf
   casectl list --obstacle origin-basis --as-of 2026-06-30
   casectl -o csv list --all > cases.csv
-  casectl -o jsonl list --all | jq -r .name")]
+  casectl -o jsonl list --all --view basic | jq -r .name")]
 pub struct List {
     /// Every case, not only the first ones
     #[arg(long, conflicts_with = "limit")]
@@ -49,8 +49,35 @@ pub struct List {
     /// As the record stood before this position of the log, or at this date or time
     #[arg(long, value_name = "POSITION|TIME", value_parser = parse_as_of)]
     as_of: Option<AsOf>,
+    /// How much of each case: basic (what the table and CSV show), full [default: full for JSON, else basic]
+    #[arg(long, value_name = "VIEW", hide_possible_values = true)]
+    view: Option<View>,
     #[command(flatten)]
     filter: FilterArgs,
+}
+
+/// How much of a case is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum View {
+    Basic,
+    Full,
+}
+
+impl View {
+    /// What a form of output shows: JSON is for machines, and gets everything.
+    fn shown_by(format: Format) -> Self {
+        match format {
+            Format::Json | Format::Jsonl => Self::Full,
+            Format::Table | Format::Csv => Self::Basic,
+        }
+    }
+
+    fn of_contract(self) -> CaseView {
+        match self {
+            Self::Basic => CaseView::Basic,
+            Self::Full => CaseView::Full,
+        }
+    }
 }
 
 /// Words for an order, and the form of the contract that each stands for.
@@ -99,12 +126,14 @@ pub async fn run(args: List, global: &Global, out: &mut Output) -> Result<()> {
     let mut left = if args.all { u64::MAX } else { args.limit };
     let fitting = u16::try_from(left.min(1000)).unwrap_or(1000);
     let (as_of_position, as_of_time) = AsOf::fields(args.as_of);
+    let view = args.view.unwrap_or_else(|| View::shown_by(out.format));
     let request = ListCasesRequest {
         filter: Some(filter),
         page_size: args.page_size.unwrap_or(fitting).into(),
         order_by: args.order_by,
         as_of_position,
         as_of_time,
+        view: view.of_contract().into(),
         ..Default::default()
     };
     let client = global.connect()?;
