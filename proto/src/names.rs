@@ -74,7 +74,9 @@ impl FromStr for AgencyName {
 
 impl fmt::Display for AgencyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "agencies/{}", self.0)
+        // Names are written far more often than anything else is: without the machinery of `write!`.
+        f.write_str("agencies/")?;
+        f.write_str(&self.0)
     }
 }
 
@@ -165,7 +167,9 @@ impl FromStr for CaseName {
 
 impl fmt::Display for CaseName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/cases/{}", self.agency, self.case)
+        fmt::Display::fmt(&self.agency, f)?;
+        f.write_str("/cases/")?;
+        f.write_str(&self.case)
     }
 }
 

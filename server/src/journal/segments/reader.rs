@@ -36,7 +36,7 @@ pub struct Shared {
     /// other wait for the disk.
     index: RwLock<Index>,
     /// Least recently used first.
-    files: Mutex<Vec<(u64, Arc<File>)>>,
+    files: Mutex<Vec<Arc<Segment>>>,
 }
 
 /// One reading end.
@@ -70,36 +70,43 @@ impl Shared {
         })
     }
 
-    fn open(&self, segment: u64) -> Result<(Arc<File>, u64), JournalError> {
-        let path = self.dir.join(segment_name(segment));
-        let found = {
-            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = files.iter().position(|(first, _)| *first == segment);
-            at.map(|at| {
+    fn open(&self, segment: u64) -> Result<Arc<Segment>, JournalError> {
+        let files = || self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut files = files();
+            if let Some(at) = files.iter().position(|open| open.first == segment) {
                 let newest = files.remove(at);
-                let file = Arc::clone(&newest.1);
-                files.push(newest);
-                file
-            })
-        };
-        let file = match found {
-            Some(file) => file,
-            None => {
-                let file = Arc::new(File::open(&path).map_err(|source| unreadable(&path, source))?);
-                let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-                if files.len() >= OPEN_FILES {
-                    files.remove(0);
-                }
-                files.push((segment, Arc::clone(&file)));
-                file
+                files.push(Arc::clone(&newest));
+                return Ok(newest);
             }
-        };
-        let len = file
-            .metadata()
-            .map_err(|source| unreadable(&path, source))?
-            .len();
-        Ok((file, len))
+        }
+        let path = self.dir.join(segment_name(segment));
+        let opened = File::open(&path).and_then(|file| {
+            let len = file.metadata()?.len();
+            Ok(Arc::new(Segment {
+                first: segment,
+                file,
+                len,
+            }))
+        });
+        let opened = opened.map_err(|source| unreadable(&path, source))?;
+        let mut files = files();
+        if files.len() >= OPEN_FILES {
+            files.remove(0);
+        }
+        files.push(Arc::clone(&opened));
+        Ok(opened)
     }
+}
+
+/// A file that readers keep open.
+#[derive(Debug)]
+struct Segment {
+    /// Position of its first entry.
+    first: u64,
+    file: File,
+    /// Bytes; a segment has all of its own from the beginning.
+    len: u64,
 }
 
 impl Reader {
@@ -115,9 +122,9 @@ impl Reader {
         walk: impl FnOnce(&mut Walk<'_>, u64) -> Result<T, Fault>,
     ) -> Result<T, JournalError> {
         let place = self.shared.place(position)?;
-        let (file, len) = self.shared.open(place.segment)?;
+        let segment = self.shared.open(place.segment)?;
         let mut state = Walk {
-            window: Window::new(&file, len, chunk),
+            window: Window::new(&segment.file, segment.len, chunk),
             offset: u64::from(place.point.offset),
             position: place.point.position,
             group_left: place.point.group_left,
