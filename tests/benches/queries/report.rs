@@ -81,7 +81,7 @@ pub fn three(latency: &Histogram<u64>) -> String {
 /// What the columns mean.
 pub fn foot() {
     println!(
-        "\nThe broker is asked over mTLS and gRPC and gives whole cases and totals each time; PostgreSQL over a unix socket without \
+        "\nThe broker is asked over mTLS and gRPC and gives cases and totals each time; PostgreSQL over a unix socket without \
          TLS, by\nprepared statements, and gives what the column's question names. Answers of both were compared. times: PostgreSQL's \
          latency by the\nbroker's. An aim of times is held against the medians."
     );
