@@ -1,5 +1,5 @@
-//! Long messages as a server writes them: what was recorded stays as it was encoded, and each case of a page is encoded when it was
-//! made, so that nothing is decoded for nobody and no tree of a whole page is kept.
+//! Long messages as a server writes them: what was recorded stays as it was encoded, and each case of a page is encoded as soon as it
+//! is made; so what nobody looks into is never decoded, and no tree of a whole page is kept.
 //!
 //! Each message has the fields of the one of that name in [`v1`](crate::v1), with bytes in the place of a message; on the wire both are
 //! length-delimited (Protocol Buffers, "Encoding"), so that a client cannot tell.

@@ -74,7 +74,7 @@ impl FromStr for AgencyName {
 
 impl fmt::Display for AgencyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Names are written far more often than anything else is: without the machinery of `write!`.
+        // Without the machinery of `write!`: each case is full of names.
         f.write_str("agencies/")?;
         f.write_str(&self.0)
     }

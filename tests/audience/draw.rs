@@ -183,6 +183,8 @@ fn listing(world: &mut World, by: By) -> Ask {
         request: Box::new(ListCasesRequest {
             filter: Some(filter),
             page_size,
+            // One of them is none.
+            view: world.rng.random_range(0..4),
             order_by: world
                 .pick(&[
                     "",

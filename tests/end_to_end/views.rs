@@ -2,12 +2,9 @@
 
 use casebroker_proto::{
     errors::Reason,
-    v1::{
-        Case, CaseView, Corroboration, Dispute, ListCasesRequest, ListCasesResponse, Statement,
-        Tlp, statement::Kind,
-    },
+    v1::{Case, CaseView, ListCasesRequest, ListCasesResponse},
 };
-use casebroker_tests::{CBP, Caller, DEA, Site, cases, refused};
+use casebroker_tests::{CBP, Caller, DEA, Site, cases, life::life, refused};
 use prost::Message as _;
 use tonic::Status;
 
@@ -55,43 +52,28 @@ async fn a_basic_view_is_the_case_without_what_a_line_does_not_show_and_the_defa
     let broker = site.start();
     let dea = broker.connect(&site.principal(DEA, "officer")).await;
     let cbp = broker.connect(&site.principal(CBP, "officer")).await;
-    for case in ["a", "b"] {
-        let statement = cases::reporting_as(DEA, case);
-        dea.submit(&statement).await.unwrap();
-        let amendment = cases::amending(cases::report(DEA, case), 1);
-        dea.submit(&amendment).await.unwrap();
+    for (maker, statement) in life("told") {
+        let maker = if maker == DEA { &dea } else { &cbp };
+        maker.submit(&statement).await.unwrap();
     }
-    let kinds = [
-        Kind::Corroboration(Corroboration {
-            note: "The same parcel stands in our register.".into(),
-            ..Default::default()
-        }),
-        Kind::Dispute(Dispute {
-            fields: vec!["route".into()],
-            reason: "The label was copied.".into(),
-            ..Default::default()
-        }),
-    ];
-    for kind in kinds {
-        let said = Statement {
-            handling: Some(cases::handling(Tlp::Green, &[])),
-            ..cases::statement(&cases::name(DEA, "a"), kind)
-        };
-        cbp.submit(&said).await.unwrap();
-    }
+    let statement = cases::reporting_as(DEA, "plain");
+    dea.submit(&statement).await.unwrap();
     let whole = page(&cbp, CaseView::Full.into()).await.unwrap();
     let unspecified = page(&cbp, CaseView::Unspecified.into()).await.unwrap();
     assert_eq!(unspecified.cases, whole.cases);
-    assert_eq!(
-        whole.cases[1],
-        cbp.get(&cases::name(DEA, "a")).await.unwrap()
-    );
+    let told = &whole.cases[1];
+    assert_eq!(*told, cbp.get(&cases::name(DEA, "told")).await.unwrap());
+    assert!(!told.evidence_requests.is_empty() && !told.late_findings.is_empty());
 
     let lines = page(&cbp, CaseView::Basic.into()).await.unwrap();
     let expected: Vec<Case> = whole.cases.iter().cloned().map(basic).collect();
     assert_eq!(lines.cases, expected);
     assert_eq!(lines.total_size, whole.total_size);
-    assert_eq!(lines.cases[1].disputes.len(), 1, "a line is marked by it");
+    assert_eq!(
+        lines.cases[1].disputes.len(),
+        1,
+        "a line may be marked by it"
+    );
     let bytes = |page: &ListCasesResponse| page.encoded_len();
     assert!(
         3 * bytes(&lines) < bytes(&whole),

@@ -41,7 +41,7 @@ impl Rooms {
         let page_size = page_size(request.page_size, 50)?;
         let order = order(&request.order_by)?;
         let view = view(request.view)?;
-        let key = listing_key(&request, &viewer(&caller.principal));
+        let key = listing_key(&request, view, &viewer(&caller.principal));
         let token = Token::open(&request.page_token, &key)?;
         let when = When {
             min_position: request.min_position,
@@ -173,7 +173,7 @@ fn view(number: i32) -> Result<CaseView, Status> {
 }
 
 /// Everything that makes it another listing.
-fn listing_key(request: &ListCasesRequest, viewer: &Viewer) -> [u8; 8] {
+fn listing_key(request: &ListCasesRequest, view: CaseView, viewer: &Viewer) -> [u8; 8] {
     let filter = request.filter.as_ref().map(|f| f.encode_to_vec());
     let time = request.as_of_time.map(|t| t.encode_to_vec());
     binding(&[
@@ -181,7 +181,7 @@ fn listing_key(request: &ListCasesRequest, viewer: &Viewer) -> [u8; 8] {
         &filter.unwrap_or_default(),
         request.order_by.as_bytes(),
         &request.as_of_position.to_be_bytes(),
-        &request.view.to_be_bytes(),
+        &[u8::from(view == CaseView::Basic)],
         &time.unwrap_or_default(),
         viewer_key(viewer).as_bytes(),
     ])

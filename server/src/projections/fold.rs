@@ -24,7 +24,7 @@ pub fn fold<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Option<v
     applied(statements).map(finish)
 }
 
-/// The outcomes of the rules without their sentences, and without the controls that the goods are under: for whom counts.
+/// As [`fold`], without the rules' sentences and without the controls that the goods are under: all that counting needs.
 pub fn fold_judged<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Option<v1::Case> {
     applied(statements).map(|case| judge(case, outcomes))
 }

@@ -65,12 +65,18 @@ fn main() -> anyhow::Result<()> {
         None if quick => 20_000,
         None => 1_000_000,
     };
+    let only = after("--only").map(str::to_lowercase);
+    let is_name = |only: &String| !only.is_empty() && !only.starts_with("--");
+    anyhow::ensure!(
+        only.as_ref().is_none_or(is_name),
+        "--only takes a part of a question's name"
+    );
     let options = Options {
         cases,
         quick,
         grow: has("--grow"),
         alone: has("--alone"),
-        only: after("--only").map(str::to_lowercase),
+        only,
     };
     runtime.block_on(run(&options))
 }

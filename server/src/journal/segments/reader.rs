@@ -105,7 +105,7 @@ struct Segment {
     /// Position of its first entry.
     first: u64,
     file: File,
-    /// Bytes; a segment has all of its own from the beginning.
+    /// Bytes. A segment has its full length before it has its name, and never another.
     len: u64,
 }
 

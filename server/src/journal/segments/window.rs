@@ -45,7 +45,8 @@ impl<'f> Window<'f> {
         Ok(self.held(offset, len))
     }
 
-    /// Fetches the `wanted` bytes at `offset`, into memory that was not written before: zeroing it is half the time of a read.
+    /// Fetches at least the `wanted` bytes at `offset`, or what the file has of them. Into memory that was not written before: zeroing
+    /// it is half the time of a read.
     fn fill(&mut self, offset: u64, wanted: usize) -> io::Result<()> {
         self.start = offset;
         self.buffer.clear();
@@ -53,7 +54,11 @@ impl<'f> Window<'f> {
         while self.buffer.len() < wanted {
             let at = offset + self.buffer.len() as u64;
             match pread(self.file, spare_capacity(&mut self.buffer), at) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                // Somebody made the file shorter than it was: see `get`.
+                Ok(0) => {
+                    self.len = at;
+                    break;
+                }
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }

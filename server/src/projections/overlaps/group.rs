@@ -1,9 +1,6 @@
 //! Cases that are one incident by the word of their owners: chains count as one group.
 
-use casebroker_proto::{
-    names::CaseName,
-    v1::{OverlapState, OverlapVerdict},
-};
+use casebroker_proto::{names::CaseName, v1::OverlapState};
 
 use super::{
     super::reader::{CaseReader, ReadError},
@@ -41,13 +38,14 @@ impl CaseReader {
         Ok(names)
     }
 
-    /// All cases that are the same incident as this one, whoever may know it, itself among them.
+    /// All cases that may be the same incident as this one for somebody, itself among them: by what both owners have ever said, to
+    /// whomever.
     pub fn incident(&self, name: &CaseName) -> Result<Vec<CaseName>, ReadError> {
         let group = self.group(name, |_, _| Ok(true))?;
         Ok(group.into_iter().map(|side| side.name).collect())
     }
 
-    /// The case and those that the owners' words join it with, over as many steps as it takes.
+    /// The case and those that the owners' words may join it with, as far as they are to be followed, over as many steps as it takes.
     fn group(
         &self,
         name: &CaseName,
@@ -68,7 +66,8 @@ impl CaseReader {
         Ok(group)
     }
 
-    /// Cases outside the group so far that are the same incident as this one by the word of both owners.
+    /// Cases outside the group so far that both owners have ever taken for the same incident as this one. What they say by now, and to
+    /// whom, is not asked: nobody's answer may show that there is a word which is not for it.
     fn joined(&self, side: &Side, group: &[Side]) -> Result<Vec<Side>, ReadError> {
         let ids = side.taken_for_same();
         if ids.is_empty() || side.case.retracted {
@@ -93,8 +92,7 @@ impl CaseReader {
             }
             let other = self.side_of(&name, &record)?;
             joined.extend(other.filter(|other| {
-                let agreed = other.verdict(&id) == OverlapVerdict::Same;
-                agreed && !other.case.retracted && !side.shared(other).is_empty()
+                !other.case.retracted && other.taken_for_same().contains(id.as_str())
             }));
         }
         Ok(joined)

@@ -56,12 +56,11 @@ impl Side {
         verdict(&self.statements, id)
     }
 
-    /// Ids of overlaps that its owner takes for the same incident.
+    /// Ids of overlaps that its owner has ever taken for the same incident: a later word may be for others than an earlier one.
     pub(super) fn taken_for_same(&self) -> HashSet<&str> {
         let declared = self.statements.iter().filter_map(declaration);
-        let ids: HashSet<_> = declared.map(|d| d.overlap.as_str()).collect();
-        let same = |id: &&str| self.verdict(id) == OverlapVerdict::Same;
-        ids.into_iter().filter(same).collect()
+        let same = declared.filter(|d| d.verdict() == OverlapVerdict::Same);
+        same.map(|d| d.overlap.as_str()).collect()
     }
 
     /// Bytes of its statements.

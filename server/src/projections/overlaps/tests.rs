@@ -92,14 +92,19 @@ impl Stage {
         self.say(&case, Kind::Report(Report { report }), None);
     }
 
+    /// To its owner alone.
     fn declare(&mut self, case: &str, overlap: &str, verdict: OverlapVerdict) {
+        self.declare_to(true, case, overlap, verdict);
+    }
+
+    fn declare_to(&mut self, hidden: bool, case: &str, overlap: &str, verdict: OverlapVerdict) {
         let declaration = OverlapDeclaration {
             overlap: overlap.into(),
             verdict: verdict.into(),
             ..Default::default()
         };
         let kind = Kind::OverlapDeclaration(declaration);
-        self.say(&name(case), kind, Some(handling(true)));
+        self.say(&name(case), kind, Some(handling(hidden)));
     }
 
     /// Both owners say that these cases are one incident.
@@ -258,6 +263,36 @@ fn joined_cases_have_one_number_whoever_may_see_them() {
     let kind = Kind::Retraction(Retraction { reason });
     retracted.say(&name("us-cbp/b"), kind, Some(handling(true)));
     assert_eq!(numbers(&retracted), [0, 1, 2, 3]);
+}
+
+#[test]
+fn a_word_that_is_not_for_a_viewer_parts_nothing_for_it() {
+    let mut stage = Stage::new();
+    stage.report("us-dea/a", false, &[1]);
+    stage.report("us-cbp/b", false, &[1]);
+    let id = id_of(0, 1);
+    for case in ["us-dea/a", "us-cbp/b"] {
+        stage.declare_to(false, case, &id, OverlapVerdict::Same);
+    }
+    let joined = |stage: &Stage, viewer: &str| {
+        stage.reader(|cases| {
+            let viewer = officer(viewer);
+            cases.same_incident(&viewer, &name("us-dea/a")).unwrap()
+        })
+    };
+    let known = [name("us-cbp/b").to_string()];
+    assert_eq!(joined(&stage, "ca-rcmp"), known);
+    stage.declare_to(true, "us-cbp/b", &id, OverlapVerdict::Different);
+    assert_eq!(
+        joined(&stage, "ca-rcmp"),
+        known,
+        "as if it had not been said"
+    );
+    for owner in ["us-dea", "us-cbp"] {
+        assert!(joined(&stage, owner).is_empty(), "{owner} is told");
+    }
+    stage.declare_to(false, "us-cbp/b", &id, OverlapVerdict::Different);
+    assert!(joined(&stage, "ca-rcmp").is_empty());
 }
 
 #[test]
