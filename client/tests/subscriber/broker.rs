@@ -40,6 +40,8 @@ pub struct Fake {
     /// Streams after this one are refused for good.
     pub streams: usize,
     pub deadline: Duration,
+    /// A stream that the client ends puts back at once what was still on its way, which a deadline would do later.
+    pub puts_back: bool,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -57,6 +59,7 @@ impl Fake {
             breaks_after: 0,
             streams: usize::MAX,
             deadline: Duration::from_secs(60),
+            puts_back: false,
         }
     }
 
@@ -196,6 +199,9 @@ impl SubscriptionService for Fake {
                     return;
                 }
                 let Some(Ok(message)) = requests.next().await else {
+                    if fake.puts_back {
+                        fake.seen.lock().unwrap().broken();
+                    }
                     return;
                 };
                 let outcomes = {

@@ -239,10 +239,11 @@ impl CaseReader {
         {
             return self.statements(viewer, record);
         }
-        // From here on a hidden case and a missing one cost two look-ups and two reads each.
+        // From here on a hidden case and a missing one cost two records and two reads each.
         let decoy = self.decoy(name, 0)?;
-        if let (None, Some((_, decoy))) = (record, decoy) {
-            self.sees(viewer, &decoy)?;
+        if let (None, Some((decoy, _))) = (record, decoy) {
+            let record = self.record(&decoy)?.unwrap_or_default();
+            self.sees(viewer, &record)?;
         }
         Err(ReadError::NoCase(name.clone()))
     }
