@@ -4,6 +4,7 @@ mod access;
 mod audience;
 mod casectl;
 mod config;
+mod counting;
 mod declarations;
 mod demo;
 mod deploy;

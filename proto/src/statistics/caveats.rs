@@ -43,6 +43,17 @@ pub fn caveats(of: &Background<'_>) -> Vec<String> {
 }
 
 fn few(of: &Background<'_>) -> Option<String> {
+    for (place, side) in [(TrendPlace::Before, "before"), (TrendPlace::After, "after")] {
+        let mut periods = of.periods.iter().filter(|period| period.place == place);
+        if periods.clone().next().is_some()
+            && periods.all(|period| period.elapsed_days(of.answered) == 0)
+        {
+            return Some(format!(
+                "No day {side} the date had elapsed on {}, so there is no ratio.",
+                shown(of.answered)
+            ));
+        }
+    }
     if of.before == 0 {
         return Some(format!(
             "There are no incidents before the date and {} after it, so there is no ratio.",
@@ -67,19 +78,19 @@ fn split(of: &Background<'_>) -> Option<String> {
     ))
 }
 
-/// The day of the answer itself is not over.
+/// Periods of which a day lies after the day of the answer.
 fn unfinished(of: &Background<'_>) -> Option<String> {
-    let mut unfinished = of.periods.iter().filter(|p| p.last >= of.answered);
+    let mut unfinished = of.periods.iter().filter(|p| p.last > of.answered);
     let first = unfinished.next()?;
     let answered = shown(of.answered);
     Some(match unfinished.count() {
         0 => format!(
-            "The period from {} to {} was not over on {answered}: incidents in it are missing.",
+            "The period from {} to {} was not over on {answered}: the ratio takes its elapsed days alone.",
             shown(first.first),
             shown(first.last)
         ),
         more => format!(
-            "The last {} periods, from {} on, were not over on {answered}: incidents in them are missing.",
+            "The last {} periods, from {} on, were not over on {answered}: the ratio takes their elapsed days alone.",
             more + 1,
             shown(first.first)
         ),
@@ -188,16 +199,25 @@ mod tests {
     #[test]
     fn periods_that_were_not_over_are_told() {
         let told = |month, day| own(|of| of.answered = Day::new(2018, month, day));
+        assert!(told(2, 28).is_empty());
         assert_eq!(
-            told(2, 28),
+            told(2, 27),
             [
-                "The period from 2018-02-01 to 2018-02-28 was not over on 2018-02-28: incidents in it are missing."
+                "The period from 2018-02-01 to 2018-02-28 was not over on 2018-02-27: the ratio takes its elapsed days alone."
             ]
         );
         assert_eq!(
-            told(1, 31),
+            told(1, 30),
             [
-                "The last 2 periods, from 2018-01-01 on, were not over on 2018-01-31: incidents in them are missing."
+                "The last 2 periods, from 2018-01-01 on, were not over on 2018-01-30: the ratio takes their elapsed days alone."
+            ]
+        );
+        let future = own(|of| (of.answered, of.after) = (Day::new(2017, 2, 28), 0));
+        assert_eq!(
+            future,
+            [
+                "No day after the date had elapsed on 2017-02-28, so there is no ratio.",
+                "The last 12 periods, from 2017-03-01 on, were not over on 2017-02-28: the ratio takes their elapsed days alone."
             ]
         );
     }

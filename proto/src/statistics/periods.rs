@@ -18,6 +18,18 @@ pub struct Period {
     pub place: TrendPlace,
 }
 
+impl Period {
+    /// Number of its days.
+    pub fn days(&self) -> u64 {
+        days_between(self.first, self.last)
+    }
+
+    /// Number of its days that are not after `until`: the exposure of the period in an answer of that day.
+    pub fn elapsed_days(&self, until: Day) -> u64 {
+        days_between(self.first, self.last.min(until))
+    }
+}
+
 /// Why there are no periods around a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PeriodError {
@@ -98,6 +110,15 @@ fn span(date: Day) -> Option<(Day, Day)> {
     let last = exact(year, last_month, 1)?;
     let last_day = i32::from(last.month().length(last.year()));
     Some((as_day(first)?, Day::new(year, last_month, last_day)))
+}
+
+/// Number of days from one to another, both included; 0 if the last comes before the first or one of them does not exist.
+fn days_between(first: Day, last: Day) -> u64 {
+    let (Some(first), Some(last)) = (as_date(first), as_date(last)) else {
+        return 0;
+    };
+    let days = i64::from(last.to_julian_day()) - i64::from(first.to_julian_day()) + 1;
+    u64::try_from(days).unwrap_or(0)
 }
 
 /// First day of the period that holds a date.

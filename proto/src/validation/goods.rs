@@ -12,7 +12,8 @@ use crate::{
     },
     v1::{
         Accreditation, Equipment, EquipmentKind, FindingResult, Item, ItemFinding, ItemForm,
-        LaboratoryFinding, Qualifier, Quantity, SubstanceIdentity, Technique, Unit, item::Goods,
+        LaboratoryFinding, Measurement, Qualifier, Quantity, SubstanceIdentity, Technique, Unit,
+        item::Goods,
     },
 };
 
@@ -141,6 +142,7 @@ impl Checker {
     fn quantity(&mut self, at: &Path<'_>, quantity: &Quantity) {
         self.required_enum::<Unit>(&at.field("unit"), quantity.unit);
         self.optional_enum::<Qualifier>(&at.field("qualifier"), quantity.qualifier);
+        self.optional_enum::<Measurement>(&at.field("measurement"), quantity.measurement);
         let value = at.field("value");
         if quantity.value.is_empty() {
             return self.missing(&value);

@@ -205,26 +205,17 @@ impl Rooms {
         let (rows, plan) = (self.table.rows(), question.plan(self, patience)?);
         let trend = rows.trend(&plan, question.as_of, periods, &|| patience.is_over());
         let trend = trend.map_err(|_| given_up())?;
-        let number = |place| {
-            periods
-                .iter()
-                .filter(|period| period.place == place)
-                .count()
-        };
-        let count = |place| u32::try_from(number(place)).unwrap_or(u32::MAX);
-        let (before, after) = (count(TrendPlace::Before), count(TrendPlace::After));
+        let answered = self.day_of(question)?;
         let background = Background {
             periods,
             before: to_i64(trend.before.incidents()),
             after: to_i64(trend.after.incidents()),
             undated: to_i64(trend.undated),
             not_counted: to_i64(trend.not_counted),
-            answered: self.day_of(question)?,
+            answered,
         };
-        let observed = |sums: &Sums, periods| Observed {
-            events: sums.incidents(),
-            periods,
-        };
+        let exposure = |place| Exposure::of(periods, place, answered);
+        let (before, after) = (exposure(TrendPlace::Before), exposure(TrendPlace::After));
         let buckets = periods.iter().zip(&trend.periods);
         Ok(ComputeTrendResponse {
             buckets: buckets
@@ -233,14 +224,14 @@ impl Rooms {
                     end_date: Some(to_date(period.last)),
                     place: period.place.into(),
                     counted: Some(sums.to_tally()),
+                    elapsed_days: to_i32(period.elapsed_days(answered)),
+                    unfinished: period.last > answered,
                 })
                 .collect(),
-            before: Some(side(&trend.before, before)),
-            after: Some(side(&trend.after, after)),
-            ratio: rate_ratio(
-                observed(&trend.before, before),
-                observed(&trend.after, after),
-            ),
+            before: Some(before.side(&trend.before)),
+            after: Some(after.side(&trend.after)),
+            ratio: rate_ratio(before.observed(&trend.before), after.observed(&trend.after)),
+            answer_date: Some(to_date(answered)),
             undated_cases: to_i64(trend.undated),
             caveats: caveats(&background),
             standard_version: standard::NEWEST,
@@ -348,16 +339,46 @@ fn periods_of(request: &ComputeTrendRequest, date: Day) -> Result<Vec<Period>, S
     periods(date, period, before, after).map_err(|e| status::invalid_field("date", e))
 }
 
-fn side(sums: &Sums, periods: u32) -> TrendSide {
-    let incidents = sums.incidents() as f64;
-    TrendSide {
-        periods: i32::try_from(periods).unwrap_or(i32::MAX),
-        counted: Some(sums.to_tally()),
-        mean: if periods == 0 {
-            0.0
-        } else {
-            incidents / f64::from(periods)
-        },
+/// The time in which the incidents of one side could happen.
+#[derive(Debug, Clone, Copy, Default)]
+struct Exposure {
+    periods: u64,
+    /// Days that had elapsed.
+    days: u64,
+    /// Periods that had elapsed; an unfinished one by the share of its days.
+    elapsed_periods: f64,
+}
+
+impl Exposure {
+    fn of(periods: &[Period], place: TrendPlace, answered: Day) -> Self {
+        let of_side = periods.iter().filter(|period| period.place == place);
+        of_side.fold(Self::default(), |sum, period| {
+            let (days, elapsed) = (period.days(), period.elapsed_days(answered));
+            Self {
+                periods: sum.periods + 1,
+                days: sum.days + elapsed,
+                elapsed_periods: sum.elapsed_periods + elapsed as f64 / days.max(1) as f64,
+            }
+        })
+    }
+
+    fn observed(self, sums: &Sums) -> Observed {
+        Observed {
+            events: sums.incidents(),
+            days: self.days,
+        }
+    }
+
+    fn side(self, sums: &Sums) -> TrendSide {
+        TrendSide {
+            periods: to_i32(self.periods),
+            counted: Some(sums.to_tally()),
+            mean: match self.days {
+                0 => 0.0,
+                _ => sums.incidents() as f64 / self.elapsed_periods,
+            },
+            elapsed_days: to_i64(self.days),
+        }
     }
 }
 
@@ -368,6 +389,10 @@ fn to_date(day: Day) -> Date {
         month: part(day.month()),
         day: part(day.day()),
     }
+}
+
+fn to_i32(number: u64) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 fn to_i64(number: u64) -> i64 {

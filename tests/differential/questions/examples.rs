@@ -88,6 +88,7 @@ fn sum(cases: i64, incidents: i64, amounts: &[(&str, i32, i128, i128, i64)]) -> 
         cases,
         incidents,
         amounts: amounts.collect(),
+        ..Sum::default()
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Facts {
     pub lacks: String,
     /// What was found.
     pub items: Vec<Item>,
+    /// Whether the report lists a record of the seizure.
+    pub seized: bool,
     /// Numbers and handles, without case, blanks and hyphens.
     pub identifiers: BTreeSet<String>,
     /// Digests of evidence.
@@ -74,6 +76,8 @@ pub struct Item {
     pub amount: i64,
     /// Whether it is confirmed.
     pub confirmed: bool,
+    /// Whether a laboratory weighed it.
+    pub laboratory: bool,
 }
 
 impl Facts {
@@ -108,6 +112,10 @@ impl Facts {
             standing: standing(&case),
             lacks: lacks(case.assessment.as_ref().unwrap()),
             items: items(&case),
+            seized: report
+                .evidence
+                .iter()
+                .any(|e| e.kind() == v1::EvidenceKind::SeizureRecord),
             identifiers: identifiers(&case),
             digests: digests(&case),
             organizations: names.iter().map(|name| plain(name)).collect(),
@@ -232,6 +240,7 @@ fn items(case: &v1::Case) -> Vec<Item> {
             of,
             amount: quantity.normalized.unwrap_or_default(),
             confirmed: confirmed.contains(&number),
+            laboratory: quantity.measurement() == v1::Measurement::LaboratoryNet,
         }
     });
     taken.collect()

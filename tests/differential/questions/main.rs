@@ -87,6 +87,7 @@ async fn every_list_count_and_trend_is_that_of_a_plain_loop_over_the_cases_that_
         ("selects some", 2),
         ("earlier", 4),
         ("joined", 50),
+        ("goods once", 400),
         ("refused", 200),
     ] {
         let found = kinds.get(kind).copied().unwrap_or_default();

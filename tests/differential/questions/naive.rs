@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use casebroker_proto::{
     catalogue::identity::known_substance,
     v1::{
-        AmountKind, CaseFilter, CaseStatus, Conveyance, DigestAlgorithm, Dimension, ItemKind, Tally,
+        AmountKind, CaseFilter, CaseStatus, Conveyance, DigestAlgorithm, Dimension, GoodsRule,
+        ItemKind, Tally,
     },
 };
 
@@ -22,8 +23,15 @@ pub struct Sum {
     pub cases: i64,
     pub incidents: i64,
     /// By class and what the amount is of: total, of that confirmed, items.
-    pub amounts: BTreeMap<(String, i32), (i128, i128, i64)>,
+    pub amounts: BTreeMap<(String, i32), Goods>,
+    /// The same as reported, and how the goods of incidents were chosen, where several cases report one incident.
+    pub reported: BTreeMap<(String, i32), (Goods, Choices)>,
 }
+
+/// Total, of that confirmed, items.
+pub type Goods = (i128, i128, i64);
+/// By rule: number of incidents.
+pub type Choices = BTreeMap<i32, i64>;
 
 /// A count: by standing, of each group and of all.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,14 +55,33 @@ impl Sum {
         let mut sum = Self {
             cases: cases.len() as i64,
             incidents: incidents.len() as i64,
-            amounts: BTreeMap::new(),
+            ..Self::default()
         };
-        for item in cases.iter().flat_map(|(_, items)| items) {
-            let key = (item.class.clone(), item.of.into());
-            let (total, confirmed, items) = sum.amounts.entry(key).or_default();
-            *total += i128::from(item.amount);
-            *confirmed += i128::from(item.amount) * i128::from(item.confirmed);
-            *items += 1;
+        let keys = cases.iter().flat_map(|(_, items)| items);
+        let keys: BTreeSet<_> = keys.map(|i| (i.class.clone(), i32::from(i.of))).collect();
+        for key in keys {
+            let (mut counted, mut reported) = (Goods::default(), Goods::default());
+            let mut choices = Choices::new();
+            for incident in &incidents {
+                let of_incident = cases.iter().filter(|(case, _)| case.incident == **incident);
+                let candidates =
+                    of_incident.filter_map(|(case, items)| Claim::of(case, items, &key));
+                let candidates: Vec<_> = candidates.collect();
+                for claim in &candidates {
+                    plus(&mut reported, claim.goods);
+                }
+                let Some((chosen, rule)) = choose(candidates) else {
+                    continue;
+                };
+                plus(&mut counted, chosen);
+                if rule != GoodsRule::Unspecified {
+                    *choices.entry(rule.into()).or_default() += 1;
+                }
+            }
+            if !choices.is_empty() {
+                sum.reported.insert(key.clone(), (reported, choices));
+            }
+            sum.amounts.insert(key, counted);
         }
         sum
     }
@@ -68,12 +95,101 @@ impl Sum {
             let (total, confirmed) = (number(&amount.total), number(&amount.confirmed));
             (key, (total, confirmed, amount.items))
         });
+        let chosen = tally.amounts.iter().filter(|a| !a.choices.is_empty());
+        let reported = chosen.map(|amount| {
+            let key = (amount.substance_class.clone(), amount.kind);
+            let goods = (
+                number(&amount.reported_total),
+                number(&amount.reported_confirmed),
+                amount.reported_items,
+            );
+            let choices = amount.choices.iter().map(|c| (c.rule, c.incidents));
+            (key, (goods, choices.collect()))
+        });
         Self {
+            reported: reported.collect(),
             cases: tally.cases,
             incidents: tally.incidents,
             amounts: amounts.collect(),
         }
     }
+}
+
+/// What one case says of the goods of a class and kind of amount.
+#[derive(Clone, Copy)]
+struct Claim {
+    first: u64,
+    seized: bool,
+    laboratory: bool,
+    goods: Goods,
+}
+
+impl Claim {
+    fn of(case: &Seen, items: &[&Item], key: &(String, i32)) -> Option<Self> {
+        let mine = items.iter();
+        let mine: Vec<_> = mine
+            .filter(|i| (&i.class, i32::from(i.of)) == (&key.0, key.1))
+            .collect();
+        let amount = |items: &mut dyn Iterator<Item = i64>| items.map(i128::from).sum();
+        (!mine.is_empty()).then(|| Self {
+            first: case.facts.case.first_position,
+            seized: case.facts.seized,
+            laboratory: mine.iter().all(|item| item.laboratory),
+            goods: (
+                amount(&mut mine.iter().map(|item| item.amount)),
+                amount(&mut mine.iter().filter(|i| i.confirmed).map(|i| i.amount)),
+                mine.len() as i64,
+            ),
+        })
+    }
+}
+
+/// The goods that count of what several cases claim, and the rule that says so: each rule leaves fewer claims over.
+fn choose(claims: Vec<Claim>) -> Option<(Goods, GoodsRule)> {
+    let (chosen, rule) = narrow(claims.clone(), |claim| claim.goods.0)?;
+    let confirmed = claims.into_iter().filter(|claim| claim.goods.1 > 0);
+    let confirmed = narrow(confirmed.collect(), |claim| claim.goods.1);
+    let confirmed = confirmed.map_or(0, |(claim, _)| claim.goods.1);
+    let (total, _, items) = chosen.goods;
+    Some(((total, confirmed.min(total), items), rule))
+}
+
+fn narrow(mut claims: Vec<Claim>, amount: fn(&Claim) -> i128) -> Option<(Claim, GoodsRule)> {
+    let mut rule = GoodsRule::Unspecified;
+    let most = |claims: &[Claim]| claims.iter().map(amount).max();
+    for (step, next) in [
+        GoodsRule::SeizingOwner,
+        GoodsRule::LaboratoryWeight,
+        GoodsRule::LargerAmount,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        if claims.len() < 2 {
+            break;
+        }
+        rule = next;
+        let most = most(&claims);
+        let better = |claim: &Claim| match step {
+            0 => claim.seized,
+            1 => claim.laboratory,
+            _ => Some(amount(claim)) == most,
+        };
+        if claims.iter().any(better) {
+            claims.retain(better);
+        }
+    }
+    if claims.len() > 1 {
+        rule = GoodsRule::EqualAmounts;
+    }
+    let first = claims.into_iter().min_by_key(|claim| claim.first)?;
+    Some((first, rule))
+}
+
+fn plus(sum: &mut Goods, goods: Goods) {
+    sum.0 += goods.0;
+    sum.1 += goods.1;
+    sum.2 += goods.2;
 }
 
 /// Whether a value of the filter is one that no case here has, so that the broker refuses it.

@@ -4,7 +4,7 @@ use casebroker_proto::{
     statistics::{Observed, rate_ratio},
     v1::{CaseFilter, ComputeTrendResponse, TrendPeriod, TrendPlace},
 };
-use time::{Date, Month};
+use time::{Date, Month, OffsetDateTime};
 
 use crate::{
     facts::Day,
@@ -137,6 +137,13 @@ pub fn said(answer: &ComputeTrendResponse) -> Trend {
             sum: Sum::said(bucket.counted.as_ref()),
         })
         .collect();
+    let answered = day(answer.answer_date);
+    assert!(as_date(answered) <= OffsetDateTime::now_utc().date());
+    for (bucket, said) in buckets.iter().zip(&answer.buckets) {
+        let (days, elapsed) = elapsed(bucket, answered);
+        assert_eq!(said.elapsed_days as u64, elapsed);
+        assert_eq!(said.unfinished, elapsed < days);
+    }
     let side = |side: &Option<casebroker_proto::v1::TrendSide>, place| {
         let side = side.as_ref().unwrap();
         let periods = buckets
@@ -145,10 +152,22 @@ pub fn said(answer: &ComputeTrendResponse) -> Trend {
             .count();
         assert_eq!(side.periods as usize, periods);
         let sum = Sum::said(side.counted.as_ref());
-        assert!((side.mean - sum.incidents as f64 / periods as f64).abs() < 1e-9);
+        let of_side = buckets.iter().filter(|bucket| bucket.place == place);
+        let (mut days, mut elapsed_periods) = (0, 0.0);
+        for bucket in of_side {
+            let (all, elapsed) = elapsed(bucket, answered);
+            days += elapsed;
+            elapsed_periods += elapsed as f64 / all as f64;
+        }
+        assert_eq!(side.elapsed_days as u64, days);
+        let mean = match days {
+            0 => 0.0,
+            _ => sum.incidents as f64 / elapsed_periods,
+        };
+        assert!((side.mean - mean).abs() < 1e-9);
         let observed = Observed {
             events: sum.incidents as u64,
-            periods: periods as u32,
+            days,
         };
         (sum, observed)
     };
@@ -162,6 +181,19 @@ pub fn said(answer: &ComputeTrendResponse) -> Trend {
         after,
         undated: answer.undated_cases,
     }
+}
+
+/// How many days a period has, and how many of them are not after a day: one after the other.
+fn elapsed(bucket: &Bucket, answered: Day) -> (u64, u64) {
+    let (last, answered) = (as_date(bucket.last), as_date(answered));
+    let mut day = as_date(bucket.first);
+    let (mut days, mut elapsed) = (0, 0);
+    while day <= last {
+        days += 1;
+        elapsed += u64::from(day <= answered);
+        day = day.next_day().unwrap();
+    }
+    (days, elapsed)
 }
 
 fn bucket(first: Date, last: Date, place: TrendPlace) -> Bucket {

@@ -292,7 +292,8 @@ async fn count(
     let any = |is: fn(&Sum) -> bool| plain.total.values().any(is);
     let some = any(|sum| sum.cases > 0).then_some("selects some");
     let joined = any(|sum| sum.incidents < sum.cases).then_some("joined");
-    Ok(some.into_iter().chain(joined).collect())
+    let once = any(|sum| !sum.reported.is_empty()).then_some("goods once");
+    Ok(some.into_iter().chain(joined).chain(once).collect())
 }
 
 /// What is left of an answer without its goods.

@@ -187,6 +187,7 @@ fn item(
         quantity: rng.random_bool(0.9).then(|| Quantity {
             value: rng.random_range(1..500).to_string(),
             unit: (*units.choose(rng).unwrap()).into(),
+            measurement: [0, 0, 1, 2, 3, 3].choose(rng).copied().unwrap(),
             ..Quantity::default()
         }),
         findings,

@@ -5,9 +5,10 @@ use casebroker_proto::{
     v1::{
         Accreditation, AttributionBasis, CaseStatus, Conveyance, DeliveryProgress, Digest,
         DigestAlgorithm, EquipmentKind, EvidenceKind, EvidenceRequestState, EvidenceResponseKind,
-        FindingResult, Handling, IdentifierKind, IncidentDateKind, ItemForm, OrganizationRole,
-        OverlapBasis, OverlapState, OverlapVerdict, PlaceKind, Qualifier, Quantity, RegistryChange,
-        StatementKind, SubstanceIdentity, Technique, Tlp, Unit, registry_change::Change,
+        FindingResult, Handling, IdentifierKind, IncidentDateKind, ItemForm, Measurement,
+        OrganizationRole, OverlapBasis, OverlapState, OverlapVerdict, PlaceKind, Qualifier,
+        Quantity, RegistryChange, StatementKind, SubstanceIdentity, Technique, Tlp, Unit,
+        registry_change::Change,
     },
 };
 use prost_types::Timestamp;
@@ -116,7 +117,13 @@ pub fn quantity(quantity: Option<&Quantity>) -> String {
         Unit::Piece if many => "pieces",
         Unit::Piece => "piece",
     };
-    format!("{qualifier}{} {unit}", grouped(&quantity.value))
+    let measured = match quantity.measurement() {
+        Measurement::Unspecified => "",
+        Measurement::Gross => " gross",
+        Measurement::Net => " net",
+        Measurement::LaboratoryNet => " net by a laboratory",
+    };
+    format!("{qualifier}{} {unit}{measured}", grouped(&quantity.value))
 }
 
 /// The same quantity in the unit that masses and volumes are added up in: `1,000 g`. None if that says nothing new, or if the
@@ -335,8 +342,9 @@ mod tests {
             unit: Unit::Kilogram as i32,
             qualifier: Qualifier::About as i32,
             normalized: Some(1),
+            measurement: Measurement::LaboratoryNet as i32,
         };
-        assert_eq!(quantity(Some(&q)), "about 1.20 kg");
+        assert_eq!(quantity(Some(&q)), "about 1.20 kg net by a laboratory");
         assert_eq!(quantity(None), "quantity not known");
     }
 

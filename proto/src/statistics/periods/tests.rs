@@ -159,6 +159,26 @@ fn a_date_is_located_if_all_its_days_are_in_one_period_or_in_none() {
     assert_eq!(locate(&[], day("2017")), Located::Outside);
 }
 
+#[test]
+fn days_that_have_elapsed_are_those_not_after_the_day_of_the_answer() {
+    let february = periods(day("2016-02-01"), Months, 1, 1).unwrap()[1];
+    assert_eq!(february.days(), 29);
+    for (answered, expected) in [
+        ("2016-01-31", 0),
+        ("2016-02-01", 1),
+        ("2016-02-28", 28),
+        ("2016-02-29", 29),
+        ("2016-03-01", 29),
+        ("2020-01-01", 29),
+    ] {
+        let found = february.elapsed_days(day(answered));
+        assert_eq!(found, expected, "{answered}");
+    }
+    let years = periods(day("2016-01-01"), Year, 1, 1).unwrap();
+    assert_eq!([years[0].days(), years[1].days()], [365, 366]);
+    assert_eq!(years[1].elapsed_days(day("2016-12-01")), 336);
+}
+
 proptest! {
     #[test]
     fn periods_follow_on_one_another_and_the_date_is_where_it_should_be(
@@ -178,6 +198,11 @@ proptest! {
         }
         for (i, period) in all.iter().enumerate() {
             prop_assert!(period.first <= period.last);
+            prop_assert_eq!(period.elapsed_days(period.last), period.days());
+            prop_assert_eq!(period.elapsed_days(period.first), 1);
+            if period.first > around {
+                prop_assert_eq!(period.elapsed_days(around), 0);
+            }
             prop_assert_eq!(locate(&all, period.first), Located::In(i));
             prop_assert_eq!(locate(&all, period.last), Located::In(i));
             match period.place {

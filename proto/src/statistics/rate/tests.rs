@@ -6,8 +6,8 @@ use super::*;
 
 const SCIPY: &str = include_str!("by_scipy.csv");
 
-fn side(events: u64, periods: u32) -> Observed {
-    Observed { events, periods }
+fn side(events: u64, days: u64) -> Observed {
+    Observed { events, days }
 }
 
 #[test]
@@ -15,7 +15,7 @@ fn ratios_and_intervals_are_those_of_scipy() {
     let mut reader = csv::Reader::from_reader(SCIPY.as_bytes());
     let mut rows = 0;
     for row in reader.deserialize() {
-        let (x1, n1, x2, n2, ratio, low, high): (u64, u32, u64, u32, f64, f64, f64) = row.unwrap();
+        let (x1, n1, x2, n2, ratio, low, high): (u64, u64, u64, u64, f64, f64, f64) = row.unwrap();
         let found = rate_ratio(side(x1, n1), side(x2, n2)).unwrap();
         for (name, found, expected) in [
             ("ratio", found.ratio, ratio),
@@ -34,7 +34,7 @@ fn ratios_and_intervals_are_those_of_scipy() {
 }
 
 #[test]
-fn there_is_no_ratio_to_nothing_and_none_without_periods() {
+fn there_is_no_ratio_to_nothing_and_none_without_days() {
     assert_eq!(rate_ratio(side(0, 12), side(5, 12)), None);
     assert_eq!(rate_ratio(side(0, 12), side(0, 12)), None);
     assert_eq!(rate_ratio(side(5, 0), side(5, 12)), None);
@@ -50,7 +50,7 @@ fn there_is_no_ratio_to_nothing_and_none_without_periods() {
 proptest! {
     #[test]
     fn the_ratio_lies_within_its_interval_and_turning_the_sides_round_turns_the_interval_round(
-        x1 in 1u64..1_000_000, x2 in 1u64..1_000_000, n1 in 1u32..400, n2 in 1u32..400,
+        x1 in 1u64..1_000_000, x2 in 1u64..1_000_000, n1 in 1u64..400, n2 in 1u64..400,
     ) {
         let one = rate_ratio(side(x1, n1), side(x2, n2)).unwrap();
         let other = rate_ratio(side(x2, n2), side(x1, n1)).unwrap();

@@ -107,6 +107,7 @@ pub(super) fn report() -> CaseReport {
                 unit: Unit::Kilogram.into(),
                 qualifier: Qualifier::About.into(),
                 normalized: Some(1_200_000_000),
+                measurement: 0,
             }),
             form: ItemForm::Powder.into(),
             purity_percent: "87.5".into(),

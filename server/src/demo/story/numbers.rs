@@ -3,10 +3,12 @@
 use std::{collections::BTreeSet, fmt};
 
 use casebroker_client::{Client, Order};
-use casebroker_proto::v1::{Case, CaseFilter, CaseStatus, Unit};
+use casebroker_proto::v1::{
+    AmountKind, Case, CaseCount, CaseFilter, CaseStatus, CountCasesRequest,
+};
 
 /// Micrograms of a kilogram.
-const KILOGRAM: i64 = 1_000_000_000;
+const KILOGRAM: i128 = 1_000_000_000;
 
 /// What the cases that an officer may see come to. Retracted ones count nowhere.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,8 +19,8 @@ pub(super) struct Numbers {
     pub confirmed: usize,
     pub attributed: usize,
     pub disputed: usize,
-    /// All goods weighed, as reported.
-    pub kilograms: i64,
+    /// All goods weighed; goods of one incident count once.
+    pub kilograms: i128,
 }
 
 impl Numbers {
@@ -30,6 +32,8 @@ impl Numbers {
         while let Some(page) = pages.next_page().await? {
             counted.extend(page.cases.into_iter().filter(|case| !case.retracted));
         }
+        let total = officer.count_cases(CountCasesRequest::default()).await?;
+        let total = total.total.unwrap_or_default();
         let reaches = |case: &Case, status: CaseStatus| {
             let assessment = case.assessment.as_ref();
             assessment.is_some_and(|a| a.status() as i32 >= status as i32)
@@ -42,7 +46,7 @@ impl Numbers {
             confirmed: count(&|case| reaches(case, CaseStatus::Confirmed)),
             attributed: count(&|case| reaches(case, CaseStatus::Attributed)),
             disputed: count(&|case| case.disputes.iter().any(|d| d.end_position == 0)),
-            kilograms: counted.iter().map(micrograms).sum::<i64>() / KILOGRAM,
+            kilograms: micrograms(&total) / KILOGRAM,
         })
     }
 }
@@ -61,22 +65,17 @@ fn incidents(cases: &[Case]) -> usize {
     groups.collect::<BTreeSet<_>>().len()
 }
 
-fn micrograms(case: &Case) -> i64 {
-    let items = case.report.iter().flat_map(|report| &report.items);
-    let masses = items
-        .filter_map(|item| item.quantity.as_ref())
-        .filter(|quantity| {
-            matches!(
-                quantity.unit(),
-                Unit::Gram
-                    | Unit::Kilogram
-                    | Unit::Milligram
-                    | Unit::MetricTon
-                    | Unit::Pound
-                    | Unit::Ounce
-            )
-        });
-    masses.filter_map(|quantity| quantity.normalized).sum()
+/// Masses of all cases that are not retracted; goods of one incident count once.
+fn micrograms(total: &CaseCount) -> i128 {
+    let tallies = [&total.counted, &total.disputed, &total.contested];
+    let amounts = tallies
+        .into_iter()
+        .flatten()
+        .flat_map(|tally| &tally.amounts);
+    let masses = amounts.filter(|amount| amount.kind() == AmountKind::Mass);
+    masses
+        .filter_map(|amount| amount.total.parse::<i128>().ok())
+        .sum()
 }
 
 impl fmt::Display for Numbers {

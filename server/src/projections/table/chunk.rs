@@ -121,6 +121,8 @@ columns! {
         Precursor,
         /// Has equipment.
         Equipment,
+        /// Its owner holds a record of the seizure.
+        SeizureRecord,
     }
 }
 

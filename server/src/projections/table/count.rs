@@ -215,6 +215,11 @@ impl Part {
         for goods in &self.goods {
             sums(goods.group as usize, &mut |sums| sums.add_part(goods));
         }
+        for joined in &self.joined_goods {
+            sums(joined.group as usize, &mut |sums| {
+                sums.join_goods(joined.incident, joined.place.into(), joined.goods);
+            });
+        }
     }
 }
 

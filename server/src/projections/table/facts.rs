@@ -5,8 +5,8 @@ use casebroker_proto::{
     filter::{Day, GoodsClass, Hindrance, hindrance, identifier_key, text_key},
     standard::{CountedSubstance, named_substances},
     v1::{
-        Case, CaseReport, CaseStatus, Conveyance, EvidenceReference, Item, ItemKind, Location,
-        item::Goods,
+        Case, CaseReport, CaseStatus, Conveyance, EvidenceKind, EvidenceReference, Item, ItemKind,
+        Location, Measurement, item::Goods,
     },
 };
 
@@ -58,6 +58,8 @@ pub struct Facts {
     pub disputed: bool,
     /// Others name another origin.
     pub contested: bool,
+    /// The owner holds a record of the seizure.
+    pub seizure_record: bool,
     /// First rule of the standard that hinders it, counted from 1; 0 for none.
     pub rule: u16,
     /// Items.
@@ -79,6 +81,8 @@ pub struct ItemFacts {
     pub amount: Option<(Dimension, i64)>,
     /// Whether it is confirmed.
     pub confirmed: bool,
+    /// Whether a laboratory weighed or counted it.
+    pub laboratory: bool,
 }
 
 impl Facts {
@@ -130,6 +134,10 @@ impl Facts {
             retracted: case.retracted,
             disputed: is_disputed(case),
             contested: !case.contested_origins.is_empty(),
+            seizure_record: report
+                .evidence
+                .iter()
+                .any(|evidence| evidence.kind() == EvidenceKind::SeizureRecord),
             rule,
             items: items(case, report, &assessment.confirmed_items),
             keys: keys(case, report),
@@ -192,6 +200,10 @@ fn items(case: &Case, report: &CaseReport, confirmed: &[i32]) -> Vec<ItemFacts> 
             },
             amount: amount(item),
             confirmed: confirmed.contains(&number),
+            laboratory: item
+                .quantity
+                .as_ref()
+                .is_some_and(|quantity| quantity.measurement() == Measurement::LaboratoryNet),
         })
     });
     facts.collect()

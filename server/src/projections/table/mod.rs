@@ -13,6 +13,7 @@ mod count;
 mod facts;
 mod follow;
 mod growing;
+mod incident_goods;
 mod kept;
 mod keys;
 mod last_keys;

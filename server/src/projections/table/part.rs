@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use super::{
     bits::Mask,
     chunk::{Chunk, Half, Word},
+    incident_goods::ReportedGoods,
     plan::{Plan, Standing},
     rows::{ItemView, RowItem, Rows},
     sum::add,
@@ -37,8 +38,23 @@ pub struct Part {
     pub groups: Vec<(Codes, Standing, u32)>,
     /// Incidents of cases that share theirs with others, by group: once for each case.
     pub joined: Vec<(u32, u32)>,
-    /// Sums of goods; there may be several of the same.
+    /// Sums of goods as reported; there may be several of the same.
     pub goods: Vec<Goods>,
+    /// Of those, the goods of cases that share their incident with others.
+    pub joined_goods: Vec<JoinedGoods>,
+}
+
+/// Goods that a case reports which shares its incident with others.
+#[derive(Debug, Clone, Copy)]
+pub struct JoinedGoods {
+    /// Group of the part.
+    pub group: u32,
+    /// Number of the incident.
+    pub incident: u32,
+    /// Class and what the amount is of, by [`place_of`].
+    pub place: u16,
+    /// The goods.
+    pub goods: ReportedGoods,
 }
 
 /// A sum of goods of a group, as far as 64 bits hold; what is beyond is in another.
@@ -106,6 +122,7 @@ impl Part {
         self.groups.capacity() * size_of::<(Codes, Standing, u32)>()
             + self.joined.capacity() * size_of::<(u32, u32)>()
             + self.goods.capacity() * size_of::<Goods>()
+            + self.joined_goods.capacity() * size_of::<JoinedGoods>()
     }
 
     /// It may be kept for long.
@@ -113,6 +130,7 @@ impl Part {
         self.groups.shrink_to_fit();
         self.joined.shrink_to_fit();
         self.goods.shrink_to_fit();
+        self.joined_goods.shrink_to_fit();
     }
 }
 
@@ -141,9 +159,15 @@ impl Columns {
             self.lines.codes(*dimension, chunk, &mut self.codes);
             self.divide(n, &mut part);
         }
-        self.cases(of, chunk, mask, by_item, &mut part);
+        let (set, _) = of.plan.incidents();
+        let mut joined = mask.clone();
+        joined.and(chunk.set(set));
+        self.cases(of, chunk, &joined, by_item, &mut part);
         if of.wanted.amounts {
             self.goods(of, chunk, by_item, &mut part);
+            if !joined.is_empty() {
+                self.joined_goods(of, chunk, &joined, by_item, &mut part);
+            }
         }
         part.shrink();
         part
@@ -175,10 +199,8 @@ impl Columns {
     }
 
     /// Counts the cases of each group, and lists their incidents where they have others.
-    fn cases(&self, of: &Counted, chunk: &Chunk, mask: &Mask, by_item: bool, part: &mut Part) {
-        let (set, incident) = of.plan.incidents();
-        let mut joined = mask.clone();
-        joined.and(chunk.set(set));
+    fn cases(&self, of: &Counted, chunk: &Chunk, joined: &Mask, by_item: bool, part: &mut Part) {
+        let (_, incident) = of.plan.incidents();
         let any_joined = !joined.is_empty();
         // A case with two items of a group is one case of it.
         let mut last = vec![u32::MAX; if by_item { part.groups.len() } else { 0 }];
@@ -215,6 +237,55 @@ impl Columns {
                     add(&mut self.slots, &mut part.goods, &Goods::of(*group, &item));
                 }
             });
+        }
+    }
+}
+
+/// The number of the sum of a group, a row and a place in a list of sums.
+type Places = HashMap<(u32, u16, u16), usize>;
+
+impl Columns {
+    /// Lists the goods of cases that share their incident with others: a sum for each group, case and place.
+    fn joined_goods(
+        &self,
+        of: &Counted,
+        chunk: &Chunk,
+        joined: &Mask,
+        by_item: bool,
+        part: &mut Part,
+    ) {
+        let (_, incident) = of.plan.incidents();
+        let test = of.plan.items();
+        let mut places = Places::new();
+        let mut add = |row: u16, group: u32, item: &RowItem| {
+            let (at, place) = (usize::from(row), place_of(item) as u16);
+            let next = part.joined_goods.len();
+            let index = *places.entry((group, row, place)).or_insert(next);
+            if index == next {
+                part.joined_goods.push(JoinedGoods {
+                    group,
+                    incident: chunk.word(incident, at),
+                    place,
+                    goods: ReportedGoods::begin(chunk, at),
+                });
+            }
+            if let Some(sum) = part.joined_goods.get_mut(index) {
+                sum.goods.add(item);
+            }
+        };
+        for (line, (row, group)) in self.lines.row.iter().zip(&self.lines.group).enumerate() {
+            if !joined.has(usize::from(*row)) {
+                continue;
+            }
+            match (by_item, self.lines.item.get(line)) {
+                (true, Some(item)) => add(*row, *group, item),
+                (true, None) => {}
+                (false, _) => of.items.each(chunk, usize::from(*row), |item| {
+                    if test.selects(&item) {
+                        add(*row, *group, &item);
+                    }
+                }),
+            }
         }
     }
 }

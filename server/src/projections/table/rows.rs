@@ -97,6 +97,8 @@ pub struct RowItem {
     pub dimension: usize,
     /// Whether it is confirmed.
     pub confirmed: bool,
+    /// Whether a laboratory weighed or counted it.
+    pub laboratory: bool,
     /// Amount.
     pub amount: i64,
 }
@@ -113,6 +115,7 @@ impl RowItem {
             },
             dimension: (what >> 4 & 0xf) as usize,
             confirmed: what & 1 == 1,
+            laboratory: what >> 1 & 1 == 1,
             amount: amount.cast_signed(),
         }
     }
@@ -293,6 +296,7 @@ impl Rows {
         row.put(Set::Retracted, facts.retracted);
         row.put(Set::Disputed, facts.disputed);
         row.put(Set::Contested, facts.contested);
+        row.put(Set::SeizureRecord, facts.seizure_record);
         row.put(Set::Joined, facts.joined);
         row.put(Set::OwnJoined, facts.own_joined);
         let mut first_item = None;
@@ -323,6 +327,7 @@ impl Rows {
             | (class_number(item.class) as u64) << 16
             | (item.kind as u64) << 8
             | dimension << 4
+            | u64::from(item.laboratory) << 1
             | u64::from(item.confirmed);
         self.items.amount.push(amount.cast_unsigned());
         self.items.what.push(what)

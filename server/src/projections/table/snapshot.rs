@@ -21,7 +21,7 @@ use super::{
     sharing::{self, Sharing},
 };
 
-const MAGIC: &[u8; 16] = b"casebroker-tab04";
+const MAGIC: &[u8; 16] = b"casebroker-tab05";
 /// Longest text or list that is believed.
 const MAX_LENGTH: u64 = 1 << 34;
 /// Numbers in a piece of a list.

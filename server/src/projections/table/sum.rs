@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use super::{
-    part::{Codes, Goods, Part},
+    part::{Codes, Goods, JoinedGoods, Part},
     plan::Standing,
     tally::PLACES,
 };
@@ -48,6 +48,12 @@ impl Sum {
         let joined = part.joined.iter();
         sum.joined
             .extend(joined.map(|(group, incident)| (of(*group), *incident)));
+        let joined_goods = part.joined_goods.iter();
+        sum.joined_goods
+            .extend(joined_goods.map(|joined| JoinedGoods {
+                group: of(joined.group),
+                ..*joined
+            }));
         self.slots.resize(sum.groups.len() * PLACES, 0);
         for goods in &part.goods {
             let group = of(goods.group);

@@ -1,14 +1,18 @@
 //! Sums of cases, incidents and goods.
 
+use std::collections::BTreeMap;
+
 use casebroker_proto::{
     filter::GoodsClass,
-    v1::{Amount, AmountKind, Tally},
+    v1::{Amount, AmountKind, GoodsChoice, GoodsRule, Tally},
 };
 use hashbrown::HashSet;
 
 use super::{
     chunk::{CLASSES, Chunk},
+    incident_goods::{IncidentGoods, ReportedGoods, Totals},
     part,
+    plan::Plan,
     rows::{ItemView, RowItem},
 };
 
@@ -30,16 +34,10 @@ pub struct Sums {
     joined_cases: u64,
     /// The incidents of those.
     joined: HashSet<u32>,
-    /// By [`place_of`], those that there are: of most groups few.
-    amounts: Vec<(usize, Goods)>,
-}
-
-/// A sum of goods.
-#[derive(Debug, Clone, Copy, Default)]
-struct Goods {
-    total: i128,
-    confirmed: i128,
-    items: u64,
+    /// Goods as reported, by [`place_of`], those that there are: of most groups few.
+    amounts: Vec<(usize, Totals)>,
+    /// Goods of incidents that several cases may report, by place and incident.
+    joined_goods: BTreeMap<(usize, u32), IncidentGoods>,
 }
 
 impl Sums {
@@ -53,38 +51,31 @@ impl Sums {
         self.cases - self.joined_cases + self.joined.len() as u64
     }
 
-    /// Adds a case, without its goods; `joined` is its incident if that has others.
-    pub fn add_case(&mut self, joined: Option<u32>) {
+    /// Adds the case of a row, with those of its goods that a plan selects.
+    pub fn add_row(&mut self, plan: &Plan, chunk: &Chunk, at: usize, items: &ItemView) {
         self.cases += 1;
-        if let Some(incident) = joined {
+        let mut goods: BTreeMap<usize, ReportedGoods> = BTreeMap::new();
+        for item in items
+            .of(chunk, at)
+            .filter(|item| plan.items().selects(item))
+        {
+            let reported = goods.entry(place_of(&item));
+            reported
+                .or_insert_with(|| ReportedGoods::begin(chunk, at))
+                .add(&item);
+        }
+        for (place, goods) in &goods {
+            self.add_sum(*place, goods.totals());
+        }
+        if let Some(incident) = plan.joined(chunk, at) {
             self.join(incident);
+            for (place, goods) in goods {
+                self.join_goods(incident, place, goods);
+            }
         }
     }
 
-    /// Adds those items of a case that `selects` says.
-    pub fn add_goods(
-        &mut self,
-        chunk: &Chunk,
-        at: usize,
-        items: &ItemView,
-        selects: impl Fn(&RowItem) -> bool,
-    ) {
-        for item in items.of(chunk, at).filter(selects) {
-            self.add_item(&item);
-        }
-    }
-
-    /// Adds an item.
-    pub fn add_item(&mut self, item: &RowItem) {
-        let amount = i128::from(item.amount);
-        self.add_sum(place_of(item), |goods| {
-            goods.total += amount;
-            goods.confirmed += if item.confirmed { amount } else { 0 };
-            goods.items += 1;
-        });
-    }
-
-    /// Adds cases that are in no sum of joined ones yet: see [`Self::join`].
+    /// Adds cases, none of them as one of an incident: see [`Self::join`].
     pub fn add_cases(&mut self, cases: u32) {
         self.cases += u64::from(cases);
     }
@@ -95,32 +86,40 @@ impl Sums {
         self.joined.insert(incident);
     }
 
-    /// Adds goods of a part.
-    pub fn add_part(&mut self, part: &part::Goods) {
-        self.add_sum(part.place.into(), |goods| {
-            goods.total += i128::from(part.total);
-            goods.confirmed += i128::from(part.confirmed);
-            goods.items += u64::from(part.items);
-        });
+    /// Says that goods were reported by a case that shares its incident with others. They are in the sums already.
+    pub fn join_goods(&mut self, incident: u32, place: usize, goods: ReportedGoods) {
+        self.joined_goods
+            .entry((place, incident))
+            .and_modify(|known| known.add(goods))
+            .or_insert_with(|| IncidentGoods::new(goods));
     }
 
-    fn add_sum(&mut self, place: usize, add: impl FnOnce(&mut Goods)) {
+    /// Adds goods of a part.
+    pub fn add_part(&mut self, part: &part::Goods) {
+        let totals = Totals {
+            total: i128::from(part.total),
+            confirmed: i128::from(part.confirmed),
+            items: u64::from(part.items),
+        };
+        self.add_sum(part.place.into(), totals);
+    }
+
+    fn add_sum(&mut self, place: usize, totals: Totals) {
         let found = self
             .amounts
             .binary_search_by_key(&place, |(place, _)| *place);
         let at = found.unwrap_or_else(|at| {
-            self.amounts.insert(at, (place, Goods::default()));
+            self.amounts.insert(at, (place, Totals::default()));
             at
         });
         // 2^64 of the largest amounts fit.
-        if let Some((_, goods)) = self.amounts.get_mut(at) {
-            add(goods);
+        if let Some((_, sum)) = self.amounts.get_mut(at) {
+            *sum += totals;
         }
     }
 
     /// As the contract shows it.
     pub fn to_tally(&self) -> Tally {
-        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let mut amounts = Vec::with_capacity(self.amounts.len());
         let mut of_classes = self.amounts.as_slice();
         for (n, class) in GoodsClass::all().enumerate() {
@@ -128,16 +127,14 @@ impl Sums {
             let (of_class, rest) = of_classes.split_at(count);
             of_classes = rest;
             // What is not known comes last.
-            let is_known = |(place, _): &&(usize, Goods)| *place % DIMENSIONS > 0;
+            let is_known = |(place, _): &&(usize, Totals)| *place % DIMENSIONS > 0;
             let known = of_class.iter().filter(is_known);
             let unknown = of_class.iter().filter(|sum| !is_known(sum));
-            amounts.extend(known.chain(unknown).map(|(place, goods)| Amount {
-                substance_class: class.as_str().to_owned(),
-                kind: kind(*place).into(),
-                total: digits(goods.total),
-                confirmed: digits(goods.confirmed),
-                items: number(goods.items),
-            }));
+            amounts.extend(
+                known
+                    .chain(unknown)
+                    .map(|(place, reported)| self.amount(class, *place, *reported)),
+            );
         }
         Tally {
             cases: number(self.cases),
@@ -145,6 +142,45 @@ impl Sums {
             amounts,
         }
     }
+
+    /// The amount of a place, of which the goods of one incident count once.
+    fn amount(&self, class: GoodsClass, place: usize, reported: Totals) -> Amount {
+        let mut counted = reported;
+        let mut choices: BTreeMap<GoodsRule, i64> = BTreeMap::new();
+        for goods in self.joined_goods.range((place, 0)..=(place, u32::MAX)) {
+            let (_, goods) = goods;
+            if let Some(rule) = goods.rule() {
+                counted -= goods.reported();
+                counted += goods.counted();
+                *choices.entry(rule).or_default() += 1;
+            }
+        }
+        let mut amount = Amount {
+            substance_class: class.as_str().to_owned(),
+            kind: kind(place).into(),
+            total: digits(counted.total),
+            confirmed: digits(counted.confirmed),
+            items: number(counted.items),
+            ..Amount::default()
+        };
+        if !choices.is_empty() {
+            amount.reported_total = digits(reported.total);
+            amount.reported_confirmed = digits(reported.confirmed);
+            amount.reported_items = number(reported.items);
+            let choices = choices.into_iter();
+            amount.choices = choices
+                .map(|(rule, incidents)| GoodsChoice {
+                    rule: rule.into(),
+                    incidents,
+                })
+                .collect();
+        }
+        amount
+    }
+}
+
+fn number(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 /// What the amounts of a place are of.

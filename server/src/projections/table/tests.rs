@@ -88,6 +88,7 @@ fn facts(rng: &mut StdRng, first: u64) -> Facts {
                 _ => Some((Of::Count, amount)),
             },
             confirmed: rng.random(),
+            laboratory: rng.random(),
         }
     });
     Facts {
@@ -120,6 +121,7 @@ fn facts(rng: &mut StdRng, first: u64) -> Facts {
         retracted: rng.random_ratio(1, 8),
         disputed: rng.random_ratio(1, 8),
         contested: rng.random_ratio(1, 8),
+        seizure_record: rng.random(),
         rule: rng.random_range(0..4),
         keys: vec![
             Key::identifier(&format!("number {}", rng.random_range(0..50))),

@@ -63,8 +63,7 @@ impl Rows {
                     _ => None,
                 };
                 for sums in trend.periods.get_mut(index).into_iter().chain(side) {
-                    sums.add_case(plan.joined(chunk, at));
-                    sums.add_goods(chunk, at, items, |item| plan.items().selects(item));
+                    sums.add_row(plan, chunk, at, items);
                 }
             }
             Ok(())

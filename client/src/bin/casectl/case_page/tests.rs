@@ -130,6 +130,7 @@ fn full() -> Case {
             unit: Unit::Pound.into(),
             qualifier: Qualifier::About.into(),
             normalized: Some(680_388_555),
+            ..Default::default()
         }),
         findings: Vec::new(),
         ..Default::default()

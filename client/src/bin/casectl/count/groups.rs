@@ -2,7 +2,7 @@
 
 use casebroker_proto::{
     catalogue::countries,
-    v1::{Amount, AmountKind, CaseCount, CountCasesResponse, Dimension, Tally},
+    v1::{Amount, AmountKind, CaseCount, CountCasesResponse, Dimension, GoodsRule, Tally},
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -74,6 +74,9 @@ pub fn table(asked: &Asked, answer: &CountCasesResponse, out: &mut Output) -> Re
         print(&with_goods.0, &with_goods.1, asked.by.len(), out)?;
     } else {
         below(&headings, &rows, &shown, &goods, asked.by.len(), out)?;
+    }
+    for text in counted_once(total.counted.as_ref(), &goods) {
+        note(&text, out)?;
     }
     if !answer.groups_are_disjoint && !asked.by.is_empty() {
         note(
@@ -253,6 +256,49 @@ fn fit(headings: &[String], rows: &[Vec<String>], labels: usize, width: Option<u
     Layout::fit(&columns, &all, width)
 }
 
+/// Sentences about goods of which several cases report the same.
+fn counted_once(total: Option<&Tally>, goods: &[Goods]) -> Vec<String> {
+    let amounts = goods.iter().filter_map(|g| Some((g, g.in_tally(total?)?)));
+    let chosen = amounts.filter(|(_, amount)| !amount.choices.is_empty());
+    let sentences = chosen.map(|(goods, amount)| {
+        let reported = Amount {
+            total: amount.reported_total.clone(),
+            items: amount.reported_items,
+            ..amount.clone()
+        };
+        let unit = match goods.kind() {
+            AmountKind::Unspecified => "of unknown quantity",
+            _ => goods.unit(),
+        };
+        let choices = amount.choices.iter().map(|choice| {
+            let rule = match choice.rule() {
+                GoodsRule::SeizingOwner => "the owner who seized",
+                GoodsRule::LaboratoryWeight => "a laboratory's net weight",
+                GoodsRule::LargerAmount => "the larger amount",
+                GoodsRule::EqualAmounts => "equal amounts",
+                GoodsRule::Unspecified => "another rule",
+            };
+            format!("{} by {rule}", number(choice.incidents))
+        });
+        let choices: Vec<_> = choices.collect();
+        format!(
+            "{}: {} {unit} as reported; goods of one incident count once (incidents: {}).",
+            goods.class,
+            shown(&reported),
+            choices.join(", ")
+        )
+    });
+    sentences.collect()
+}
+
+/// Total, confirmed and items as reported.
+fn reported(amount: &Amount) -> (&str, &str, i64) {
+    match amount.reported_total.as_str() {
+        "" => (&amount.total, &amount.confirmed, amount.items),
+        total => (total, &amount.reported_confirmed, amount.reported_items),
+    }
+}
+
 /// A sentence below a table.
 fn note(text: &str, out: &mut Output) -> Result<()> {
     for line in wrap(text, out.width.unwrap_or(usize::MAX)) {
@@ -284,7 +330,7 @@ pub fn csv(asked: &Asked, answer: &CountCasesResponse, out: &mut Output) -> Resu
     out.raw(&String::from_utf8_lossy(&bytes))
 }
 
-const CSV_HEADING: [&str; 13] = [
+const CSV_HEADING: [&str; 16] = [
     "cases",
     "incidents",
     "disputed_cases",
@@ -295,6 +341,9 @@ const CSV_HEADING: [&str; 13] = [
     "total",
     "confirmed",
     "items",
+    "reported_total",
+    "reported_confirmed",
+    "reported_items",
     "as_of_position",
     "tree_size",
     "standard_version",
@@ -312,19 +361,23 @@ fn records(labels: usize, count: &CaseCount, answer: &CountCasesResponse) -> Vec
         answer.tree_size.to_string(),
         answer.standard_version.to_string(),
     ];
-    let row = |goods: [String; 5]| {
+    let row = |goods: [String; 8]| {
         let cells = begin.iter().cloned().chain(goods).chain(end.clone());
         cells.collect::<Vec<_>>()
     };
     let goods = goods_of([&counted].into_iter());
     let amounts = goods.iter().filter_map(|g| {
         let amount = g.in_tally(&counted)?;
+        let (total, confirmed, items) = reported(amount);
         Some(row([
             amount.substance_class.clone(),
             g.exact_unit().to_owned(),
             amount.total.clone(),
             amount.confirmed.clone(),
             amount.items.to_string(),
+            total.to_owned(),
+            confirmed.to_owned(),
+            items.to_string(),
         ]))
     });
     let rows: Vec<_> = amounts.collect();

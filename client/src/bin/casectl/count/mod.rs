@@ -27,7 +27,8 @@ pub use amounts::{Goods, goods_of, shown as shown_amount};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A case counts if it is neither retracted, nor disputed, nor contested; those stand apart. Incidents are cases that their owners
-agree are one, counted once. Masses are of the goods as seized. The position in the answer gets the same number again, later too:
+agree are one, counted once, and so are their goods: those of the owner who seized, else those with a laboratory's net weight, else
+the larger amount; what was reported stands beside it. Masses are of the goods as seized. The position in the answer gets the same number again, later too:
 --as-of POSITION.
 
 Examples:

@@ -1,4 +1,6 @@
-use casebroker_proto::v1::{Amount, AmountKind, CaseCount, FilterTerm, Obstacle, Tally};
+use casebroker_proto::v1::{
+    Amount, AmountKind, CaseCount, FilterTerm, GoodsChoice, GoodsRule, Obstacle, Tally,
+};
 use clap::Parser;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -17,7 +19,34 @@ fn amount(class: &str, kind: AmountKind, total: &str) -> Amount {
         total: total.into(),
         confirmed: "1".into(),
         items: 3,
+        ..Default::default()
     }
+}
+
+#[test]
+fn goods_that_were_reported_twice_are_told_beside_what_counts() {
+    let choice = |rule: GoodsRule, incidents| GoodsChoice {
+        rule: rule.into(),
+        incidents,
+    };
+    let twice = Amount {
+        reported_total: "100000000000".into(),
+        reported_confirmed: "1".into(),
+        reported_items: 6,
+        choices: vec![
+            choice(GoodsRule::SeizingOwner, 2),
+            choice(GoodsRule::LargerAmount, 1),
+        ],
+        ..amount("fentanyl", AmountKind::Mass, "50000000000")
+    };
+    let answer = CountCasesResponse {
+        total: Some(group(&[], 4, vec![twice])),
+        groups_are_disjoint: true,
+        ..Default::default()
+    };
+    let text = shown(&[], &answer, 200, Format::Table, false);
+    let note = "fentanyl: 100 kg as reported; goods of one incident count once (incidents: 2 by the owner who seized, 1 by the larger amount).";
+    assert!(text.contains(note) && text.contains(" 50"), "{text}");
 }
 
 fn group(values: &[&str], cases: i64, amounts: Vec<Amount>) -> CaseCount {

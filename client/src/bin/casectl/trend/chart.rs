@@ -43,6 +43,9 @@ pub fn lines(shown: &Shown, width: usize, blocks: bool) -> Vec<String> {
         if bucket.place() == TrendPlace::Unspecified {
             text = format!("{text}  holds the date: on neither side");
         }
+        if let Some(note) = unfinished(bucket) {
+            text = format!("{text}  {note}");
+        }
         lines.push(cut(&text, width));
     }
     if !marked {
@@ -89,6 +92,15 @@ fn mark(shown: &Shown, width: usize, blocks: bool) -> String {
 
 pub(super) fn incidents(bucket: &TrendBucket) -> i64 {
     bucket.counted.as_ref().map_or(0, |tally| tally.incidents)
+}
+
+/// How much of an unfinished period had elapsed.
+pub(super) fn unfinished(bucket: &TrendBucket) -> Option<String> {
+    bucket.unfinished.then(|| match bucket.elapsed_days {
+        ..=0 => "not begun".to_owned(),
+        1 => "unfinished: 1 day elapsed".to_owned(),
+        days => format!("unfinished: {days} days elapsed"),
+    })
 }
 
 /// A bar for `value` of `most`; something is always shown for more than nothing.

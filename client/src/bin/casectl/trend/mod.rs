@@ -30,8 +30,9 @@ use crate::{
 /// Compare how many incidents there were before and after a date or a control measure.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Periods are counted by incident date; what is disputed, contested or retracted is left out. The ratio is of incidents a period after
-to before, with its exact 95 % interval. Read the caveats before quoting it: a trend says nothing of why.
+Periods are counted by incident date; what is disputed, contested or retracted is left out. The ratio is of incidents a day, after to
+before, with its exact 95 % interval; it divides by the days that had elapsed, so unfinished periods do not lower it. Read the caveats
+before quoting it: a trend says nothing of why.
 
 Examples:
   casectl trend --around carfentanil-cn-2017 --substance carfentanil --origin CN
@@ -184,7 +185,16 @@ impl Shown<'_> {
     /// `0.36 (95 % interval 0.28 to 0.47)`.
     fn ratio(&self) -> String {
         let Some(ratio) = &self.answer.ratio else {
-            return "none, as there is no incident before".into();
+            let before = self
+                .answer
+                .before
+                .as_ref()
+                .and_then(|side| side.counted.as_ref());
+            let why = match before.map_or(0, |tally| tally.incidents) {
+                0 => "there is no incident before",
+                _ => "no day of a side had elapsed",
+            };
+            return format!("none, as {why}");
         };
         let interval = match ratio.high {
             Some(high) => format!("{} to {}", figures(ratio.low), figures(high)),

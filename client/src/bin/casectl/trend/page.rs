@@ -36,8 +36,7 @@ pub fn print(shown: &Shown, blocks: bool, out: &mut Output) -> Result<()> {
     out.line("")?;
     sides(shown, out)?;
     let ratio = format!(
-        "ratio of incidents a {}, after to before: {}",
-        shown.period(),
+        "ratio of incidents a day, after to before: {}",
         shown.ratio()
     );
     for line in wrap(&ratio, width) {
@@ -68,6 +67,10 @@ fn sides(shown: &Shown, out: &mut Output) -> Result<()> {
         (
             format!("{}s", shown.period()),
             [before, after].map(|side| side.periods.to_string()),
+        ),
+        (
+            "days elapsed".into(),
+            [before, after].map(|side| number(side.elapsed_days)),
         ),
         ("cases".into(), both(|tally| tally.cases)),
         ("incidents".into(), both(|tally| tally.incidents)),

@@ -16,6 +16,7 @@ use crate::{
     failure::{Exit, Failure, Result},
     filter::understood,
     table::{clean, wrap},
+    words,
 };
 
 /// Width of the drawing, and height of the chart in it, in pixels.
@@ -103,10 +104,15 @@ fn lines(
 fn below(shown: &Shown) -> Vec<String> {
     let answer = shown.answer;
     let mut paragraphs = vec![format!(
-        "Ratio of incidents a {}, after to before: {}",
-        shown.period(),
+        "Ratio of incidents a day, after to before: {}",
         shown.ratio()
     )];
+    if answer.buckets.iter().any(|bucket| bucket.unfinished) {
+        let of = words::date(answer.answer_date.as_ref());
+        paragraphs.push(format!(
+            "Outlined bars: periods that were not over on {of}."
+        ));
+    }
     paragraphs.extend(
         shown
             .measure()
@@ -159,7 +165,11 @@ fn bars(shown: &Shown, sheet: &Sheet, top_edge: i32, bottom_edge: i32) -> Drawn 
             TrendPlace::Unspecified => HOLDS,
             _ => BAR,
         };
-        Rectangle::new([(left + 0.1, 0.0), (left + 0.9, value)], color.filled())
+        let corners = [(left + 0.1, 0.0), (left + 0.9, value)];
+        match bucket.unfinished {
+            true => Rectangle::new(corners, color.stroke_width(2)),
+            false => Rectangle::new(corners, color.filled()),
+        }
     }))?;
     for (place, mean, name) in [
         (TrendPlace::Before, means[0], "before"),

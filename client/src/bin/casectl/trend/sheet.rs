@@ -36,7 +36,7 @@ pub fn csv(answer: &ComputeTrendResponse, out: &mut Output) -> Result<()> {
     out.raw(&String::from_utf8_lossy(&bytes))
 }
 
-const HEADING: [&str; 8] = [
+const HEADING: [&str; 10] = [
     "start_date",
     "end_date",
     "side",
@@ -45,9 +45,11 @@ const HEADING: [&str; 8] = [
     "as_of_position",
     "tree_size",
     "standard_version",
+    "elapsed_days",
+    "unfinished",
 ];
 
-fn cells(bucket: &TrendBucket, answer: &ComputeTrendResponse) -> [String; 8] {
+fn cells(bucket: &TrendBucket, answer: &ComputeTrendResponse) -> [String; 10] {
     let counted = bucket.counted.as_ref();
     let side = match bucket.place() {
         TrendPlace::Before => "before",
@@ -63,5 +65,7 @@ fn cells(bucket: &TrendBucket, answer: &ComputeTrendResponse) -> [String; 8] {
         answer.as_of_position.to_string(),
         answer.tree_size.to_string(),
         answer.standard_version.to_string(),
+        bucket.elapsed_days.to_string(),
+        bucket.unfinished.to_string(),
     ]
 }

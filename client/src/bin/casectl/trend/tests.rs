@@ -60,12 +60,15 @@ fn answer(holds: bool) -> ComputeTrendResponse {
             end_date: date(year, month, if month == 2 { 28 } else { 30 }),
             place: place.into(),
             counted: Some(tally(incidents)),
+            elapsed_days: 30,
+            unfinished: false,
         }
     };
     let side = |periods, incidents, mean| TrendSide {
         periods,
         counted: Some(tally(incidents)),
         mean,
+        elapsed_days: 90,
     };
     ComputeTrendResponse {
         buckets: buckets.map(bucket).collect(),
@@ -90,7 +93,19 @@ fn answer(holds: bool) -> ComputeTrendResponse {
         standard_version: 1,
         as_of_position: 12_345,
         tree_size: 12_400,
+        answer_date: date(2017, 12, 1),
     }
+}
+
+/// The same, of a day within the fifth month, so that it is unfinished and the sixth has not begun.
+fn early_answer() -> ComputeTrendResponse {
+    let mut early = answer(false);
+    early.answer_date = date(2017, 4, 3);
+    for (i, elapsed) in [(4, 3), (5, 0)] {
+        early.buckets[i].elapsed_days = elapsed;
+        early.buckets[i].unfinished = true;
+    }
+    early
 }
 
 fn shown(answer: &ComputeTrendResponse) -> Shown<'_> {
@@ -180,6 +195,31 @@ PERIOD   CASES  INCIDENTS
 }
 
 #[test]
+fn unfinished_periods_are_marked_in_chart_drawing_and_csv() {
+    let answer = early_answer();
+    let lines = chart::lines(&shown(&answer), 80, true);
+    assert!(
+        lines[6].ends_with("  unfinished: 3 days elapsed"),
+        "{lines:?}"
+    );
+    assert!(lines[7].ends_with("  not begun"), "{lines:?}");
+    assert!(!lines[5].contains("unfinished"), "{lines:?}");
+    let svg = plot::svg(&shown(&answer), None).unwrap();
+    assert!(svg.contains("Outlined bars: periods that were not over on 2017-04-03."));
+    let mut out = Output::kept(80);
+    sheet::csv(&answer, &mut out).unwrap();
+    let text = out.text();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let rows: Vec<_> = reader.records().map(|row| row.unwrap()).collect();
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|row| (row[8].to_owned(), row[9].to_owned()))
+        .collect();
+    assert_eq!(cells[3], ("30".into(), "false".into()));
+    assert_eq!(cells[4], ("3".into(), "true".into()));
+}
+
+#[test]
 fn the_period_that_holds_the_date_is_on_neither_side() {
     let answer = answer(true);
     let text = page(&answer, 80, true);
@@ -207,7 +247,8 @@ fn a_page_has_both_sides_the_ratio_and_what_to_know() {
             "which: substance 卡芬太尼",
             "incidents a month 11.67 2.00",
             "fentanyl-analogue, kg ~12.500 ~12.500",
-            "ratio of incidents a month, after to before: 0.17 (95 % interval 0.050 to 0.41)",
+            "days elapsed 90 90",
+            "ratio of incidents a day, after to before: 0.17 (95 % interval 0.050 to 0.41)",
             "- Few incidents",
             "as of position 12345 of 12400, standard version 1",
         ] {
@@ -225,6 +266,8 @@ fn without_an_incident_before_there_is_no_ratio_and_an_open_end_is_said() {
         "0.17 (95 % interval 0.050 and more)"
     );
     answer.ratio = None;
+    assert!(shown(&answer).ratio().contains("no day of a side"));
+    answer.before = None;
     assert!(shown(&answer).ratio().contains("no incident before"));
 }
 
@@ -239,7 +282,7 @@ fn csv_has_a_row_for_each_period_and_exact_amounts() {
         .headers()
         .unwrap()
         .iter()
-        .skip(8)
+        .skip(10)
         .map(str::to_owned)
         .collect();
     let goods = [
@@ -257,10 +300,11 @@ fn csv_has_a_row_for_each_period_and_exact_amounts() {
     let side = |i: usize| rows[i][2].to_owned();
     assert_eq!([side(0), side(3), side(5)], ["before", "neither", "after"]);
     assert_eq!(&rows[2][4], "14");
-    let micrograms = 8 + heading
-        .iter()
-        .position(|h| h.ends_with("micrograms"))
-        .unwrap();
+    let micrograms = 10
+        + heading
+            .iter()
+            .position(|h| h.ends_with("micrograms"))
+            .unwrap();
     assert_eq!(
         (&rows[2][micrograms], &rows[4][micrograms]),
         ("12500000001", "0")
@@ -289,7 +333,7 @@ fn the_drawing_is_svg_that_says_what_it_is_of() {
             "mean after 2.00",
             "incidents a month",
             "2016-12",
-            "Ratio of incidents a month, after to before: 0.17",
+            "Ratio of incidents a day, after to before: 0.17",
             "事件数很少",
             "Casebroker, as of position 12345 of 12400, standard version 1",
         ] {
