@@ -65,6 +65,9 @@ pub enum ClientError {
     /// The broker's answer lacks something that the contract promises.
     #[error("the broker's answer is not as the contract says: {0}")]
     Answer(&'static str),
+    /// Other tasks of this process verified newer checkpoints each time a proof came.
+    #[error("the checkpoint was not compared: other calls moved the known one {0} times")]
+    Busy(usize),
     /// The stream ended before it was done; its own error says why.
     #[error("the stream has ended")]
     StreamEnded,

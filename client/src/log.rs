@@ -13,7 +13,7 @@ use tonic::Code;
 use crate::{
     Client,
     connection::{MAX_ANSWER_BYTES, Transport},
-    error::ClientError,
+    error::{ClientError, Refusal},
     proof::ProofFailure,
     trust::{Fit, LogTrust, VerifiedCheckpoint},
 };
@@ -136,31 +136,38 @@ impl Client {
             return Ok(());
         };
         let mut fetched = None;
-        // Another task may move the known checkpoint meanwhile, so the first proof need not be the last.
-        for _ in 0..8 {
+        // Another task may move the known checkpoint between two proofs, so the first proof need not be the last.
+        for _ in 0..MAX_PROOFS {
             let (old, new) = match trust.compare(seen, fetched.as_ref().or(proof))? {
                 Fit::Fits => return Ok(()),
                 Fit::NeedsProof { old, new } => (old, new),
             };
-            let answer = match self.get_consistency(old, new).await {
-                Err(e) if is_out_of_range(&e) => return Err(self.explain_out_of_range(e).await),
-                other => other?,
+            let no_proof = |why: &str| Err(trust.no_proof(seen, (old, new), why));
+            fetched = match self.get_consistency(old, new).await {
+                Ok(answer) => answer.consistency_proof,
+                Err(ClientError::Refused(refusal)) if says_no_proof(&refusal) => {
+                    return no_proof(&refusal.to_string());
+                }
+                Err(other) => return Err(other),
             };
-            fetched = answer.consistency_proof;
+            match &fetched {
+                None => return no_proof("the answer holds none"),
+                Some(p) if (p.old_tree_size, p.new_tree_size) != (old, new) => {
+                    return no_proof("the answer is for other sizes");
+                }
+                Some(_) => {}
+            }
         }
-        Err(ClientError::Answer(
-            "the consistency proof is for other tree sizes than asked for",
-        ))
+        Err(ClientError::Busy(MAX_PROOFS))
     }
 
     /// A position or size that we hold proof of is beyond the log: then the log shrank, and the checkpoint shows it.
-    /// Otherwise the error stands as it is.
+    /// Otherwise the error stays as it is.
     pub(crate) async fn explain_out_of_range(&self, error: ClientError) -> ClientError {
         if self.known_tree_size() == 0 {
             return error;
         }
-        // Boxed because the check itself may come back here.
-        match Box::pin(self.checkpoint()).await {
+        match self.checkpoint().await {
             Err(breach @ ClientError::Breach(_)) => breach,
             _ => error,
         }
@@ -196,6 +203,18 @@ impl Client {
             )
             .await
     }
+}
+
+/// Most consistency proofs asked for to compare one checkpoint, while other tasks move the known one.
+const MAX_PROOFS: usize = 8;
+
+/// Whether the broker has no proof to give. Else it could not answer now, or not to this caller, and the log is not in doubt.
+fn says_no_proof(refusal: &Refusal) -> bool {
+    let other_cause = matches!(
+        refusal.code,
+        Code::Unauthenticated | Code::PermissionDenied | Code::DeadlineExceeded | Code::Cancelled
+    );
+    !refusal.is_temporary() && !other_cause
 }
 
 fn log_service(channel: Transport) -> LogServiceClient<Transport> {

@@ -1,11 +1,12 @@
 //! What can be wrong with a proof, and the check that an entry is the statement that was sent.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use casebroker_proto::{
     statement::decode_entry,
     tlog::{CheckpointError, ReceiptError},
 };
+use prost_types::Timestamp;
 
 /// A proof that does not verify: what was looked at, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +41,8 @@ pub enum ProofFailure {
     },
 }
 
-/// Two checkpoints, both signed by the log, that cannot both be true. Keep both: together they prove the breach.
+/// Two checkpoints, both signed by the log, that cannot both be true, or that the broker does not prove to be of one log. Keep both:
+/// together they are the evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogBreach {
     /// What is wrong.
@@ -49,11 +51,15 @@ pub struct LogBreach {
     pub known: String,
     /// The one that contradicts it.
     pub seen: String,
+    /// File that holds both, if there is a state directory that takes it.
+    pub kept_in: Option<PathBuf>,
 }
 
 impl fmt::Display for LogBreach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, known, seen } = self;
+        let Self {
+            what, known, seen, ..
+        } = self;
         write!(
             f,
             "{what}\n--- verified earlier\n{known}--- seen now\n{seen}"
@@ -63,12 +69,17 @@ impl fmt::Display for LogBreach {
 
 impl std::error::Error for LogBreach {}
 
-/// Whether `entry` holds the envelope payload that was sent. The signature is not compared: a repeated submission may have
-/// been signed anew, and the first one is what was recorded.
-pub(crate) fn holds_payload(entry: &[u8], position: u64, sent: &[u8]) -> Result<(), ProofFailure> {
-    let (_, envelope, _) = decode_entry(entry).map_err(|e| ProofFailure::Entry(e.to_string()))?;
+/// When `entry` was recorded, if it holds the envelope payload that was sent. The signature is not compared: a repeated submission may
+/// have been signed anew, and the first one is what was recorded.
+pub(crate) fn recorded_payload(
+    entry: &[u8],
+    position: u64,
+    sent: &[u8],
+) -> Result<Option<Timestamp>, ProofFailure> {
+    let (entry, envelope, _) =
+        decode_entry(entry).map_err(|e| ProofFailure::Entry(e.to_string()))?;
     if envelope.payload() == sent {
-        Ok(())
+        Ok(entry.record_time)
     } else {
         Err(ProofFailure::OtherEntry(position))
     }

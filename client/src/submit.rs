@@ -19,7 +19,7 @@ use crate::{
     connection::{MAX_ANSWER_BYTES, Transport},
     error::ClientError,
     log::is_out_of_range,
-    proof::holds_payload,
+    proof::recorded_payload,
     trust::VerifiedCheckpoint,
 };
 
@@ -143,13 +143,14 @@ impl Client {
     ) -> Result<(Recorded, Option<VerifiedCheckpoint>), ClientError> {
         let RecordedStatement {
             position,
-            record_time,
+            record_time: _,
             entry,
             receipt,
             replayed,
         } = answer;
         let sent = Envelope::parse(&prepared.signed)?;
-        holds_payload(&entry, position, sent.payload())?;
+        // The answer's own time is not proved; that of the entry is.
+        let record_time = recorded_payload(&entry, position, sent.payload())?;
         let seen = match &self.trust {
             Some(trust) => Some(trust.verify_receipt(&receipt, &entry, position)?),
             None => None,

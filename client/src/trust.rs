@@ -191,6 +191,22 @@ impl LogTrust {
         self.breach(known, &nothing, "the log shrank to nothing")
     }
 
+    /// The error for a broker that does not prove that its log begins with what it signed before: the proof between these two sizes is
+    /// missing.
+    pub(crate) fn no_proof(
+        &self,
+        seen: &VerifiedCheckpoint,
+        (old, new): (u64, u64),
+        why: &str,
+    ) -> ClientError {
+        let what = format!("the broker gives no proof from {old} to {new}: {why}");
+        match self.known() {
+            Some(known) => self.breach(&known, seen, &what),
+            // Without a known checkpoint nothing is compared.
+            None => ClientError::Answer("a consistency proof is missing"),
+        }
+    }
+
     /// The error for two checkpoints that contradict each other. Kept beside the checkpoint as evidence, if there is a folder.
     pub(crate) fn breach(
         &self,
@@ -198,15 +214,19 @@ impl LogTrust {
         seen: &VerifiedCheckpoint,
         what: &str,
     ) -> ClientError {
-        let breach = LogBreach {
+        let mut breach = LogBreach {
             what: what.to_owned(),
             known: known.note.clone(),
             seen: seen.note.clone(),
+            kept_in: None,
         };
         if let Some(file) = &self.file {
             // The error itself carries both notes, so a failure to write loses nothing.
             let name = format!("breach-{}-{}", known.checkpoint.size, seen.checkpoint.size);
-            let _ = fs::write(file.with_file_name(name), breach.to_string());
+            let kept = file.with_file_name(name);
+            if fs::write(&kept, breach.to_string()).is_ok() {
+                breach.kept_in = Some(kept);
+            }
         }
         ClientError::Breach(Box::new(breach))
     }

@@ -187,15 +187,24 @@ impl From<ClientError> for Failure {
                 ..Self::new(
                     Exit::Unproven,
                     breach.what.clone(),
-                    "Keep both checkpoints below: together they prove it. Tell the operator and the other members.",
+                    match &breach.kept_in {
+                        Some(file) => format!(
+                            "Do not rely on this answer. Both checkpoints are evidence and are kept in {}: show them to the operator and to the other members.",
+                            file.display()
+                        ),
+                        None => "Do not rely on this answer. Keep both checkpoints below: they are evidence. Show them to the operator and to the other members.".to_owned(),
+                    },
                 )
             },
             ClientError::Member(error) => error.into(),
-            ClientError::Answer(_) | ClientError::StreamEnded => Self::new(
+            ClientError::Answer(_) => Self::new(
                 Exit::Failed,
                 what,
-                "Compare the versions of broker and casectl: `casectl whoami`, `casectl --version`.",
+                "Do not rely on this answer. Run the same command again; if it stays so, show the operator this message.",
             ),
+            ClientError::StreamEnded | ClientError::Busy(_) => {
+                Self::new(Exit::Failed, what, "Run the same command again.")
+            }
             ClientError::State { .. } => Self::new(
                 Exit::Failed,
                 what,
