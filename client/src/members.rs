@@ -12,8 +12,9 @@ use std::{
 };
 
 use casebroker_proto::{
+    entry::{EntryError, check_entry},
     names::{AgencyName, PrincipalId, SignerId},
-    statement::{SignerCertificate, StatementError, Thumbprint, decode_entry, thumbprint},
+    statement::{Content, SignerCertificate, StatementError, Thumbprint, thumbprint},
     v1::{Entry, Statement},
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -25,6 +26,8 @@ use crate::profile::{ProfileError, read_certificates};
 pub struct Members {
     anchors: HashMap<AgencyName, Vec<CertificateDer<'static>>>,
     signers: HashMap<Thumbprint, Vec<CertificateDer<'static>>>,
+    /// Trust domain of all members, if it is known.
+    trust_domain: Option<Box<str>>,
 }
 
 /// A statement whose signature and chain were verified.
@@ -71,6 +74,25 @@ pub enum MemberError {
     /// Envelope or signature.
     #[error("the statement's signature: {0}")]
     Statement(#[from] StatementError),
+    /// The entry is none that a broker records.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// The certificate is of another trust domain than the log's members.
+    #[error("the signing certificate is of the trust domain {found}; the members' is {expected}")]
+    Domain {
+        /// As the certificate says.
+        found: Box<str>,
+        /// The members'.
+        expected: Box<str>,
+    },
+    /// Signer and submitter are of two trust domains.
+    #[error("the statement was signed in the trust domain {signer} and submitted from {principal}")]
+    OtherDomain {
+        /// Trust domain of the signing certificate.
+        signer: Box<str>,
+        /// Trust domain of who submitted it, as recorded.
+        principal: Box<str>,
+    },
     /// The caller that submitted the statement belongs to another agency than the signer.
     #[error("the statement was signed for {signer} and submitted by {principal}")]
     OtherAgency {
@@ -98,10 +120,20 @@ impl Members {
         Ok(members)
     }
 
+    /// Believes signing certificates of this trust domain alone.
+    pub fn with_trust_domain(mut self, trust_domain: Box<str>) -> Self {
+        self.trust_domain = Some(trust_domain);
+        self
+    }
+
     /// Verifies the statement in an entry (its bytes as recorded): signature, chain to the agency's anchor at the time it
     /// was recorded, and that signer and submitter are of one agency. Says nothing about the log: that is the receipt's.
     pub fn verify(&self, entry: &[u8]) -> Result<SignedBy, MemberError> {
-        let (entry, envelope, _) = decode_entry(entry)?;
+        let (entry, content) = check_entry(entry)?;
+        let Content::Statement(content) = content else {
+            return Err(MemberError::Statement(StatementError::NoStatement));
+        };
+        let (envelope, _) = *content;
         let chain = self
             .signers
             .get(envelope.thumbprint())
@@ -113,10 +145,24 @@ impl Members {
         };
         let certificate = SignerCertificate::from_der(certificate)?;
         let statement = envelope.verify(&certificate)?;
+        if let Some(expected) = &self.trust_domain
+            && *expected != certificate.id.trust_domain
+        {
+            return Err(MemberError::Domain {
+                found: certificate.id.trust_domain,
+                expected: expected.clone(),
+            });
+        }
         let agency = certificate.id.agency.clone();
         let recorded = entry.record_time.as_ref().map_or(0, |time| time.seconds);
         self.check_chain(&agency, &certificate.der, intermediates, recorded)?;
         match entry.principal.parse::<PrincipalId>() {
+            Ok(principal) if principal.trust_domain != certificate.id.trust_domain => {
+                Err(MemberError::OtherDomain {
+                    signer: certificate.id.trust_domain,
+                    principal: principal.trust_domain,
+                })
+            }
             Ok(principal) if principal.agency == agency => Ok(SignedBy {
                 signer: certificate.id,
                 thumbprint: certificate.thumbprint,
@@ -216,7 +262,10 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, MemberError> {
 
 #[cfg(test)]
 mod tests {
-    use casebroker_proto::statement::Signer;
+    use casebroker_proto::{
+        statement::Signer,
+        v1::{Retraction, statement::Kind},
+    };
     use prost::Message as _;
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 
@@ -254,6 +303,7 @@ mod tests {
     fn entry(signer: &Signer, principal: &str) -> Vec<u8> {
         let statement = Statement {
             case: "agencies/us-dea/cases/1".into(),
+            kind: Some(Kind::Retraction(Retraction::default())),
             ..Default::default()
         };
         Entry {
@@ -301,7 +351,12 @@ mod tests {
         ));
         assert!(matches!(
             members.verify(&entry(&good, "us-cbp")),
-            Err(MemberError::OtherAgency { .. })
+            Err(MemberError::Entry(_))
+        ));
+        let elsewhere = members.with_trust_domain("other.example".into());
+        assert!(matches!(
+            elsewhere.verify(&entry(&good, "us-dea")),
+            Err(MemberError::Domain { .. })
         ));
     }
 

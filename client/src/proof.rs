@@ -3,7 +3,8 @@
 use std::{fmt, path::PathBuf};
 
 use casebroker_proto::{
-    statement::decode_entry,
+    entry::check_entry,
+    statement::Content,
     tlog::{CheckpointError, ReceiptError},
 };
 use prost_types::Timestamp;
@@ -76,9 +77,11 @@ pub(crate) fn recorded_payload(
     position: u64,
     sent: &[u8],
 ) -> Result<Option<Timestamp>, ProofFailure> {
-    let (entry, envelope, _) =
-        decode_entry(entry).map_err(|e| ProofFailure::Entry(e.to_string()))?;
-    if envelope.payload() == sent {
+    let (entry, content) = check_entry(entry).map_err(|e| ProofFailure::Entry(e.to_string()))?;
+    let Content::Statement(content) = content else {
+        return Err(ProofFailure::OtherEntry(position));
+    };
+    if content.0.payload() == sent {
         Ok(entry.record_time)
     } else {
         Err(ProofFailure::OtherEntry(position))

@@ -208,7 +208,7 @@ impl LogTrust {
     }
 
     /// The error for two checkpoints that contradict each other. Kept beside the checkpoint as evidence, if there is a folder.
-    pub(crate) fn breach(
+    pub fn breach(
         &self,
         known: &VerifiedCheckpoint,
         seen: &VerifiedCheckpoint,

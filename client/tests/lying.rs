@@ -3,7 +3,12 @@
 //! The broker holds two logs of its own key that differ from the third entry on. Hashes and proofs are made by the recursive definitions
 //! of RFC 6962, section 2.1, and not by the code under test.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
 
 mod fake;
 
@@ -239,7 +244,6 @@ impl LogService for Liar {
             checkpoint: self.checkpoint(lie, &entries),
             // A refusal is for who asks for the proof itself.
             consistency_proof: proof.unwrap_or_default(),
-            ..Default::default()
         }))
     }
 
@@ -330,6 +334,7 @@ impl Liar {
                 seconds: 1_700_000_000,
                 nanos: 0,
             }),
+            principal: "spiffe://casebroker.example/agency/us-dea/system/feed".into(),
             salt: vec![7; 16].into(),
             signed_statement: signed.into(),
             ..Default::default()
@@ -526,7 +531,8 @@ async fn a_broker_that_cannot_answer_now_is_no_breach() {
 
 #[tokio::test]
 async fn an_entry_receipt_or_signature_that_is_not_of_the_log_does_not_verify() {
-    let changes: [(&str, fn(&mut Lie)); 3] = [
+    type Change = fn(&mut Lie);
+    let changes: [(&str, Change); 3] = [
         ("entry", |lie| lie.change_entry = true),
         ("receipt", |lie| lie.other_receipt = true),
         ("key", |lie| lie.other_key = true),

@@ -169,8 +169,14 @@ impl IntakeService for Fake {
         request: Request<SubmitRequest>,
     ) -> Result<Response<SubmitResponse>, Status> {
         let entry = Entry {
+            record_time: Some(prost_types::Timestamp {
+                seconds: 1_700_000_000,
+                nanos: 0,
+            }),
+            principal: "spiffe://casebroker.example/agency/us-dea/system/feed".into(),
+            salt: vec![7; 16].into(),
             signed_statement: request.into_inner().signed_statement,
-            ..Default::default()
+            registry_update: None,
         };
         Ok(Response::new(SubmitResponse {
             recorded: Some(RecordedStatement {

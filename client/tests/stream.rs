@@ -124,8 +124,14 @@ impl Fake {
                     return None;
                 }
                 let entry = Entry {
+                    record_time: Some(prost_types::Timestamp {
+                        seconds: 1_700_000_000,
+                        nanos: 0,
+                    }),
+                    principal: "spiffe://casebroker.example/agency/us-dea/system/feed".into(),
+                    salt: vec![7; 16].into(),
                     signed_statement: envelope.to_vec().into(),
-                    ..Default::default()
+                    registry_update: None,
                 };
                 Answer::Recorded(RecordedStatement {
                     position: position as u64,

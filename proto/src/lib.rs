@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod encoded;
+pub mod entry;
 mod envelope;
 pub mod errors;
 pub mod filter;
@@ -20,6 +21,7 @@ pub mod subscription;
 pub mod tlog;
 pub mod validation;
 mod weight;
+pub mod wire;
 
 pub use generated::{casebroker::v1, google};
 

@@ -27,6 +27,7 @@ use crate::{
     names::SignerId,
     v1::{Entry, RegistryUpdate, Statement},
     weight::check_messages,
+    wire,
 };
 
 /// Content type in the protected header.
@@ -387,17 +388,11 @@ impl Envelope {
         decode(self.payload())
     }
 
-    /// Refuses what this version of the contract would not show of a statement decoded from this envelope: a field that it
-    /// does not know, or one given twice. What is signed and what is read must be the same. Order is free.
-    pub fn check_complete(&self, statement: &Statement) -> Result<(), StatementError> {
-        let (sent, known) = (self.payload().len(), statement.encoded_len());
-        if sent == known {
-            return Ok(());
-        }
-        Err(StatementError::Payload(format!(
-            "it has {sent} bytes, of which the known fields, each once and in the shortest form, are {known}: it holds fields \
-             that this version of the contract does not know, or an encoding that is not the usual one"
-        )))
+    /// Refuses what this version of the contract would not show of the statement: a field that it does not know, or one given
+    /// twice. What is signed and what is read must be the same. Any encoding of known fields is accepted: see [`wire`].
+    pub fn check_complete(&self) -> Result<(), StatementError> {
+        wire::check(wire::Root::Statement, self.payload())
+            .map_err(|error| StatementError::Payload(error.to_string()))
     }
 
     fn is_canonical(&self, bytes: &[u8]) -> bool {
@@ -543,8 +538,8 @@ mod tests {
             let payload = [statement().encode_to_vec(), tail.to_vec()].concat();
             let signed = signer.sign_payload(payload).unwrap();
             let envelope = Envelope::parse(&signed).unwrap();
-            let statement = envelope.verify(&certificate).unwrap();
-            envelope.check_complete(&statement)
+            envelope.verify(&certificate).unwrap();
+            envelope.check_complete()
         };
         assert!(check(&[]).is_ok());
         // Field 1023, varint 1.

@@ -7,6 +7,7 @@ use std::{collections::HashMap, io, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use casebroker_proto::{
+    entry::check_entry,
     names::CaseName,
     statement::{Content, open_entry},
     tlog::{Checkpoint, EMPTY_ROOT, Extension, Frontier, leaf_hash},
@@ -221,6 +222,12 @@ fn catch_up(
         // Records of the cases in this batch, which the store does not have yet.
         let mut records = HashMap::new();
         for record in reader.read(next, CATCH_UP)? {
+            check_entry(&record.entry).with_context(|| {
+                format!(
+                    "the entry at position {} is none that a broker records; run `casebroker check`, or use a newer broker",
+                    record.position
+                )
+            })?;
             let statement = Statement::decode(record.position, &record.entry)
                 .with_context(|| undecodable(record.position))?;
             next = record.position + 1;

@@ -75,7 +75,7 @@ fn json_output_is_exactly_one_document() {
         &["list"],
         &["log", "checkpoint"],
         &["log", "receipt", "0"],
-        &["log", "consistency", "1"],
+        &["log", "consistency", "1", "--raw"],
         &["verify", "cases.jsonl.receipts.jsonl"],
         &["evidence", "hash", "cases.jsonl"],
         &["errors", "CASE_NOT_FOUND"],
@@ -307,7 +307,8 @@ fn a_proof_that_cannot_be_verified_says_what_is_missing() {
         write_cases(&casectl, "one.json", [id.into()]);
         casectl.expect(0, &["submit", "one.json"]);
     }
-    let ended = casectl.expect(0, &["log", "consistency", "1"]);
+    casectl.expect(0, &["log", "consistency", "1", "--raw"]);
+    let ended = casectl.expect(7, &["log", "consistency", "1"]);
     assert!(
         ended
             .stdout

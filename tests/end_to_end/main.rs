@@ -8,6 +8,7 @@ mod counting;
 mod declarations;
 mod demo;
 mod deploy;
+mod dishonest;
 mod idempotency;
 mod identity;
 mod import;

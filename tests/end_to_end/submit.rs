@@ -9,6 +9,7 @@ use casebroker_tests::{
     proof::{self, verify},
     refused,
 };
+use prost::Message as _;
 use rcgen::{PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
 
 #[tokio::test]
@@ -45,6 +46,42 @@ async fn a_case_comes_back_as_it_was_reported_and_its_receipt_verifies() {
     assert_eq!(history[0].statement.as_ref(), Some(&statement));
     assert_eq!(history[0].principal, spiffe(DEA, "system", "test"));
     assert_eq!(history[0].agency, "agencies/us-dea");
+}
+
+#[tokio::test]
+async fn explicit_defaults_and_another_order_of_fields_are_accepted_and_kept_as_signed() {
+    let site = Site::new();
+    let broker = site.start();
+    let dea = broker.connect(&site.principal(DEA, "system")).await;
+    let mut statement = cases::reporting_as(DEA, "2016-0001");
+    let seconds = statement.make_time.take().unwrap().seconds;
+    // As protobufjs writes a whole second: `nanos: 0` is there. It stands at the end, out of order.
+    let mut time = vec![0x08];
+    prost::encoding::encode_varint(seconds as u64, &mut time);
+    time.extend([0x10, 0]);
+    let mut payload = statement.encode_to_vec();
+    payload.extend([0x1a, time.len() as u8]);
+    payload.extend(time);
+    let signed = dea.signer.sign_payload(payload.clone()).unwrap();
+    let recorded = dea.submit_signed(signed.clone()).await.unwrap();
+    let (entry, envelope, _) = decode_entry(&recorded.entry).unwrap();
+    assert_eq!(entry.signed_statement, signed);
+    assert_eq!(envelope.payload(), payload);
+    let again = dea.submit_signed(signed).await.unwrap();
+    assert!(again.replayed);
+    let history = dea.history(&cases::name(DEA, "2016-0001")).await.unwrap();
+    let time = history[0].statement.as_ref().unwrap().make_time;
+    assert_eq!(time, Some(prost_types::Timestamp { seconds, nanos: 0 }));
+
+    // An unknown field within the report is still refused, with its path.
+    statement.make_time = Some(prost_types::Timestamp { seconds, nanos: 0 });
+    statement.request_id = uuid::Uuid::new_v4().to_string();
+    let mut payload = statement.encode_to_vec();
+    payload.extend([0xf8, 0x3f, 1]);
+    let signed = dea.signer.sign_payload(payload).unwrap();
+    let refusal = dea.submit_signed(signed).await.unwrap_err();
+    assert!(refusal.message().contains("field 1023"), "{refusal}");
+    refused(Err::<(), _>(refusal), Reason::InvalidEnvelope);
 }
 
 #[tokio::test]

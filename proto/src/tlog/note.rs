@@ -9,8 +9,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::key::{NoteSigner, NoteVerifier, is_key_name};
 
-/// Longest note, in bytes, signatures included. Holds 16 signatures of any type that the page assigns.
-pub const MAX_NOTE_BYTES: usize = 64 * 1024;
+/// Longest note, in bytes, signatures included. Holds 15 post-quantum cosignatures (98 KB) and as much again.
+pub const MAX_NOTE_BYTES: usize = 256 * 1024;
 
 /// Most signature lines of a note.
 pub const MAX_SIGNATURES: usize = 100;

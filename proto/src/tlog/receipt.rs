@@ -9,12 +9,12 @@ use super::{
     checkpoint::{Checkpoint, CheckpointError, parse_decimal},
     hash::{Hash, leaf_hash},
     key::NoteVerifier,
-    note::{NoteError, SignedNote},
+    note::{MAX_NOTE_BYTES, NoteError, SignedNote},
     proof::{ProofError, verify_inclusion},
 };
 
 /// Longest receipt that is read, in bytes: the longest note, the longest proof and some 45 kB of extra data.
-pub const MAX_RECEIPT_BYTES: usize = 128 * 1024;
+pub const MAX_RECEIPT_BYTES: usize = MAX_NOTE_BYTES + 64 * 1024;
 
 /// Most hashes of an inclusion proof, for any size that a checkpoint can state.
 pub const MAX_PROOF_HASHES: usize = 64;

@@ -6,8 +6,9 @@ use std::{
     path::Path,
 };
 
-use casebroker_proto::tlog::{
-    Checkpoint, Extension, Frontier, HASH_BYTES, Hash, SignedNote, leaf_hash,
+use casebroker_proto::{
+    entry::check_entry,
+    tlog::{Checkpoint, Extension, Frontier, HASH_BYTES, Hash, SignedNote, leaf_hash},
 };
 
 use super::{
@@ -160,13 +161,38 @@ fn open(subject: &Subject, text: &str) -> Result<Checkpoint, String> {
     checkpoint.map_err(|e| e.to_string())
 }
 
+/// Findings of one kind: the first [`MOST`], and how many more there are.
+#[derive(Default)]
+struct Findings {
+    named: Vec<String>,
+    more: u64,
+}
+
+impl Findings {
+    fn add(&mut self, finding: String) {
+        match self.named.len() < MOST {
+            true => self.named.push(finding),
+            false => self.more += 1,
+        }
+    }
+
+    fn report(&mut self, what: &str, part: &mut Part) {
+        for finding in self.named.drain(..) {
+            part.bad(finding);
+        }
+        if self.more > 0 {
+            part.bad(format!("and {} more such {what}", self.more));
+        }
+    }
+}
+
 /// One reading of the journal.
 struct Scan<'a> {
     subject: &'a Subject,
     frontier: Frontier,
     signed: u64,
-    unsigned: Vec<String>,
-    more_unsigned: u64,
+    unsigned: Findings,
+    malformed: Findings,
     tree: TreeScan,
 }
 
@@ -176,8 +202,8 @@ impl<'a> Scan<'a> {
             subject,
             frontier: Frontier::default(),
             signed: 0,
-            unsigned: Vec::new(),
-            more_unsigned: 0,
+            unsigned: Findings::default(),
+            malformed: Findings::default(),
             tree: TreeScan::open(&subject.data.join("tree")),
         }
     }
@@ -216,6 +242,11 @@ impl<'a> Scan<'a> {
                 extension.size()
             ));
         }
+        for (at, entry) in (position..).zip(entries) {
+            if let Err(why) = check_entry(entry) {
+                self.malformed.add(format!("entry at position {at}: {why}"));
+            }
+        }
         match open(self.subject, &trailer.checkpoint) {
             Ok(c) if c.size == trailer.tree_size && *c.root.as_bytes() == trailer.root => {
                 self.signed += 1;
@@ -233,12 +264,9 @@ impl<'a> Scan<'a> {
     }
 
     fn unsigned(&mut self, position: u64, why: &str) {
-        match self.unsigned.len() < MOST {
-            true => self.unsigned.push(format!(
-                "checkpoint of the group at position {position}: {why}"
-            )),
-            false => self.more_unsigned += 1,
-        }
+        self.unsigned.add(format!(
+            "checkpoint of the group at position {position}: {why}"
+        ));
     }
 
     fn journal_part(&mut self, subject: &Subject, recovery: &Recovery) -> Part {
@@ -264,12 +292,8 @@ impl<'a> Scan<'a> {
                 "signatures_verified",
                 subject.verifier.as_ref().map(|_| self.signed),
             );
-        for finding in self.unsigned.drain(..) {
-            part.bad(finding);
-        }
-        if self.more_unsigned > 0 {
-            part.bad(format!("and {} more such groups", self.more_unsigned));
-        }
+        self.unsigned.report("groups", &mut part);
+        self.malformed.report("entries", &mut part);
         if let Some(cut) = &recovery.cut {
             part.note(format!(
                 "{} offset {} position {}: an incomplete last write of {} bytes, never acknowledged; the next start cuts it off",

@@ -15,6 +15,7 @@ use std::{
 use bytes::Bytes;
 use casebroker_proto::{
     MAX_SIGNED_STATEMENT_BYTES,
+    entry::check_content,
     errors::Violation,
     names::{AgencyName, CaseName, GroupName, Role},
     statement::{Envelope, StatementError, Thumbprint},
@@ -138,7 +139,8 @@ impl Intake {
             )));
         }
         let statement = envelope.verify(&signer)?;
-        envelope.check_complete(&statement)?;
+        // Fields that this version does not read could hold anything, so this comes before the rules of fields.
+        envelope.check_complete()?;
         let mut violations = check_statement(&statement, Clock { now });
         self.check_audience(&statement, &mut violations);
         if !violations.is_empty() {
@@ -167,6 +169,9 @@ impl Intake {
         let rule = Rule::of(kind.ok_or_else(|| field("kind", "is required".into()))?);
         let agency = caller.principal.agency.clone();
         rule.check_maker(&case, caller)?;
+        // What was decided above by finer rules; a verifier decides by these.
+        check_content(&caller.principal, &envelope, &statement)
+            .map_err(|e| field("kind", e.to_string()))?;
         Ok(Submission {
             agency,
             caller: caller.clone(),

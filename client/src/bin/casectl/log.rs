@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use casebroker_client::{Client, ClientError, ProofFile, VerifiedCheckpoint};
+use casebroker_client::{Client, ClientError, LogTrust, ProofFile, VerifiedCheckpoint};
 use casebroker_proto::{json, v1::ListProjectionsResponse};
 use clap::Subcommand;
 
@@ -43,7 +43,8 @@ Examples:
     },
     /// Prove that one tree of the log is the beginning of another
     #[command(after_help = "\
-Given as a size, a tree is the broker's word; given as a file with a signed checkpoint, the proof is verified against it.
+The proof is verified against signed checkpoints: those given as files, the newest, and the one remembered. Exit status 7 if it is not,
+or if two signed checkpoints of one size differ; --raw prints it all the same.
 
 Examples:
   casectl log consistency 1000
@@ -54,6 +55,9 @@ Examples:
         old: String,
         /// The larger tree: its size, or a file with its checkpoint [default: the newest]
         new: Option<String>,
+        /// Print the proof without verifying it: status 0 though no signed checkpoint is at hand
+        #[arg(long)]
+        raw: bool,
     },
     /// Show how far what is computed from the log has followed it
     #[command(after_help = "\
@@ -76,7 +80,9 @@ pub async fn run(args: Log, global: &Global, out: &mut Output) -> Result<()> {
             position,
             out: file,
         } => receipt(&client, position, file, out).await,
-        Log::Consistency { old, new } => consistency(&client, &old, new.as_deref(), out).await,
+        Log::Consistency { old, new, raw } => {
+            consistency(&client, &old, new.as_deref(), raw, out).await
+        }
         Log::Projections => projections(&client, out).await,
     }
 }
@@ -205,42 +211,42 @@ async fn consistency(
     client: &Client,
     old: &str,
     new: Option<&str>,
+    raw: bool,
     out: &mut Output,
 ) -> Result<()> {
     let old = tree(client, old)?;
     let new = new.map(|new| tree(client, new)).transpose()?;
     let new_size = new.as_ref().map_or(0, Tree::size);
     let answer = client.consistency(old.size(), new_size).await?;
+    // The roots come from signed checkpoints only: those given, the newest, and the one remembered.
+    let newest = newest(client, &answer.response.checkpoint)?;
+    let new_size = match (new_size, &newest) {
+        (0, Some(newest)) => newest.checkpoint.size,
+        (size, _) => size,
+    };
     let proof = answer
         .response
         .consistency_proof
         .clone()
-        .ok_or(ClientError::Answer("no consistency proof"))?;
-    // The roots come from signed checkpoints only: those held, and the newest for the newest size.
-    let newest = client
-        .trust()
-        .map(|trust| {
-            trust
-                .open(&answer.response.checkpoint)
-                .map(|checkpoint| VerifiedCheckpoint {
-                    note: answer.response.checkpoint.clone(),
-                    checkpoint,
-                })
-        })
-        .transpose()
-        .map_err(ClientError::from)?;
+        .filter(|proof| proof.old_tree_size == old.size())
+        .filter(|proof| new_size == 0 || proof.new_tree_size == new_size)
+        .ok_or_else(|| {
+            Failure::new(
+                Exit::Unproven,
+                format!("the broker gives no proof from {} to {new_size}", old.size()),
+                "Do not rely on this log. Keep the checkpoints that you have, and show them to the operator and to the other members.",
+            )
+        })?;
     let known = client.trust().and_then(|trust| trust.known());
-    let signed = |tree: Option<&Tree>, size: u64| match tree {
-        Some(Tree::Held(held)) => Some(held.clone()),
-        _ => [newest.clone(), known.clone()]
-            .into_iter()
-            .flatten()
-            .find(|c| c.checkpoint.size == size),
-    };
-    let (smaller, larger) = (
-        signed(Some(&old), proof.old_tree_size),
-        signed(new.as_ref(), proof.new_tree_size),
-    );
+    let given = [Some(&old), new.as_ref()].into_iter().flatten();
+    let given = given.filter_map(|tree| match tree {
+        Tree::Held(held) => Some(held.clone()),
+        Tree::Size(_) => None,
+    });
+    let signed: Vec<_> = given.chain(newest).chain(known).collect();
+    refuse_fork(client, &signed)?;
+    let of_size = |size| signed.iter().find(|c| c.checkpoint.size == size).cloned();
+    let (smaller, larger) = (of_size(proof.old_tree_size), of_size(proof.new_tree_size));
     let missing = missing(
         client.trust().is_some(),
         [
@@ -267,6 +273,17 @@ async fn consistency(
         });
     }
     let verified = verdict.is_some();
+    let unproven = || {
+        Failure::new(
+            Exit::Unproven,
+            format!("the proof was not verified: {missing}"),
+            "Give the checkpoints as files, or --raw to print the proof without verifying it.",
+        )
+    };
+    let end = match verified || raw {
+        true => Ok(()),
+        false => Err(unproven()),
+    };
     if out.is_json() {
         let mut value = to_json(
             "casebroker.v1.GetConsistencyProofResponse",
@@ -275,7 +292,8 @@ async fn consistency(
         if let Some(map) = value.as_object_mut() {
             map.insert("verified".into(), verified.into());
         }
-        return out.document(&value);
+        out.document(&value)?;
+        return end;
     }
     let sizes = format!("{} to {}", proof.old_tree_size, proof.new_tree_size);
     match verified {
@@ -294,6 +312,35 @@ async fn consistency(
     for hash in &proof.hashes {
         let hash = out.paint(FAINT, hex::encode(hash));
         out.line(hash)?;
+    }
+    end
+}
+
+/// The newest checkpoint of an answer, verified; `None` without a key of the log.
+fn newest(client: &Client, note: &str) -> Result<Option<VerifiedCheckpoint>> {
+    let open = |trust: &LogTrust| {
+        trust.open(note).map(|checkpoint| VerifiedCheckpoint {
+            note: note.to_owned(),
+            checkpoint,
+        })
+    };
+    let opened = client.trust().map(open).transpose();
+    opened.map_err(|e| ClientError::from(e).into())
+}
+
+/// Two signed checkpoints of one size with two roots are a fork, whatever the broker proves.
+fn refuse_fork(client: &Client, signed: &[VerifiedCheckpoint]) -> Result<()> {
+    let Some(trust) = client.trust() else {
+        return Ok(());
+    };
+    for (i, one) in signed.iter().enumerate() {
+        let (size, root) = (one.checkpoint.size, &one.checkpoint.root);
+        let others = signed.iter().skip(i + 1);
+        let mut of_size = others.filter(|other| other.checkpoint.size == size);
+        if let Some(other) = of_size.find(|other| other.checkpoint.root != *root) {
+            let what = "the log forked: two roots for one tree size";
+            return Err(trust.breach(one, other, what).into());
+        }
     }
     Ok(())
 }

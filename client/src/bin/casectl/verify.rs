@@ -7,14 +7,16 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use casebroker_client::{LogTrust, Members, ProofFile, ProofFileError};
+use casebroker_client::{LogTrust, Members, ProofFile, ProofFileError, read_certificates};
 use casebroker_proto::{
+    entry::check_entry,
     names::PrincipalId,
-    statement::{Content, open_entry},
+    statement::{Content, single_uri},
     v1::{Entry, RegistryUpdate},
 };
 use clap::Args;
 use serde_json::{Value, json};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::{
     Global,
@@ -22,7 +24,7 @@ use crate::{
     failure::{Exit, Failure, Result},
     input::Source,
     output::Output,
-    submit::history::{Line, is_receipt},
+    submit::history::{FORM, Header, Line, LineKind, line_kind},
     table::clean,
     words,
 };
@@ -38,7 +40,7 @@ use tally::Tally;
 #[command(after_help = "\
 Checked are, for each receipt: that the entry is in the log (inclusion proof and the checkpoint's signature, by log_vkey or
 --log-key); that an agency signed the statement (its certificate in the members folder, and that certificate's chain to the
-agency's anchor, at the time it was recorded); and, with --evidence, that each file has a digest that the statement names.
+agency's anchor, at the time it was recorded); that the entry is one that a broker records, by who may make such a statement; and, with --evidence, that each file has a digest that the statement names.
 
 Exit status: 0 everything holds; 7 something does not, and it is named.
 
@@ -57,6 +59,9 @@ pub struct Verify {
     /// Folder of the members' anchors and signing certificates [default: members of the context]
     #[arg(long, value_name = "DIR")]
     members: Option<PathBuf>,
+    /// Trust domain of the members' SPIFFE IDs [default: that of the context's own certificate]
+    #[arg(long, value_name = "DOMAIN")]
+    trust_domain: Option<String>,
     /// Evidence files whose digests the statements must name
     #[arg(long, value_name = "FILE", num_args = 1..)]
     evidence: Vec<PathBuf>,
@@ -64,6 +69,8 @@ pub struct Verify {
 
 /// What receipts are checked with.
 struct Checker {
+    /// Key of the log, as text.
+    vkey: String,
     trust: LogTrust,
     members: Option<Members>,
     files: Files,
@@ -127,11 +134,33 @@ fn checker(args: &Verify, global: &Global) -> Result<Checker> {
         })?,
     };
     let members = args.members.as_ref().or(context.members.as_ref());
+    let mut members = members.map(|folder| Members::load(folder)).transpose()?;
+    let domain = match &args.trust_domain {
+        Some(domain) => Some(domain.as_str().into()),
+        None => own_trust_domain(context.certificate.as_deref())?,
+    };
+    if let Some(domain) = domain {
+        members = members.map(|members| members.with_trust_domain(domain));
+    }
     Ok(Checker {
+        vkey: vkey.clone(),
         trust: LogTrust::new(&vkey, None)?,
-        members: members.map(|folder| Members::load(folder)).transpose()?,
+        members,
         files: Files::read(&args.evidence)?,
     })
+}
+
+/// Trust domain of the context's client certificate; `None` if there is none to read.
+fn own_trust_domain(certificate: Option<&Path>) -> Result<Option<Box<str>>> {
+    let Some(path) = certificate.filter(|path| path.exists()) else {
+        return Ok(None);
+    };
+    let chain = read_certificates("client certificate", path)?;
+    let id = chain.first().and_then(|der| {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        single_uri(&certificate).ok()?.parse::<PrincipalId>().ok()
+    });
+    Ok(id.map(|id| id.trust_domain))
 }
 
 /// One receipt a file, or one a line.
@@ -161,11 +190,19 @@ fn check_file(
     let mut found = false;
     for (number, line) in reader.split(b'\n').enumerate() {
         let line = line.map_err(failed)?;
-        if line.iter().all(u8::is_ascii_whitespace) || !is_receipt(&line) {
-            continue;
+        let place = format!("{name}:{}", number + 1);
+        match line_kind(&line) {
+            LineKind::Header(header) => {
+                if let Err(what) = checker.check_header(header.as_deref()) {
+                    tally.tell(&place, broken(what), out)?;
+                }
+                continue;
+            }
+            LineKind::End => continue,
+            LineKind::Receipt if line.iter().all(u8::is_ascii_whitespace) => continue,
+            LineKind::Receipt => {}
         }
         found = true;
-        let place = format!("{name}:{}", number + 1);
         let verdict = match read_line(&line) {
             Ok((said, proof)) => checker.check_line(&said, &proof),
             Err(what) => broken(what),
@@ -193,13 +230,63 @@ impl Checker {
     fn check_line(&self, said: &Line, proof: &ProofFile) -> Verdict {
         let mut verdict = self.check(proof);
         verdict.brief = true;
-        // What stands beside the receipt is for convenience, and must not say something else.
-        if said.position != proof.receipt.index.to_string() || said.case != verdict.case {
-            verdict
-                .failed
-                .push("position or case beside the receipt are not those in it".into());
-        }
+        // What is written beside the receipt is for convenience, and must not say something else.
+        let of_entry = |key: &str| verdict.value.get(key).and_then(Value::as_str);
+        let beside = [
+            (
+                "position",
+                Some(said.position.as_str()),
+                of_entry("position"),
+            ),
+            (
+                "case",
+                Some(said.case.as_str()),
+                Some(verdict.case.as_str()),
+            ),
+            (
+                "requestId",
+                Some(said.request_id.as_str()),
+                of_entry("requestId"),
+            ),
+            (
+                "recordTime",
+                said.record_time.as_deref(),
+                of_entry("recordTime"),
+            ),
+        ];
+        let differs = beside.iter().filter(|(_, said, entry)| said != entry);
+        let differs: Vec<_> = differs
+            .map(|(name, said, entry)| {
+                format!(
+                    "{name} beside the receipt is `{}`; the entry says `{}`",
+                    clean(said.unwrap_or("nothing")),
+                    entry.unwrap_or("nothing")
+                )
+            })
+            .collect();
+        verdict.failed.extend(differs);
         verdict
+    }
+
+    /// Checks the header of a run: that its receipts are of the log whose key is trusted.
+    fn check_header(&self, header: Option<&Header>) -> std::result::Result<(), String> {
+        let Some(header) = header else {
+            return Err("this begins like a header of a receipts file and is none".into());
+        };
+        if header.form != FORM {
+            return Err(format!(
+                "the file's form is `{}`; this program reads {FORM}",
+                clean(&header.form)
+            ));
+        }
+        if header.log != self.vkey {
+            return Err(format!(
+                "the header names the log `{}`; the trusted one is `{}`",
+                clean(&header.log),
+                self.vkey
+            ));
+        }
+        Ok(())
     }
 
     fn check(&self, proof: &ProofFile) -> Verdict {
@@ -223,7 +310,7 @@ impl Checker {
             ),
             Err(e) => verdict.fails("log", e.to_string()),
         }
-        let (entry, statement) = match open_entry(&proof.entry) {
+        let (entry, statement) = match check_entry(&proof.entry) {
             Ok((entry, Content::Statement(content))) => (entry, content.1),
             Ok((entry, Content::RegistryUpdate(update))) => {
                 verdict.registry_update(&entry, &update);
@@ -240,6 +327,7 @@ impl Checker {
         verdict.put("case", json!(statement.case));
         verdict.put("kind", json!(kind));
         verdict.put("recordTime", json!(time));
+        verdict.put("requestId", json!(statement.request_id));
         verdict.put("principal", json!(entry.principal));
         let minute = words::minute(entry.record_time.as_ref());
         let principal = clean(&entry.principal);

@@ -143,9 +143,26 @@ pub fn read(path: &Path, file: &mut File) -> Result<History> {
     Ok(history)
 }
 
-/// Whether a line is a receipt, or at least meant to be one; beginnings and ends of runs prove nothing.
-pub fn is_receipt(line: &[u8]) -> bool {
-    !line.starts_with(BEGINNING) && serde_json::from_slice::<End>(line).is_err()
+/// What a line of the file is, by how it begins.
+#[derive(Debug)]
+pub enum LineKind {
+    /// The header of a run; `None` if it cannot be read.
+    Header(Option<Box<Header>>),
+    /// The end of a run.
+    End,
+    /// A receipt, or anything else.
+    Receipt,
+}
+
+/// What a line is.
+pub fn line_kind(line: &[u8]) -> LineKind {
+    if line.starts_with(BEGINNING) {
+        return LineKind::Header(serde_json::from_slice(line).ok().map(Box::new));
+    }
+    match serde_json::from_slice::<End>(line) {
+        Ok(_) => LineKind::End,
+        Err(_) => LineKind::Receipt,
+    }
 }
 
 /// Takes one whole line; none if it is not one of ours.
