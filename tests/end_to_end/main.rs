@@ -12,6 +12,7 @@ mod dishonest;
 mod idempotency;
 mod identity;
 mod import;
+mod leases;
 mod life;
 mod life_casectl;
 mod log;

@@ -1,6 +1,7 @@
 //! What happens when processes, disks and operators fail.
 
 mod access;
+mod attempts;
 mod crash;
 mod deliveries;
 mod disk;

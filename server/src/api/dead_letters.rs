@@ -109,7 +109,6 @@ impl Rooms {
             0 => u64::MAX,
             before => before,
         };
-        let ordered = subscribed.definition().settings.ordered;
         let (replayed, left) = self.deliveries.change(&subscribed, |outbox| {
             let positions: Vec<u64> = if request.positions.is_empty() {
                 let oldest = outbox.dead(0).map(|(at, _)| at);
@@ -117,7 +116,7 @@ impl Rooms {
             } else {
                 request.positions.iter().copied().take(limit).collect()
             };
-            (outbox.replay(&positions, ordered), outbox.counts().dead)
+            (outbox.replay(&positions), outbox.counts().dead)
         });
         self.deliveries.settle().await?;
         Ok(Response::new(ReplayDeadLettersResponse {

@@ -194,12 +194,16 @@ impl Rooms {
         subscribed: &Arc<Subscribed>,
         taken: Vec<Taken>,
     ) -> Result<Vec<Delivery>, Status> {
-        let subscribed = Arc::clone(subscribed);
-        self.read(caller.clone(), move |rooms| {
+        let of = Arc::clone(subscribed);
+        let making = self.read(caller.clone(), move |rooms| {
             let most = MAX_PAGE_BYTES as u64;
-            Ok(rooms.deliveries.contents(&subscribed, &taken, most)?)
-        })
-        .await
+            Ok(rooms.deliveries.contents(&of, &taken, most)?)
+        });
+        let deliveries = making.await?;
+        if !deliveries.is_empty() {
+            self.deliveries.record_attempts(subscribed).await?;
+        }
+        Ok(deliveries)
     }
 }
 

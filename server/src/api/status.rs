@@ -190,6 +190,7 @@ impl From<DeliveryError> for Status {
         match error {
             DeliveryError::NotFound(_) => refuse(Reason::SubscriptionNotFound, &message),
             DeliveryError::Exists(_) => refuse(Reason::SubscriptionExists, &message),
+            DeliveryError::Changed(_) => refuse(Reason::SubscriptionChanged, &message),
             DeliveryError::TooMany(_) => refuse(Reason::TooManySubscriptions, &message),
             DeliveryError::Stopping => refuse(Reason::ShuttingDown, &message),
         }

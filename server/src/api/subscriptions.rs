@@ -141,7 +141,8 @@ impl SubscriptionService for Rooms {
         } = request.into_inner();
         may_change(&caller, &subscribed)?;
         let given = subscription.unwrap_or_default();
-        let known = subscribed.definition().subscription.clone();
+        let before = subscribed.definition();
+        let known = before.subscription.clone();
         if !given.etag.is_empty() && given.etag != known.etag {
             let message = format!("`{name}` was changed since; its etag is `{}`", known.etag);
             return Err(status::refuse(Reason::SubscriptionChanged, &message));
@@ -149,7 +150,9 @@ impl SubscriptionService for Rooms {
         let mut changed = merged(known, given, &update_mask.unwrap_or_default())?;
         changed.update_time = Some(timestamp(OffsetDateTime::now_utc()));
         let definition = self.define(&caller, changed)?;
-        self.deliveries.update(&subscribed, definition).await?;
+        self.deliveries
+            .update(&subscribed, &before, definition)
+            .await?;
         Ok(Response::new(UpdateSubscriptionResponse {
             subscription: Some(subscribed.definition().subscription.clone()),
         }))

@@ -13,7 +13,7 @@ use super::{
     AckId,
     content::ContentError,
     outbox::{Consumer, ConsumerId, GivenBack, Outbox, Taken},
-    registry::{Deliveries, now},
+    registry::{Deliveries, DeliveryError, now},
     subscribed::Subscribed,
 };
 
@@ -31,7 +31,11 @@ pub struct Joined {
 
 impl Drop for Joined {
     fn drop(&mut self) {
-        self.subscribed.lock().outbox.leave(self.id, self.releases);
+        let mut inner = self.subscribed.lock();
+        let definition = self.subscribed.definition();
+        let outbox = &mut inner.outbox;
+        outbox.leave(self.id, self.releases, &definition.settings);
+        drop(inner);
         self.deliveries.used(&self.subscribed);
         self.subscribed.wake.notify_one();
     }
@@ -60,7 +64,7 @@ impl Deliveries {
     /// more than so many bytes the rest is given back. Blocks on the disk.
     pub fn contents(
         &self,
-        subscribed: &Subscribed,
+        subscribed: &Arc<Subscribed>,
         taken: &[Taken],
         most_bytes: u64,
     ) -> Result<Vec<Delivery>, ContentError> {
@@ -82,6 +86,7 @@ impl Deliveries {
         if let Some(rest @ [_, ..]) = taken.get(made.len()..) {
             self.give_back(subscribed, rest);
         }
+        self.note_moved(subscribed);
         let deliveries: Vec<Delivery> = made.into_iter().flatten().collect();
         let tally = &subscribed.tally;
         let again = deliveries.iter().filter(|d| d.delivery_attempt > 1).count();
@@ -90,6 +95,15 @@ impl Deliveries {
             .fetch_add(deliveries.len() as u64, Ordering::Relaxed);
         tally.redelivered.fetch_add(again as u64, Ordering::Relaxed);
         Ok(deliveries)
+    }
+
+    /// Waits until the attempts at what was taken are durable, if their number is limited: before a delivery leaves, or a restart would
+    /// not know of it. One sync serves all that wait.
+    pub async fn record_attempts(&self, subscribed: &Subscribed) -> Result<(), DeliveryError> {
+        match subscribed.definition().settings.max_attempts {
+            Some(_) => self.settle().await,
+            None => Ok(()),
+        }
     }
 
     /// Of each that was taken the delivery, `None` for what may not be seen, until there are so many bytes; one is always made.
@@ -126,9 +140,11 @@ impl Deliveries {
 
     /// Gives back what was taken and not sent.
     pub fn give_back(&self, subscribed: &Subscribed, taken: &[Taken]) {
+        let time = (Instant::now(), now());
         let mut inner = subscribed.lock();
+        let definition = subscribed.definition();
         for of in taken {
-            inner.outbox.untake(of);
+            inner.outbox.untake(of, &definition.settings, time);
         }
         drop(inner);
         subscribed.wake.notify_one();
@@ -172,9 +188,9 @@ impl Deliveries {
         subscribed: &Arc<Subscribed>,
         nacks: Vec<(AckId, GivenBack)>,
     ) -> Vec<AckResult> {
-        let definition = subscribed.definition();
         let time = (Instant::now(), now());
         let mut inner = subscribed.lock();
+        let definition = subscribed.definition();
         let results = nacks.into_iter().map(|(id, given)| {
             let outbox = &mut inner.outbox;
             outbox.nack(id.position, id.lease, given, &definition.settings, time)

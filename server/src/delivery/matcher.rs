@@ -1,14 +1,18 @@
 //! The thread that holds new statements against the filters of all subscriptions that have caught up, once a statement.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     thread::JoinHandle,
 };
 
 use tokio::{runtime::Handle, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use super::subscribed::{Definition, Subscribed};
+use super::{
+    outbox::Outbox,
+    subscribed::{Definition, Inner, Subscribed},
+    sync::{Mutex, MutexGuard},
+};
 use crate::{
     projections::table::{Filters, Plan, Rows, Table},
     vital,
@@ -80,11 +84,23 @@ impl Matcher {
 
     /// Takes a subscription out: from here on it catches up by itself.
     pub fn leave(&self, subscribed: &Arc<Subscribed>) {
-        self.remove(&mut self.lock(), subscribed);
+        self.leave_and(subscribed, |_| ());
     }
 
-    fn remove(&self, standing: &mut Standing, subscribed: &Arc<Subscribed>) {
+    /// Takes a subscription out and changes it in the same step. Between the two a scan that is at its end would put it in again: with the
+    /// filter of before, or at a position that nothing was looked at for.
+    pub fn leave_and<T>(
+        &self,
+        subscribed: &Arc<Subscribed>,
+        change: impl FnOnce(&mut Outbox) -> T,
+    ) -> T {
+        let mut standing = self.lock();
         let mut inner = subscribed.lock();
+        self.remove(&mut standing, subscribed, &mut inner);
+        change(&mut inner.outbox)
+    }
+
+    fn remove(&self, standing: &mut Standing, subscribed: &Arc<Subscribed>, inner: &mut Inner) {
         let missed = inner.missed.take();
         if let Some(slot) = inner.slot.take() {
             standing.filters.remove(slot);
@@ -154,7 +170,7 @@ impl Matcher {
         }
         self.looked_at.send_replace(to);
         for subscribed in full {
-            self.remove(&mut standing, &subscribed);
+            self.remove(&mut standing, &subscribed, &mut subscribed.lock());
         }
     }
 
@@ -210,3 +226,6 @@ async fn changed(positions: &mut watch::Receiver<u64>, stopping: &CancellationTo
         changed = positions.changed() => changed.is_ok(),
     }
 }
+
+#[cfg(test)]
+mod tests;

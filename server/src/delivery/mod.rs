@@ -14,6 +14,7 @@ mod ack_id;
 mod consuming;
 mod content;
 mod definition;
+mod lapsing;
 mod ledger;
 mod matcher;
 mod outbox;
@@ -21,6 +22,7 @@ mod passed;
 mod reading_on;
 mod registry;
 mod subscribed;
+mod sync;
 
 pub use ack_id::AckId;
 pub use consuming::Joined;

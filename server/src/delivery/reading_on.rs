@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     consuming::Joined,
-    outbox::{Outbox, Taken},
+    outbox::Taken,
     registry::{Deliveries, now},
     subscribed::Subscribed,
 };
@@ -32,10 +32,10 @@ impl Joined {
             if subscribed.has_ended() || deliveries.stopping.is_cancelled() {
                 return Vec::new();
             }
-            let definition = subscribed.definition();
             let clock = Instant::now();
             let (taken, more, wakes_at, reads_on, is_filling) = {
                 let mut inner = subscribed.lock();
+                let definition = subscribed.definition();
                 let outbox = &mut inner.outbox;
                 outbox.expire(&definition.settings, (clock, now()));
                 let taken = outbox.take(clock, &definition.settings, self.id, limit);
@@ -129,30 +129,11 @@ impl Deliveries {
             let kinds = definition.settings.kinds;
             let plan = definition.plan(&deliveries.given.table, &deliveries.given.cases);
             let reading = deliveries.given.table.rows().reading();
-            let (from, moves) = {
-                let inner = of.lock();
-                (inner.outbox.next(), inner.outbox.moves())
-            };
-            let is_same = |outbox: &Outbox| {
-                outbox.moves() == moves && Arc::ptr_eq(&of.definition(), &definition)
-            };
-            let to = position.min(from + SLICE);
             let given_up = || deliveries.stopping.is_cancelled() || of.has_ended();
-            let looked = reading.all_news(&plan, kinds, from..to, &given_up, |news| {
-                let mut inner = of.lock();
-                // It may have been moved meanwhile, or be another one: then it begins again from there.
-                if !is_same(&inner.outbox) {
-                    return false;
-                }
-                inner.outbox.offer(news.position, news.case);
-                !inner.outbox.is_full()
+            of.scan(&definition, (position, SLICE), |range, each| {
+                let looked = reading.all_news(&plan, kinds, range, &given_up, each);
+                looked.ok()
             });
-            let mut inner = of.lock();
-            if let Ok(reached) = looked
-                && is_same(&inner.outbox)
-            {
-                inner.outbox.advance(reached);
-            }
         });
         match looking {
             Some(looking) => looking.await.is_ok(),

@@ -14,6 +14,7 @@ use casebroker_proto::{
     errors::Violation,
     names::{AgencyName, SubscriptionName},
 };
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -48,6 +49,9 @@ pub enum DeliveryError {
     /// There is one of that name, with other content.
     #[error("`{0}` is there already, with other content")]
     Exists(SubscriptionName),
+    /// Another update came between.
+    #[error("`{0}` was changed by another request at the same time")]
+    Changed(SubscriptionName),
     /// Too many.
     #[error("there are {0} subscriptions, as many as there may be")]
     TooMany(usize),
@@ -110,8 +114,8 @@ impl Deliveries {
                     continue;
                 }
             };
-            let ordered = definition.settings.ordered;
-            let outbox = Outbox::restore(line.kept, first_lease, ordered);
+            let (settings, now) = (&definition.settings, Instant::now());
+            let outbox = Outbox::restore(line.kept, first_lease, settings, now);
             let subscribed = Subscribed::new(line.id, definition, outbox, line.last_use);
             by_name.insert(subscribed.name.clone(), Arc::new(subscribed));
         }
@@ -157,6 +161,7 @@ impl Deliveries {
             given,
         });
         tokio::spawn(Arc::clone(&deliveries).keep_house());
+        tokio::spawn(Arc::clone(&deliveries).lapse());
         Ok(deliveries)
     }
 
@@ -204,7 +209,7 @@ impl Deliveries {
                     return Err(DeliveryError::TooMany(count));
                 }
             }
-            let outbox = Outbox::new(next, first_lease());
+            let outbox = Outbox::new(next, first_lease(), definition.settings.ordered);
             let subscribed = Subscribed::new(new_id(), definition, outbox, now());
             let subscribed = Arc::new(subscribed);
             by_name.insert(name, Arc::clone(&subscribed));
@@ -214,23 +219,38 @@ impl Deliveries {
         Ok(subscribed)
     }
 
-    /// Makes a subscription another one; durable when this answers. What is under way stays.
+    /// Makes a subscription another one, if it is still as it was before; durable when this answers. What is under way stays.
     pub async fn update(
         &self,
         subscribed: &Arc<Subscribed>,
+        before: &Arc<Definition>,
         definition: Definition,
     ) -> Result<(), DeliveryError> {
-        let other_filter = definition.selection != subscribed.definition().selection
-            || definition.settings.kinds != subscribed.definition().settings.kinds;
+        let _updating = subscribed.updating.lock().await;
+        let subscription = Box::new(definition.subscription.clone());
         // From here on it reads by itself, with the new filter.
-        self.matcher.leave(subscribed);
-        subscribed.redefine(definition);
-        if other_filter {
-            let ordered = subscribed.definition().settings.ordered;
-            subscribed.lock().outbox.begin_history(ordered);
-        }
+        let is_changed = self.matcher.leave_and(subscribed, |outbox| {
+            if !Arc::ptr_eq(before, &subscribed.definition()) {
+                return false;
+            }
+            let other_filter = definition.selection != before.selection
+                || definition.words != before.words
+                || definition.settings.kinds != before.settings.kinds;
+            outbox.apply(&definition.settings, (Instant::now(), now()));
+            if other_filter {
+                outbox.begin_history();
+            }
+            subscribed.redefine(definition);
+            true
+        });
+        // Before the change is written: its cursor goes to disk with it, or has been there.
+        note_moved(&self.moved, subscribed);
         subscribed.wake.notify_one();
-        self.write(Change::Put(Box::new(subscribed.line()))).await
+        if !is_changed {
+            return Err(DeliveryError::Changed(subscribed.name.clone()));
+        }
+        let id = subscribed.id;
+        self.write(Change::Redefined { id, subscription }).await
     }
 
     /// Ends a subscription; durable when this answers.
@@ -249,8 +269,8 @@ impl Deliveries {
 
     /// Moves a subscription; durable when this answers.
     pub async fn seek(&self, subscribed: &Arc<Subscribed>, next: u64) -> Result<(), DeliveryError> {
-        self.matcher.leave(subscribed);
-        subscribed.lock().outbox.seek(next);
+        self.matcher
+            .leave_and(subscribed, |outbox| outbox.seek(next));
         self.used(subscribed);
         subscribed.wake.notify_one();
         self.settle().await
@@ -298,6 +318,17 @@ impl Deliveries {
         self.ledger.stop();
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<Subscribed>> {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        by_name.values().map(Arc::clone).collect()
+    }
+
+    /// Notes that the cursor of a subscription may have moved, though nobody used it.
+    pub(super) fn note_moved(&self, subscribed: &Arc<Subscribed>) {
+        note_moved(&self.moved, subscribed);
+    }
+
     /// Notes that somebody used a subscription and that its cursor may have moved.
     pub(super) fn used(&self, subscribed: &Arc<Subscribed>) {
         subscribed.used(now());
@@ -317,12 +348,8 @@ impl Deliveries {
                 () = self.stopping.cancelled() => return,
                 () = tokio::time::sleep(HOUSEKEEPING) => {}
             }
-            let all: Vec<_> = {
-                let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
-                by_name.values().map(Arc::clone).collect()
-            };
             let now = now();
-            for subscribed in all {
+            for subscribed in self.all() {
                 let (has_consumers, has_caught_up) = {
                     let inner = subscribed.lock();
                     (inner.outbox.consumers() > 0, inner.slot.is_some())

@@ -1,8 +1,11 @@
 //! One subscription while the broker runs.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+use std::{
+    ops::Range,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -12,12 +15,13 @@ use tokio::sync::Notify;
 use super::{
     ledger::{Change, Line},
     outbox::Outbox,
+    sync::{Mutex, MutexGuard},
 };
 use crate::{
     policy::Viewer,
     projections::{
         CaseReader, Statement,
-        table::{Plan, Table, Texts},
+        table::{News, Plan, Table, Texts},
         text::TextQuery,
     },
 };
@@ -30,6 +34,8 @@ pub struct Subscribed {
     /// Its name.
     pub name: SubscriptionName,
     definition: ArcSwap<Definition>,
+    /// Held by an update until it is durable, so that the ledger gets updates in the order in which they were made.
+    pub updating: tokio::sync::Mutex<()>,
     inner: Mutex<Inner>,
     /// Told when something can be delivered, to one consumer; who takes tells the next if there is more.
     pub wake: Notify,
@@ -102,6 +108,7 @@ impl Subscribed {
             id,
             name: definition.settings.name.clone(),
             definition: ArcSwap::from_pointee(definition),
+            updating: tokio::sync::Mutex::new(()),
             inner: Mutex::new(Inner {
                 outbox,
                 slot: None,
@@ -121,7 +128,7 @@ impl Subscribed {
         self.definition.load_full()
     }
 
-    /// Makes it another one.
+    /// Makes it another one. Only while its outbox is locked: a scan compares the definition under that lock.
     pub fn redefine(&self, definition: Definition) {
         self.definition.store(Arc::new(definition));
     }
@@ -129,6 +136,38 @@ impl Subscribed {
     /// What changes. Held for a short time, and never while anything is read.
     pub fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at a slice of what was recorded before `position`, under a definition, at most `most` positions. `find` calls with what is
+    /// selected in a range until it is told to stop, and answers how far it came, or `None` if it gave up. If the subscription is moved or
+    /// changed while that lasts, nothing more is taken in.
+    pub fn scan(
+        &self,
+        definition: &Arc<Definition>,
+        (position, most): (u64, u64),
+        find: impl FnOnce(Range<u64>, &mut dyn FnMut(News) -> bool) -> Option<u64>,
+    ) {
+        let (from, moves) = {
+            let inner = self.lock();
+            (inner.outbox.next(), inner.outbox.moves())
+        };
+        let is_same = |outbox: &Outbox| {
+            outbox.moves() == moves && Arc::ptr_eq(&self.definition(), definition)
+        };
+        let reached = find(from..position.min(from + most), &mut |news| {
+            let mut inner = self.lock();
+            if !is_same(&inner.outbox) {
+                return false;
+            }
+            inner.outbox.offer(news.position, news.case);
+            !inner.outbox.is_full()
+        });
+        let mut inner = self.lock();
+        if let Some(reached) = reached
+            && is_same(&inner.outbox)
+        {
+            inner.outbox.advance(reached);
+        }
     }
 
     /// Notes that the cursor moved; true if that was not noted yet.

@@ -47,6 +47,13 @@ pub struct Line {
 pub enum Change {
     /// A subscription as it is from here on.
     Put(Box<Line>),
+    /// What one is from here on. Its cursor stays as written last: one that comes along could be older. Nothing if it has ended.
+    Redefined {
+        /// Its number.
+        id: u64,
+        /// What it is.
+        subscription: Box<Subscription>,
+    },
     /// Where one is.
     Moved {
         /// Its number.
@@ -312,8 +319,12 @@ fn read(bytes: &[u8]) -> (BTreeMap<u64, Record>, usize) {
 fn merge(lines: &mut BTreeMap<u64, Record>, record: Record) {
     if record.ended {
         lines.remove(&record.id);
-    } else if record.subscription.is_some() {
+    } else if record.subscription.is_some() && record.cursor.is_some() {
         lines.insert(record.id, record);
+    } else if record.subscription.is_some() {
+        if let Some(line) = lines.get_mut(&record.id) {
+            line.subscription = record.subscription;
+        }
     } else if let Some(line) = lines.get_mut(&record.id) {
         line.cursor = record.cursor;
     }
@@ -326,6 +337,11 @@ fn record(change: Change) -> Record {
             cursor: Some(Cursor::new(&line.kept, line.last_use)),
             subscription: Some(line.subscription),
             ended: false,
+        },
+        Change::Redefined { id, subscription } => Record {
+            id,
+            subscription: Some(*subscription),
+            ..Record::default()
         },
         Change::Moved { id, kept, last_use } => Record {
             id,

@@ -1,9 +1,11 @@
 //! What is out with consumers: taken, acknowledged, given back, and taken back when its time is over.
 
+use std::time::Duration;
+
 use casebroker_proto::{subscription::Settings, v1::AckResult};
 use tokio::time::Instant;
 
-use super::{Consumer, ConsumerId, GivenBack, Open, Outbox, State, Taken};
+use super::{Consumer, ConsumerId, GivenBack, Open, Outbox, State, Taken, dead::UNANSWERED};
 
 impl Outbox {
     /// A consumer comes.
@@ -11,15 +13,18 @@ impl Outbox {
         self.consumers.insert(id, consumer);
     }
 
-    /// A consumer goes; what it holds is ready again if `release`, else out until its deadline.
-    pub fn leave(&mut self, id: ConsumerId, release: bool) {
+    /// A consumer goes; what it holds is ready again if `release`, else out until its deadline. What has no attempt left stays out until
+    /// its deadline either way: nobody else may get it, and the consumer may come back and answer.
+    pub fn leave(&mut self, id: ConsumerId, release: bool, settings: &Settings) {
         if release {
-            let is_its =
-                |open: &Open| matches!(open.state, State::Out { consumer, .. } if consumer == id);
+            let is_its = |open: &Open| {
+                matches!(open.state, State::Out { consumer, .. } if consumer == id)
+                    && !open.is_used_up(settings)
+            };
             let its = self.open.iter().filter(|(_, open)| is_its(open));
             for position in its.map(|(at, _)| *at).collect::<Vec<_>>() {
                 self.recall(position);
-                self.make_ready(position);
+                self.unblock(position);
             }
         }
         self.consumers.remove(&id);
@@ -39,7 +44,7 @@ impl Outbox {
             if !holds.is_some_and(Consumer::takes_more) {
                 break;
             }
-            let Some(position) = self.next_ready(settings.ordered) else {
+            let Some(position) = self.next_ready() else {
                 break;
             };
             let Some(open) = self.open.get_mut(&position) else {
@@ -58,6 +63,9 @@ impl Outbox {
                 bytes: 0,
             };
             self.out.insert((deadline, position));
+            if self.ordered {
+                *self.out_of_case.entry(open.case).or_default() += 1;
+            }
             taken.push(Taken {
                 position,
                 attempt: open.attempts,
@@ -86,14 +94,20 @@ impl Outbox {
     }
 
     /// Takes back what was taken and not sent, as if it had not been taken.
-    pub fn untake(&mut self, taken: &Taken) {
-        if self.lease_of(taken.position) == Some(taken.lease) {
-            self.recall(taken.position);
-            if let Some(open) = self.open.get_mut(&taken.position) {
-                open.attempts = open.attempts.saturating_sub(1);
-                open.state = State::Ready;
-                self.ready.insert(taken.position);
-            }
+    pub fn untake(&mut self, taken: &Taken, settings: &Settings, time: (Instant, i64)) {
+        if self.lease_of(taken.position) != Some(taken.lease) {
+            return;
+        }
+        self.recall(taken.position);
+        let Some(open) = self.open.get_mut(&taken.position) else {
+            return;
+        };
+        open.attempts = open.attempts.saturating_sub(1);
+        // The limit may have been lowered since it was taken.
+        if open.is_used_up(settings) {
+            self.again(taken.position, Some(Duration::ZERO), false, settings, time);
+        } else {
+            self.unblock(taken.position);
         }
     }
 
@@ -115,10 +129,10 @@ impl Outbox {
         if lease <= self.moved_at {
             return AckResult::Settled;
         }
-        // It was delivered before a restart that found it again.
-        if let Some(at) = self.place_ahead(position) {
-            self.ahead.remove(at);
-            return AckResult::Late;
+        // It was delivered before a restart that found it again. What lies before it is opened, or the next restart would find it once more.
+        if let Some(case) = self.case_ahead(position) {
+            self.put_in_order(position, case);
+            self.ahead.pop_front();
         }
         if !self.open.contains_key(&position) {
             return AckResult::Settled;
@@ -187,6 +201,7 @@ impl Outbox {
         while let Some((deadline, position)) = self.out.first().copied()
             && deadline <= now
         {
+            self.note_unanswered(position, settings, UNANSWERED);
             self.recall(position);
             self.again(position, None, false, settings, (now, clock));
         }
@@ -194,17 +209,31 @@ impl Outbox {
             && due <= now
         {
             self.later.remove(&(due, position));
-            self.make_ready(position);
+            let Some(open) = self.open.get_mut(&position) else {
+                continue;
+            };
+            open.state = State::Blocked { due: None };
+            if open.is_used_up(settings) {
+                self.again(
+                    position,
+                    Some(Duration::ZERO),
+                    false,
+                    settings,
+                    (now, clock),
+                );
+            } else {
+                self.unblock(position);
+            }
         }
     }
 
     /// Takes the lowest position that is ready.
-    fn next_ready(&mut self, ordered: bool) -> Option<u64> {
+    fn next_ready(&mut self) -> Option<u64> {
         loop {
             match self.ready.pop_first() {
                 Some(position) => return Some(position),
-                // It may be held behind another one of its case.
-                None => self.open_next(ordered).then_some(())?,
+                // It may be blocked by another one of its case.
+                None => self.open_next().then_some(())?,
             }
         }
     }
