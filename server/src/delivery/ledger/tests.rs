@@ -72,6 +72,30 @@ async fn what_was_written_is_there_after_a_restart_and_the_last_word_counts() {
 }
 
 #[tokio::test]
+async fn an_update_leaves_the_cursor_on_disk_as_it_is_and_brings_back_nothing_that_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, _) = start(dir.path());
+    let redefined = |id: u64| Change::Redefined {
+        id,
+        subscription: Box::new(Subscription {
+            etag: "second".into(),
+            ..line(id, 0).subscription
+        }),
+    };
+    for id in 1..=2 {
+        assert!(ledger.write(Change::Put(Box::new(line(id, 10)))).await);
+    }
+    assert!(ledger.write(moved(1, 77)).await);
+    assert!(ledger.write(Change::Ended(2)).await);
+    assert!(ledger.write(redefined(1)).await);
+    assert!(ledger.write(redefined(2)).await);
+    ledger.stop();
+    let (_, opened) = Ledger::open(dir.path()).unwrap();
+    assert_eq!(cursors(&opened), [(1, 77)]);
+    assert_eq!(opened.lines[0].subscription.etag, "second");
+}
+
+#[tokio::test]
 async fn a_torn_end_is_cut_off_with_a_copy_and_everything_before_it_stays() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger");
