@@ -98,12 +98,13 @@ pub fn to_everything(agency: &str, id: &str) -> Subscription {
     }
 }
 
-/// Delivers the last `each` statements of the log to so many new subscriptions.
+/// Delivers the last `each` statements of the log to so many new subscriptions, with a limit of attempts (0 for none).
 pub async fn drain(
     site: &Site,
     broker: &Broker,
     (subscriptions, each): (usize, u64),
     log_size: u64,
+    max_delivery_attempts: i32,
 ) -> anyhow::Result<Drained> {
     let mut callers = Vec::new();
     for agency in [CBP, RCMP, DEA]
@@ -121,7 +122,11 @@ pub async fn drain(
         .map(|(n, caller)| (caller.clone(), format!("drain-{n}")))
         .collect();
     try_join_all(ours.iter().map(|(caller, id)| {
-        caller.subscribe(to_everything(&caller.agency, id), position(log_size - each))
+        let of = Subscription {
+            max_delivery_attempts,
+            ..to_everything(&caller.agency, id)
+        };
+        caller.subscribe(of, position(log_size - each))
     }))
     .await?;
     let consumers = ours.iter().map(|(caller, id)| {

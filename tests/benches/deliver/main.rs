@@ -5,7 +5,7 @@
 //!     cargo bench -p casebroker-tests --bench deliver                  all of it, within about 15 minutes
 //!     cargo bench -p casebroker-tests --bench deliver -- --quick       a tenth of it, to see that it works
 //!     cargo bench -p casebroker-tests --bench deliver -- --alone       without NATS
-//!     cargo bench -p casebroker-tests --bench deliver -- rates live    only these parts; the others are `standing` and `stalled`
+//!     cargo bench -p casebroker-tests --bench deliver -- rates live    only these parts; others: `attempts`, `standing`, `stalled`
 
 mod drained;
 #[allow(dead_code, reason = "the bench of questions draws more")]
@@ -42,20 +42,22 @@ use nats::{Nats, Syncing};
 const POINTS: [(usize, u64); 3] = [(1, 100_000), (10, 20_000), (100, 5_000)];
 /// Delivered first, so that nobody pays for what only happens once.
 const WARM_UP: (usize, u64) = (2, 500);
+/// A limit of attempts that is never reached.
+const MOST_ATTEMPTS: i32 = 5;
 /// Statements a second of the live ones, and how many.
 const LIVE: (u64, usize) = (100, 2_000);
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
-    let parts = ["rates", "live", "standing", "stalled"];
+    let parts = ["rates", "live", "attempts", "standing", "stalled"];
     let all = !parts.iter().any(|part| has(part));
     let does = |part: &str| all || has(part);
     let quick = has("--quick");
     let tenth = |full: usize| if quick { full / 10 } else { full };
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        if does("rates") || does("live") {
+        if does("rates") || does("live") || does("attempts") {
             let beside = Beside::start(tenth(POINTS[0].1 as usize), !has("--alone")).await?;
             if does("rates") {
                 let points = POINTS.map(|(count, each)| (count, tenth(each as usize) as u64));
@@ -63,6 +65,14 @@ fn main() -> anyhow::Result<()> {
             }
             if does("live") {
                 beside.live(LIVE.0, tenth(LIVE.1)).await?;
+            }
+            if does("attempts") {
+                report::figures_head();
+                for (count, each) in POINTS {
+                    beside
+                        .attempts((count, tenth(each as usize) as u64), 3)
+                        .await?;
+                }
             }
             beside.broker.stop().await;
         }
@@ -137,12 +147,28 @@ impl Beside {
     }
 
     async fn turn(&self, point: (usize, u64)) -> anyhow::Result<(Drained, Drained)> {
-        let broker = drained::drain(&self.site, &self.broker, point, self.log_size).await?;
+        let broker = drained::drain(&self.site, &self.broker, point, self.log_size, 0).await?;
         let nats = match &self.nats {
             Some(nats) => jetstream::drain(nats, point, self.count).await?,
             None => Drained::default(),
         };
         Ok((broker, nats))
+    }
+
+    /// What it costs that attempts are on disk before deliveries leave: with a limit and without, by turns.
+    async fn attempts(&self, point: (usize, u64), turns: usize) -> anyhow::Result<()> {
+        let (mut limited, mut unlimited) = (Drained::default(), Drained::default());
+        for _ in 0..turns {
+            for (most, sum) in [(0, &mut unlimited), (MOST_ATTEMPTS, &mut limited)] {
+                let (site, broker) = (&self.site, &self.broker);
+                sum.add(drained::drain(site, broker, point, self.log_size, most).await?);
+            }
+        }
+        let ratio = limited.rate() / unlimited.rate();
+        let name = format!("delivered to {} with a limit of attempts", point.0);
+        let text = format!("{ratio:.2} of {:.0}/s without", unlimited.rate());
+        report::figure(&name, &text, "", None);
+        Ok(())
     }
 
     async fn live(&self, rate: u64, count: usize) -> anyhow::Result<()> {
