@@ -62,6 +62,7 @@ impl Broker {
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         let watched = Watched::begin(&config);
         let registry = Arc::new(Registry::new(Members::load(&config)?));
+        registry.current().log_faults();
         registry.current().log_expired_crls();
         let (members, signers) = registry.counts();
         tracing::info!(members, signers, "members loaded");
@@ -157,9 +158,10 @@ impl Broker {
         // What changes is on record first, and then in force.
         let apply = {
             let (sequencer, registry) = (sequencer.clone(), Arc::clone(&registry));
-            move |members: Members| -> BoxFuture<'static, anyhow::Result<()>> {
+            move |mut members: Members| -> BoxFuture<'static, anyhow::Result<()>> {
                 let (sequencer, registry) = (sequencer.clone(), Arc::clone(&registry));
                 Box::pin(async move {
+                    members.keep_last_good(&registry.current());
                     let state = RegistryState::from(&members);
                     let install = move || registry.replace(members);
                     Ok(sequencer.update_registry(state, install).await?)

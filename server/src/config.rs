@@ -213,6 +213,8 @@ pub struct Identity {
     pub debounce_ms: u64,
     /// How often files are looked at even if no change was told of, milliseconds, 100 to 3,000.
     pub poll_ms: u64,
+    /// Whether one member's unreadable files refuse the start, or the reading of all members' changes.
+    pub strict: bool,
 }
 
 /// What a revocation list past its nextUpdate means.
@@ -327,6 +329,7 @@ impl Default for Identity {
             expired_crl: ExpiredCrl::Error,
             debounce_ms: 200,
             poll_ms: 2_000,
+            strict: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What agencies may rely on, seen over the wire.
 
 mod access;
+mod anchors;
 mod audience;
 mod casectl;
 mod config;
@@ -16,6 +17,7 @@ mod leases;
 mod life;
 mod life_casectl;
 mod log;
+mod members;
 mod overlaps;
 mod questions_casectl;
 mod quotas;

@@ -5,14 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use casebroker_proto::v1::{SubmitStreamRequest, SubmitStreamResponse};
+use casebroker_proto::{
+    errors::Reason,
+    v1::{SubmitStreamRequest, SubmitStreamResponse},
+};
 use casebroker_tests::{
     Broker, CBP, Caller, DEA, RCMP, Site, caller, cases,
     pki::{Authority, CrlWish, Identity, Principal, Wish, spiffe},
+    refused,
     site::replace,
     tls::{Client, greet},
     wait,
 };
+use rcgen::CrlScope;
 use rustls::version::TLS13;
 use time::OffsetDateTime;
 use tokio::{io::AsyncReadExt as _, net::TcpStream, sync::mpsc, time::timeout};
@@ -340,13 +345,88 @@ async fn of_several_lists_of_one_issuer_the_one_with_the_highest_number_counts()
 }
 
 #[test]
-fn a_list_that_its_anchor_did_not_sign_refuses_the_start() {
-    let site = Site::new();
+fn a_list_that_its_anchor_did_not_sign_refuses_a_strict_start() {
+    let site = Site::new().with("identity.strict", true);
     // The same name, another key.
     let forged = Authority::new(DEA).crl(&CrlWish::revoking(&[]));
     replace(&site.member_file(DEA, "crl.pem"), &forged);
     let refusal = site.start_refused();
     for words in ["us-dea/crl.pem", "but not its signature"] {
         assert!(refusal.stderr.contains(words), "{refusal}");
+    }
+}
+
+/// Every pair of lists of one issuer of which one names the certificate, and the other, of another scope, names none.
+fn pairs_of_scopes() -> [[Option<(&'static str, Option<CrlScope>)>; 2]; 5] {
+    let (a, b) = ("http://crl.example/a", "http://crl.example/b");
+    [
+        [None, Some((a, None))],
+        [None, Some((a, Some(CrlScope::UserCertsOnly)))],
+        [None, Some((a, Some(CrlScope::CaCertsOnly)))],
+        [Some((a, None)), Some((b, None))],
+        [Some((a, None)), None],
+    ]
+}
+
+#[tokio::test]
+async fn a_certificate_or_signer_that_any_list_in_force_names_is_refused_in_any_order() {
+    for points in pairs_of_scopes() {
+        let site = Site::new();
+        let (bad, good) = (identity(&site, "bad"), identity(&site, "good"));
+        let system = site.principal(DEA, "system");
+        let (certificate, key) = site.signing_pair(DEA);
+        let signer = Identity {
+            certificate: certificate.into(),
+            key: key.into(),
+        };
+        let listed = [&bad, &signer];
+        let [naming, silent] = points;
+        let naming = site.authority(DEA).crl(&CrlWish {
+            number: 105,
+            point: naming,
+            ..CrlWish::revoking(&listed)
+        });
+        let silent = site.authority(DEA).crl(&CrlWish {
+            number: 104,
+            point: silent,
+            ..CrlWish::revoking(&[])
+        });
+        for text in [format!("{naming}{silent}"), format!("{silent}{naming}")] {
+            replace(&site.member_file(DEA, "crl.pem"), &text);
+            let broker = site.start();
+            assert!(idle(&broker, &bad).await.is_err(), "{points:?}");
+            idle(&broker, &good).await.unwrap();
+            let caller = broker.connect(&system).await;
+            let error = caller.submit(&cases::reporting_as(DEA, "x-1")).await;
+            refused(error, Reason::SignerUnknown);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_another_scope_beside_the_one_that_revokes_lets_no_open_connection_live() {
+    for points in pairs_of_scopes() {
+        let site = Site::new();
+        let broker = site.start();
+        let bad = site.principal(DEA, "system");
+        let live = Live::start(&broker, &bad, "bad").await;
+        let listed = [&bad.identity];
+        let [naming, silent] = points;
+        let naming = site.authority(DEA).crl(&CrlWish {
+            number: 105,
+            point: naming,
+            ..CrlWish::revoking(&listed)
+        });
+        let silent = site.authority(DEA).crl(&CrlWish {
+            number: 104,
+            point: silent,
+            ..CrlWish::revoking(&[])
+        });
+        let since = Instant::now();
+        replace(
+            &site.member_file(DEA, "crl.pem"),
+            &format!("{silent}{naming}"),
+        );
+        live.ends(since).await;
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use casebroker_proto::statement::Signer;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, RevokedCertParams, SanType, SerialNumber, SignatureAlgorithm,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint,
+    CrlIssuingDistributionPoint, CrlScope, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, RevokedCertParams,
+    SanType, SerialNumber, SignatureAlgorithm, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use time::OffsetDateTime;
@@ -55,6 +55,8 @@ pub struct CrlWish<'a> {
     pub number: u64,
     /// When the next one is due.
     pub next_update: OffsetDateTime,
+    /// URI of its issuing distribution point, and which certificates it covers.
+    pub point: Option<(&'a str, Option<CrlScope>)>,
 }
 
 impl<'a> CrlWish<'a> {
@@ -64,6 +66,7 @@ impl<'a> CrlWish<'a> {
             revoked,
             number: 1,
             next_update: date_time_ymd(2100, 1, 1),
+            point: None,
         }
     }
 }
@@ -143,7 +146,15 @@ impl Authority {
             this_update: date_time_ymd(2024, 1, 1),
             next_update: wish.next_update,
             crl_number: wish.number.into(),
-            issuing_distribution_point: None,
+            issuing_distribution_point: wish.point.map(|(uri, scope)| {
+                let distribution_point = CrlDistributionPoint {
+                    uris: vec![uri.into()],
+                };
+                CrlIssuingDistributionPoint {
+                    distribution_point,
+                    scope,
+                }
+            }),
             revoked_certs: revoked.collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };

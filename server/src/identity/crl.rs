@@ -1,11 +1,14 @@
-//! A member's revocation lists (RFC 5280, section 5): reads `crl.pem` and keeps, of each issuer, the newest.
+//! A member's revocation lists (RFC 5280, section 5): reads `crl.pem`. Of several lists
+//! with one issuer and one scope the newest is in force. Lists with different scopes (section 5.2.5) are in force together:
+//! a certificate is revoked if any of them names it.
 
 use std::path::Path;
 
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject as _};
 use x509_parser::{
     extensions::ParsedExtension,
-    oid_registry::OID_X509_EXT_ISSUER_DISTRIBUTION_POINT,
+    num_bigint::BigUint,
+    oid_registry::{OID_X509_EXT_ISSUER_DISTRIBUTION_POINT, OID_X509_EXT_REASON_CODE},
     prelude::{CertificateRevocationList, FromDer as _, X509Certificate},
 };
 
@@ -15,6 +18,10 @@ use super::{IdentityError, files};
 const MAX_BYTES: u64 = 16 << 20;
 /// Most lists in it.
 const MAX_LISTS: usize = 64;
+/// RFC 5280, section 5.2.4.
+const DELTA_CRL_INDICATOR: &str = "2.5.29.27";
+/// RFC 5280, section 5.3.3.
+const CERTIFICATE_ISSUER: &str = "2.5.29.29";
 
 /// One revocation list in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +39,8 @@ pub struct Crl {
     /// Number of revoked certificates in it.
     pub revoked: usize,
     scope: Scope,
+    /// Serial numbers of the revoked certificates, sorted, without leading zeros.
+    serials: Vec<Box<[u8]>>,
     /// CRL number, big-endian without leading zeros.
     order: Option<Vec<u8>>,
 }
@@ -47,6 +56,21 @@ impl Crl {
     /// The number, or `without a number`.
     pub fn number_text(&self) -> &str {
         self.number.as_deref().unwrap_or("without a number")
+    }
+
+    /// Whether the list names this certificate. The scope is not considered: a list that names a certificate revokes it.
+    pub(super) fn names(&self, certificate: &X509Certificate<'_>) -> bool {
+        let serial = without_zeros(certificate.raw_serial());
+        self.is_of_issuer_of(certificate)
+            && self
+                .serials
+                .binary_search_by(|own| (**own).cmp(serial))
+                .is_ok()
+    }
+
+    /// Whether the certificate's issuer issued this list.
+    pub(super) fn is_of_issuer_of(&self, certificate: &X509Certificate<'_>) -> bool {
+        self.scope.issuer == certificate.issuer().as_raw()
     }
 
     /// By number if both have one, else by the time of issue.
@@ -102,19 +126,19 @@ fn parse(der: &[u8], anchors: &[CertificateDer<'_>]) -> Result<Crl, String> {
         return Err("bytes follow it".into());
     }
     check_signature(&list, anchors)?;
+    check_scope(&list).map_err(|problem| explain(&list, problem))?;
     let next_update = list.next_update().ok_or("it has no nextUpdate")?;
     let distribution_point = list
         .extensions()
         .iter()
         .find(|e| e.oid == OID_X509_EXT_ISSUER_DISTRIBUTION_POINT)
         .map(|e| e.value.to_vec());
-    let number = list
-        .extensions()
-        .iter()
-        .find_map(|e| match e.parsed_extension() {
-            ParsedExtension::CRLNumber(number) => Some(number),
-            _ => None,
-        });
+    let number = number_of(&list);
+    let revoked = list.iter_revoked_certificates();
+    let mut serials: Vec<Box<[u8]>> = revoked
+        .map(|entry| without_zeros(entry.raw_serial()).into())
+        .collect();
+    serials.sort_unstable();
     Ok(Crl {
         der: der.to_vec(),
         issuer: list.issuer().to_string(),
@@ -126,8 +150,78 @@ fn parse(der: &[u8], anchors: &[CertificateDer<'_>]) -> Result<Crl, String> {
             issuer: list.issuer().as_raw().to_vec(),
             distribution_point,
         },
+        serials,
         order: number.map(|n| n.to_bytes_be()),
     })
+}
+
+fn without_zeros(serial: &[u8]) -> &[u8] {
+    let zeros = serial.iter().take_while(|byte| **byte == 0).count();
+    serial.get(zeros..).unwrap_or_default()
+}
+
+fn number_of<'a>(list: &'a CertificateRevocationList<'_>) -> Option<&'a BigUint> {
+    let mut extensions = list.extensions().iter();
+    extensions.find_map(|e| match e.parsed_extension() {
+        ParsedExtension::CRLNumber(number) => Some(number),
+        _ => None,
+    })
+}
+
+/// Names the list and says what to do.
+fn explain(list: &CertificateRevocationList<'_>, problem: &str) -> String {
+    let number = number_of(list).map_or_else(|| "without a number".into(), ToString::to_string);
+    format!(
+        "the list of issuer `{}`, number {number}, {problem}; replace it by a full list of that issuer",
+        list.issuer()
+    )
+}
+
+/// Refuses a list that may leave out a revoked certificate for a reason that the broker cannot judge.
+fn check_scope(list: &CertificateRevocationList<'_>) -> Result<(), &'static str> {
+    let mut seen = Vec::new();
+    for extension in list.extensions() {
+        if seen.contains(&&extension.oid) {
+            return Err("has an extension twice");
+        }
+        seen.push(&extension.oid);
+        match extension.parsed_extension() {
+            ParsedExtension::IssuingDistributionPoint(point) => {
+                if point.only_contains_attribute_certs {
+                    return Err("is of attribute certificates only (onlyContainsAttributeCerts)");
+                }
+                if point.only_some_reasons.is_some() {
+                    return Err("is of some reasons only (onlySomeReasons)");
+                }
+                if point.indirect_crl {
+                    return Err("is an indirect list (indirectCRL)");
+                }
+                if point.distribution_point.is_none() {
+                    return Err("has an issuing distribution point without a name");
+                }
+            }
+            ParsedExtension::CRLNumber(_) | ParsedExtension::AuthorityKeyIdentifier(_) => {}
+            _ if extension.oid == OID_X509_EXT_ISSUER_DISTRIBUTION_POINT => {
+                return Err("has an issuing distribution point that cannot be read");
+            }
+            _ if extension.oid.to_id_string() == DELTA_CRL_INDICATOR => {
+                return Err("holds changes only (delta CRL)");
+            }
+            _ if extension.critical => return Err("has an unknown critical extension"),
+            _ => {}
+        }
+    }
+    for entry in list.iter_revoked_certificates() {
+        for extension in entry.extensions() {
+            if extension.oid.to_id_string() == CERTIFICATE_ISSUER {
+                return Err("names certificates of another issuer (certificateIssuer)");
+            }
+            if extension.critical && extension.oid != OID_X509_EXT_REASON_CODE {
+                return Err("has an entry with an unknown critical extension");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A forged list with a high number would hide the real one, so it must not even be looked at.
@@ -152,5 +246,62 @@ fn check_signature(
             list.issuer()
         )),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        CertificateParams, CertificateRevocationListParams, CrlDistributionPoint,
+        CrlIssuingDistributionPoint, CrlScope, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+        date_time_ymd,
+    };
+
+    use super::*;
+
+    fn scoped_list() -> Vec<u8> {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.key_usages = vec![KeyUsagePurpose::CrlSign];
+        let issuer = Issuer::new(authority, KeyPair::generate().unwrap());
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2024, 1, 1),
+            next_update: date_time_ymd(2100, 1, 1),
+            crl_number: 104_u64.into(),
+            issuing_distribution_point: Some(CrlIssuingDistributionPoint {
+                distribution_point: CrlDistributionPoint {
+                    uris: vec!["http://crl.example/a".into()],
+                },
+                scope: Some(CrlScope::UserCertsOnly),
+            }),
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&issuer).unwrap().der().to_vec()
+    }
+
+    fn replaced(der: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+        let mut windows = der.windows(from.len());
+        let at = windows.position(|window| window == from).unwrap();
+        [&der[..at], to, &der[at + from.len()..]].concat()
+    }
+
+    #[test]
+    fn a_list_whose_scope_cannot_be_judged_is_refused_by_name() {
+        let good = scoped_list();
+        // No anchor is its issuer, so its signature is not looked at here.
+        parse(&good, &[]).unwrap();
+        let (users_only, point, number) = ([0x81, 1, 0xff], [0x55, 0x1d, 0x1c], [0x55, 0x1d, 0x14]);
+        for (from, to, words) in [
+            (users_only, [0x85, 1, 0xff], "onlyContainsAttributeCerts"),
+            (users_only, [0x84, 1, 0xff], "indirectCRL"),
+            (users_only, [0x83, 1, 0x00], "onlySomeReasons"),
+            (point, [0x55, 0x1d, 0x63], "unknown critical extension"),
+            (number, [0x55, 0x1d, 0x1b], "delta CRL"),
+        ] {
+            let error = parse(&replaced(&good, &from, &to), &[]).unwrap_err();
+            assert!(error.contains(words), "{words}: {error}");
+            assert!(error.contains("the list of issuer `"), "{error}");
+            assert!(error.contains("replace it by a full list"), "{error}");
+        }
     }
 }

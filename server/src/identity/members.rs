@@ -10,12 +10,12 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use serde::Deserialize;
 
 use super::{
-    Crl, Group, IdentityError, files,
+    Crl, Fault, Group, IdentityError, files,
     groups::{self, check_contact, check_display_name},
     trust::Trust,
     verifier::{read_principal, refused},
 };
-use crate::config::{Config, ExpiredCrl};
+use crate::config::Config;
 
 /// Most members.
 const MAX_MEMBERS: usize = 1_000;
@@ -30,10 +30,11 @@ pub struct Members {
     trust_domain: Box<str>,
     members: BTreeMap<AgencyName, Member>,
     groups: BTreeMap<String, Group>,
+    faults: Vec<Fault>,
 }
 
 /// One member.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Member {
     display_name: String,
     contact: String,
@@ -49,6 +50,11 @@ pub struct RegisteredSigner {
     pub certificate: Arc<SignerCertificate>,
     /// Whether a revocation list of its agency names it. Then it signs nothing any more.
     pub revoked: bool,
+    /// Last second in which the certificates above it are valid, seconds since the Unix epoch. Then it signs nothing.
+    pub chain_ends: i64,
+    /// Name of its file.
+    file: Box<str>,
+    intermediates: Vec<CertificateDer<'static>>,
 }
 
 /// `member.toml`.
@@ -63,25 +69,44 @@ struct MemberFile {
 }
 
 impl Members {
-    /// Reads the members' folder. Every folder in it is a member; its name is the agency's id.
+    /// Reads the members' folder. Every folder in it is a member; its name is the agency's id. Names that begin with a dot and
+    /// `lost+found` are left alone. What is wrong with one member is a fault of that member, or, with `identity.strict`, an
+    /// error.
     pub fn load(config: &Config) -> Result<Self, IdentityError> {
         let (dir, trust_domain) = (&config.members_dir, &*config.trust_domain);
         let mut members = BTreeMap::new();
+        let mut faults = Vec::new();
         // Room for `groups.toml` and what an editor leaves beside it.
         for path in files::entries(dir, MAX_MEMBERS + 100)? {
-            if !path.is_dir() {
+            let id = path.file_name().and_then(|n| n.to_str());
+            let id = id.unwrap_or_default();
+            if id.starts_with('.') || id == "lost+found" {
                 continue;
             }
-            let id = path
-                .file_name()
-                .and_then(|n| n.to_str())
-                .unwrap_or_default();
-            let agency =
-                AgencyName::from_id(id).map_err(|e| files::content(&path, e.to_string()))?;
-            let member = Member::load(&path, &agency, trust_domain, config.identity.expired_crl)?;
-            members.insert(agency, member);
+            // A folder that cannot be looked at is at fault, and not removed.
+            let metadata = std::fs::metadata(&path);
+            if metadata.as_ref().is_ok_and(|m| !m.is_dir()) {
+                continue;
+            }
+            let agency = match AgencyName::from_id(id) {
+                Ok(agency) => agency,
+                Err(e) => {
+                    let error = files::content(&path, e.to_string());
+                    faults.push(Fault::of(None, error));
+                    continue;
+                }
+            };
+            let found = metadata.map_err(|e| files::unreadable(&path, e));
+            match found.and_then(|_| Member::load(&path, &agency, config, &mut faults)) {
+                Ok(member) => drop(members.insert(agency, member)),
+                Err(error) => faults.push(Fault::of(Some(agency), error)),
+            }
         }
-        if !(1..=MAX_MEMBERS).contains(&members.len()) {
+        if config.identity.strict && !faults.is_empty() {
+            return Err(faults.swap_remove(0).error);
+        }
+        let at_fault = faults.iter().filter(|f| f.is_of_member()).count();
+        if !(1..=MAX_MEMBERS).contains(&(members.len() + at_fault)) {
             let problem = format!(
                 "{} members; it must have a folder for at least one agency, and for at most {MAX_MEMBERS}",
                 members.len()
@@ -89,13 +114,51 @@ impl Members {
             return Err(files::content(dir, problem));
         }
         let groups = groups::read(&dir.join("groups.toml"), |agency| {
-            members.contains_key(agency)
+            // A member at fault stays in its groups: it must not miss what is recorded for them.
+            members.contains_key(agency) || faults.iter().any(|f| f.shuts_out(agency))
         })?;
         Ok(Self {
             trust_domain: trust_domain.into(),
             members,
             groups,
+            faults,
         })
+    }
+
+    /// What could not be read.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// Writes what could not be read to the log.
+    pub fn log_faults(&self) {
+        self.faults.iter().for_each(Fault::log);
+    }
+
+    /// The agencies whose files could not be read. What the log says of them stays.
+    pub fn unread(&self) -> impl Iterator<Item = &AgencyName> {
+        let whole = self.faults.iter().filter(|fault| fault.is_of_member());
+        whole.filter_map(|fault| fault.agency.as_ref())
+    }
+
+    /// Takes what could not be read from `before`. What is revoked there stays revoked, and what the lists that could be read
+    /// name is revoked.
+    pub fn keep_last_good(&mut self, before: &Self) {
+        for fault in &self.faults {
+            let Some(agency) = &fault.agency else {
+                continue;
+            };
+            let Some(old) = before.members.get(agency) else {
+                continue;
+            };
+            match (&fault.signer_file, self.members.get_mut(agency)) {
+                (Some(file), Some(member)) if member.trust.anchors == old.trust.anchors => {
+                    member.keep_signer(file, old);
+                }
+                // Under other anchors than before, one signer at fault puts all of it in doubt.
+                _ => drop(self.members.insert(agency.clone(), old.clone())),
+            }
+        }
     }
 
     /// Trust domain of every SPIFFE ID.
@@ -201,7 +264,7 @@ impl Member {
         self.trust.anchors.iter().map(AsRef::as_ref)
     }
 
-    /// Its revocation lists in force, one an issuer, sorted by issuer.
+    /// Its revocation lists in force, the newest of each issuer and scope, sorted by issuer.
     pub fn crls(&self) -> &[Crl] {
         &self.trust.crls
     }
@@ -219,22 +282,28 @@ impl Member {
     fn load(
         dir: &Path,
         agency: &AgencyName,
-        trust_domain: &str,
-        expired_crl: ExpiredCrl,
+        config: &Config,
+        faults: &mut Vec<Fault>,
     ) -> Result<Self, IdentityError> {
         let about = dir.join("member.toml");
         let file: MemberFile = toml::from_str(&files::text(&about, MAX_MEMBER_FILE_BYTES)?)
             .map_err(|e| files::content(&about, e.to_string().trim_end().to_owned()))?;
         check_display_name(&file.display_name).map_err(|e| files::content(&about, e))?;
         check_contact(&file.contact).map_err(|e| files::content(&about, e))?;
-        let trust = Trust::load(dir, expired_crl)?;
+        let trust = Trust::load(dir, config.identity.expired_crl)?;
         let mut signers = BTreeMap::new();
         for path in files::entries(&dir.join("signers"), MAX_SIGNERS)? {
             if path.extension().is_none_or(|e| e != "pem") {
                 continue;
             }
-            let signer = load_signer(&path, agency, trust_domain, &trust)?;
-            signers.insert(signer.certificate.thumbprint, signer);
+            match load_signer(&path, agency, &config.trust_domain, &trust) {
+                Ok(signer) => drop(signers.insert(signer.certificate.thumbprint, signer)),
+                Err(error) => faults.push(Fault {
+                    agency: Some(agency.clone()),
+                    signer_file: Some(file_name(&path)),
+                    error,
+                }),
+            }
         }
         Ok(Self {
             display_name: file.display_name,
@@ -243,6 +312,22 @@ impl Member {
             signers,
         })
     }
+
+    /// Takes the signer that was read from this file before.
+    fn keep_signer(&mut self, file: &str, old: &Self) {
+        for (thumbprint, signer) in old.signers.iter().filter(|(_, s)| *s.file == *file) {
+            let der = CertificateDer::from(signer.certificate.der.as_slice());
+            let named = self.trust.is_named(&der, &signer.intermediates);
+            let mut signer = signer.clone();
+            signer.revoked |= named.unwrap_or(true);
+            self.signers.entry(*thumbprint).or_insert(signer);
+        }
+    }
+}
+
+fn file_name(path: &Path) -> Box<str> {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into()
 }
 
 fn load_signer(
@@ -271,8 +356,23 @@ fn load_signer(
                 "it does not chain to anchor.pem of its agency: {e}"
             ))
         })?;
+    let chain_ends = trust
+        .chain_ends(intermediates)
+        .map_err(|e| wrong(e.to_string()))?;
+    let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
+    if chain_ends < now {
+        let (agency, file) = (agency.id(), path.display());
+        tracing::error!(
+            agency,
+            %file,
+            "a certificate above this signing certificate is expired: it signs nothing until the agency renews the chain"
+        );
+    }
     Ok(RegisteredSigner {
         certificate: Arc::new(certificate),
         revoked,
+        chain_ends,
+        file: file_name(path),
+        intermediates: intermediates.to_vec(),
     })
 }

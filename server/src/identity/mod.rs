@@ -8,7 +8,9 @@
 //!
 //! Only this room names rustls.
 
+mod anchor;
 mod crl;
+mod faults;
 mod files;
 mod groups;
 mod guard;
@@ -28,6 +30,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use casebroker_proto::names::PrincipalId;
 
 pub use crl::Crl;
+pub use faults::Fault;
 pub(crate) use files::refuse_world_readable;
 pub use groups::Group;
 pub use listener::{Connection, Listener};

@@ -7,6 +7,7 @@ use casebroker_proto::{
     names::AgencyName,
     statement::{SignerCertificate, Thumbprint},
 };
+use rustls::pki_types::UnixTime;
 use tokio::sync::watch;
 
 use super::Members;
@@ -51,7 +52,8 @@ impl Registry {
         self.members.load().member(agency).is_some()
     }
 
-    /// The signing certificate registered for this agency under this thumbprint, unless it is revoked.
+    /// The signing certificate registered for this agency under this thumbprint, unless it is revoked or a
+    /// certificate above it is expired.
     pub fn signer(
         &self,
         agency: &AgencyName,
@@ -59,7 +61,8 @@ impl Registry {
     ) -> Option<Arc<SignerCertificate>> {
         let members = self.members.load();
         let signer = members.member(agency)?.signer(thumbprint)?;
-        (!signer.revoked).then(|| Arc::clone(&signer.certificate))
+        let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
+        (!signer.revoked && now <= signer.chain_ends).then(|| Arc::clone(&signer.certificate))
     }
 
     /// Number of members and of their signing certificates.

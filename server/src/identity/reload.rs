@@ -1,4 +1,4 @@
-//! Reads the files again when they change, and puts all of it in force or none of it.
+//! Reads the files again when they change, and puts what each member's say in force, all of it or none.
 
 use std::{
     io,
@@ -141,7 +141,6 @@ impl Reload {
         let outcome = self.read_and_apply(cause).await;
         match outcome {
             Ok((members, signers)) => {
-                self.try_again = false;
                 self.counts.reloads.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(
                     ?cause,
@@ -177,7 +176,10 @@ impl Reload {
             Ok::<_, IdentityError>((Members::load(&config)?, ServerIdentity::load(&config.tls)?))
         });
         let (members, identity) = read.await??;
+        members.log_faults();
         members.log_expired_crls();
+        let faults = members.faults().iter();
+        self.try_again = faults.map(|fault| &fault.error).any(may_pass);
         let counts = members.counts();
         (self.apply)(members).await.map_err(ReloadError::Apply)?;
         self.certificate.replace(identity);
@@ -186,10 +188,20 @@ impl Reload {
 }
 
 /// What a parser says over several lines, as one line of the log.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let lines = text.lines().map(|line| line.trim_matches([' ', '|', '^']));
     let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
     lines.join("; ")
+}
+
+fn may_pass(error: &IdentityError) -> bool {
+    match error {
+        IdentityError::Read { source, .. } => !matches!(
+            source.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+        ),
+        _ => false,
+    }
 }
 
 impl ReloadError {
@@ -197,11 +209,7 @@ impl ReloadError {
     /// file, or missing, stays so until the files change.
     fn may_pass(&self) -> bool {
         match self {
-            Self::Files(IdentityError::Read { source, .. }) => !matches!(
-                source.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
-            ),
-            Self::Files(_) => false,
+            Self::Files(error) => may_pass(error),
             Self::Apply(_) | Self::Task(_) => true,
         }
     }

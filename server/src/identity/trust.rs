@@ -13,8 +13,11 @@ use rustls::{
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
 use super::{
     IdentityError,
+    anchor::Anchor,
     crl::{self, Crl},
     files,
 };
@@ -31,10 +34,8 @@ pub(super) struct Trust {
     expired_crl: ExpiredCrl,
     /// For connections: chain, validity, usage and revocation, where nothing may be unknown.
     connections: Arc<dyn ClientCertVerifier>,
-    /// The chain alone.
-    chains: Arc<dyn ClientCertVerifier>,
-    /// The chain, and what a list of any age names.
-    listed: Arc<dyn ClientCertVerifier>,
+    /// Each anchor with its constraints, for the chain alone.
+    chains: Vec<Anchor>,
 }
 
 impl PartialEq for Trust {
@@ -78,16 +79,17 @@ impl Trust {
             let path = path.to_owned();
             move |e: rustls::server::VerifierBuilderError| files::content(&path, e.to_string())
         };
-        let chains = builder().build().map_err(refused(&anchor))?;
+        let chains = anchors
+            .iter()
+            .map(|certificate| Anchor::new(certificate))
+            .collect::<Result<_, _>>()
+            .map_err(|problem| files::content(&anchor, problem))?;
         let connections = strict.build().map_err(refused(&list))?;
-        let listed = with_crls().allow_unknown_revocation_status().build();
-        let listed = listed.map_err(refused(&list))?;
         Ok(Self {
             anchors,
             expired_crl,
             connections,
             chains,
-            listed,
             crls,
         })
     }
@@ -99,31 +101,118 @@ impl Trust {
         intermediates: &[CertificateDer<'_>],
         at: UnixTime,
     ) -> Result<(), Error> {
-        self.connections
-            .verify_client_cert(end_entity, intermediates, at)
-            .map(drop)
+        if self.is_named(end_entity, intermediates)? {
+            return Err(CertificateError::Revoked.into());
+        }
+        if self.refuses_expired() && self.has_expired_list(end_entity, intermediates, at)? {
+            let list = CertificateError::ExpiredRevocationList;
+            return Err(list.into());
+        }
+        self.with_some_anchor(intermediates, |anchor, intermediates| {
+            anchor.check(end_entity, intermediates, at)?;
+            self.connections
+                .verify_client_cert(end_entity, intermediates, at)
+                .map(drop)
+        })
     }
 
-    /// Checks a signing certificate's chain, and answers whether it is revoked. An expired one stays registered, so that
-    /// what it signed can still be shown; whether it may sign now is decided at intake. So its chain is checked at the end
-    /// of its own validity.
+    /// Whether any list in force names a certificate of the chain, whatever the list's scope and age (RFC 5280, 5.2.5).
+    pub(super) fn is_named(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> Result<bool, Error> {
+        self.any_list(end_entity, intermediates, |crl, certificate| {
+            crl.names(certificate)
+        })
+    }
+
+    fn has_expired_list(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        at: UnixTime,
+    ) -> Result<bool, Error> {
+        self.any_list(end_entity, intermediates, |crl, certificate| {
+            let due = u64::try_from(crl.next_update).unwrap_or(0);
+            crl.is_of_issuer_of(certificate) && due <= at.as_secs()
+        })
+    }
+
+    fn any_list(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        holds: impl Fn(&Crl, &X509Certificate<'_>) -> bool,
+    ) -> Result<bool, Error> {
+        for der in std::iter::once(end_entity).chain(intermediates) {
+            let (_, certificate) =
+                X509Certificate::from_der(der).map_err(|_| CertificateError::BadEncoding)?;
+            if self.crls.iter().any(|crl| holds(crl, &certificate)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Ok if the check passes under one anchor; else the error of the last.
+    fn with_some_anchor(
+        &self,
+        intermediates: &[CertificateDer<'_>],
+        check: impl Fn(&Anchor, &[CertificateDer<'_>]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        // Some clients send the anchor, too. It is no intermediate.
+        let below: Vec<_> = intermediates
+            .iter()
+            .filter(|der| self.anchors.iter().all(|a| a.as_ref() != der.as_ref()))
+            .cloned()
+            .collect();
+        let mut outcome = Err(CertificateError::UnknownIssuer.into());
+        for anchor in &self.chains {
+            outcome = anchor
+                .within_path_length(&below)
+                .and_then(|within| check(anchor, &within));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Checks a signing certificate's chain, and answers whether it is revoked. An expired one, or one under an expired
+    /// intermediate, stays registered, so that what it signed can still be shown. Whether it may sign now is decided at
+    /// intake and by [`RegisteredSigner::chain_ends`](super::RegisteredSigner). So its chain is checked at a time of its validity.
     pub(super) fn check_signer(
         &self,
         signer: &SignerCertificate,
         intermediates: &[CertificateDer<'_>],
     ) -> Result<bool, Error> {
         let der = CertificateDer::from(signer.der.as_slice());
-        let latest = u64::try_from(signer.not_after).unwrap_or(0);
-        let earliest = u64::try_from(signer.not_before).unwrap_or(0);
-        let now = UnixTime::now().as_secs();
-        let at = now.clamp(earliest, latest.max(earliest));
-        let at = UnixTime::since_unix_epoch(Duration::from_secs(at));
-        self.chains.verify_client_cert(&der, intermediates, at)?;
-        match self.listed.verify_client_cert(&der, intermediates, at) {
-            Ok(_) => Ok(false),
-            Err(Error::InvalidCertificate(CertificateError::Revoked)) => Ok(true),
-            Err(other) => Err(other),
+        let (mut first, mut last) = (signer.not_before, signer.not_after);
+        for intermediate in intermediates {
+            let (from, until) = validity(intermediate)?;
+            first = first.max(from);
+            last = last.min(until);
         }
+        let now = UnixTime::now().as_secs();
+        self.with_some_anchor(intermediates, |anchor, intermediates| {
+            let first = u64::try_from(first.max(anchor.not_before)).unwrap_or(0);
+            let last = u64::try_from(last.min(anchor.not_after)).unwrap_or(0);
+            let at = now.clamp(first, last.max(first));
+            let at = UnixTime::since_unix_epoch(Duration::from_secs(at));
+            anchor.check(&der, intermediates, at)
+        })?;
+        self.is_named(&der, intermediates)
+    }
+
+    /// Last second in which every intermediate and some anchor are valid, seconds since the Unix epoch.
+    pub(super) fn chain_ends(&self, intermediates: &[CertificateDer<'_>]) -> Result<i64, Error> {
+        let anchors = self.chains.iter().map(|anchor| anchor.not_after);
+        let mut last = anchors.max().unwrap_or(0);
+        for intermediate in intermediates {
+            last = last.min(validity(intermediate)?.1);
+        }
+        Ok(last)
     }
 
     /// The lists that are past their nextUpdate.
@@ -139,14 +228,25 @@ impl Trust {
         self.expired_crl == ExpiredCrl::Error
     }
 
-    /// The next time after `now` at which a list expires and so refuses connections.
+    /// The next time after `now` at which a list or an anchor expires and so refuses connections.
     pub(super) fn next_expiry(&self, now: SystemTime) -> Option<SystemTime> {
-        if !self.refuses_expired() {
-            return None;
-        }
-        let times = self.crls.iter().map(|crl| moment(crl.next_update));
+        let anchors = self.chains.iter();
+        let anchors = anchors.map(|anchor| moment(anchor.not_after.saturating_add(1)));
+        let lists = self.crls.iter().filter(|_| self.refuses_expired());
+        let times = lists.map(|crl| moment(crl.next_update)).chain(anchors);
         times.filter(|time| *time > now).min()
     }
+}
+
+/// First and last second of a certificate's validity.
+fn validity(der: &CertificateDer<'_>) -> Result<(i64, i64), Error> {
+    let (_, certificate) =
+        X509Certificate::from_der(der).map_err(|_| CertificateError::BadEncoding)?;
+    let validity = certificate.validity();
+    Ok((
+        validity.not_before.timestamp(),
+        validity.not_after.timestamp(),
+    ))
 }
 
 /// A time of a certificate as the clock has it.

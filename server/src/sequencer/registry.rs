@@ -4,7 +4,9 @@ use std::fmt;
 
 use casebroker_proto::{
     names::AgencyName,
-    v1::{Entry, Group, Member, RegistryChange, RegistryUpdate, SigningCertificate},
+    v1::{
+        Entry, Group, Member, RegistryChange, RegistryUpdate, SigningCertificate, registry_change,
+    },
 };
 use prost::Message as _;
 use tokio::sync::oneshot;
@@ -25,6 +27,8 @@ pub struct RegistryState {
     pub members: Vec<Member>,
     /// Groups.
     pub groups: Vec<Group>,
+    /// Names of members whose files could not be read. What is recorded of them stays.
+    pub unread: Vec<String>,
 }
 
 impl From<&Members> for RegistryState {
@@ -57,6 +61,7 @@ impl From<&Members> for RegistryState {
         Self {
             members: members.agencies().filter_map(of).collect(),
             groups: groups.collect(),
+            unread: members.unread().map(ToString::to_string).collect(),
         }
     }
 }
@@ -89,7 +94,12 @@ impl Tail {
     pub(super) fn update_registry(&mut self, update: Update) {
         let Update { now, install, done } = update;
         let known = self.given.membership.now();
-        let changes = known.difference(&now.members, &now.groups);
+        let mut changes = known.difference(&now.members, &now.groups);
+        // A member whose files cannot be read was not removed.
+        changes.retain(|change| match &change.change {
+            Some(registry_change::Change::RemovedMember(name)) => !now.unread.contains(name),
+            _ => true,
+        });
         if !changes.is_empty() {
             self.record_changes(changes);
         }
