@@ -190,7 +190,10 @@ pub fn makers(kind: &Kind) -> Makers {
         | Kind::Release(_)
         | Kind::Retraction(_)
         | Kind::OverlapDeclaration(_) => Makers::Owner,
-        Kind::Corroboration(_) | Kind::Dispute(_) => Makers::Others,
+        Kind::Corroboration(_) => Makers::Others,
+        Kind::Dispute(dispute) if dispute.resolves.is_empty() => Makers::Others,
+        // Whose dispute it ends only the case tells.
+        Kind::Dispute(_) => Makers::Any,
         Kind::EvidenceRequest(_) | Kind::EvidenceResponse(_) | Kind::Finding(_) => Makers::Any,
     }
 }

@@ -96,7 +96,6 @@ impl Broker {
             state: Arc::clone(&state),
             registry: Arc::clone(&registry),
             membership: Arc::clone(&membership),
-            sharing: Arc::clone(&sharing),
             frontier,
             last_time,
         };
@@ -139,6 +138,7 @@ impl Broker {
         let scans = Arc::new(Scans::new(config.limits.scans)?);
         let given = delivery::Given {
             dir: config.data_dir.join("deliveries"),
+            log_size: log.newest().size,
             config: config.delivery.clone(),
             table: Arc::clone(&table),
             cases: cases.clone(),

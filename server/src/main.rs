@@ -4,6 +4,10 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use anyhow::Context as _;
@@ -19,6 +23,7 @@ use casebroker_server::{
 use clap::{CommandFactory as _, Parser, Subcommand};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// Interagency message broker for confirmed cases: agencies submit with evidence hashes, others query and prove.
 #[derive(Parser)]
@@ -101,8 +106,7 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            // Standard error may be closed, and the standard macro would panic then.
-            let _ = writeln!(io::stderr(), "casebroker: {}", words(&error));
+            telemetry::last_words(&format!("casebroker: {}\n", words(&error)));
             match error.downcast_ref::<JournalError>() {
                 Some(JournalError::Fatal { .. } | JournalError::Full { .. }) => EXIT_IO.into(),
                 _ => ExitCode::FAILURE,
@@ -161,12 +165,31 @@ fn serve(args: ServeArgs) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(serve_until_told(args));
+    telemetry::flush();
     // Dropping it would wait for a call that is stuck on the disk, and a stop has a limit.
     runtime.shutdown_background();
     outcome
 }
 
 async fn serve_until_told(args: ServeArgs) -> anyhow::Result<()> {
+    // First of all: as process 1 of a container a signal without a handler is lost.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (stopping, is_starting) = (CancellationToken::new(), Arc::new(AtomicBool::new(true)));
+    let stop = stopping.clone().cancelled_owned();
+    let starts = Arc::clone(&is_starting);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if starts.load(Ordering::SeqCst) {
+            // The start may read a large journal for minutes, and it is as safe to end as by a kill.
+            telemetry::last_words("casebroker: told to stop before it served\n");
+            std::process::exit(0);
+        }
+        stopping.cancel();
+    });
     telemetry::start(args.log_json);
     if let Some(parent) = args.exit_with_parent {
         exit_with(parent)?;
@@ -177,13 +200,7 @@ async fn serve_until_told(args: ServeArgs) -> anyhow::Result<()> {
     let config = Config::load(&args.config)?;
     config.check_paths(&args.config)?;
     let broker = Broker::open(config).await?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-    };
+    is_starting.store(false, Ordering::SeqCst);
     broker.serve(args.address_file, stop).await
 }
 

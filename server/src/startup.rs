@@ -3,9 +3,15 @@
 
 mod beginning;
 
-use std::{collections::HashMap, io, sync::Arc};
+use std::{
+    collections::HashMap,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use casebroker_proto::{
     entry::check_entry,
     names::CaseName,
@@ -131,8 +137,9 @@ fn open_journal(
         "journal read and hashed"
     );
     if let Some(cut) = recovery.cut {
+        let copy = cut.copy.as_deref().unwrap_or(Path::new("none"));
         tracing::warn!(
-            ?cut,
+            segment = cut.segment, offset = cut.offset, bytes = cut.bytes, copy = %copy.display(),
             "an incomplete last write was cut off; it was never acknowledged"
         );
     }
@@ -194,7 +201,17 @@ fn open_state(
         tracing::warn!(aside = %aside.display(), why, "the state store was moved aside and is built anew from the journal");
     }
     let from = opened.applied;
-    catch_up(reader, &state, root_at, from, to).with_context(|| {
+    let outcome = catch_up_or_condemn(reader, &state, root_at, from, to);
+    if let Err(error) = &outcome
+        && from > 0
+        && !is_full(error)
+    {
+        tracing::warn!(%error, "the state store failed while it was brought up to the journal");
+        // Marked as one that must not be used again, so opening it moves it aside.
+        drop(state);
+        return open_state(config, reader, root_at, to);
+    }
+    outcome.with_context(|| {
         format!(
             "{}: the state store could not be brought up to the journal; that takes up to {} MiB there, and any \
              `sled.aside-*` in it may be deleted to make room",
@@ -206,6 +223,39 @@ fn open_state(
         tracing::info!(aside = %aside.display(), "an older state store that had been moved aside was removed");
     }
     Ok(state)
+}
+
+/// Brings the state store up to the journal. If that does not end well, however it ends, the next opening builds the store anew: damaged
+/// pages would fail each start.
+fn catch_up_or_condemn(
+    reader: &dyn JournalReader,
+    state: &Store,
+    root_at: &RootAt<'_>,
+    from: u64,
+    to: u64,
+) -> anyhow::Result<()> {
+    if from == to {
+        return Ok(());
+    }
+    state.distrust_until_caught_up()?;
+    // sled panics on some damaged pages.
+    let run = || catch_up(reader, state, root_at, from, to);
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    outcome.unwrap_or_else(|_| Err(anyhow!("sled panicked")))?;
+    Ok(state.trust()?)
+}
+
+/// Whether an error says that there is no space.
+fn is_full(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let cause = cause.downcast_ref::<io::Error>();
+        cause.is_some_and(|cause| {
+            matches!(
+                cause.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            )
+        })
+    })
 }
 
 /// Brings the state store up to the journal.

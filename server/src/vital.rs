@@ -2,10 +2,11 @@
 
 use std::{
     fmt::Display,
-    io::{self, Write as _},
-    process,
+    io, process,
     thread::{self, JoinHandle},
 };
+
+use crate::telemetry;
 
 /// Exit status of the process after a failed write or sync (sysexits.h, EX_IOERR).
 pub const EXIT_IO: u8 = 74;
@@ -25,13 +26,11 @@ pub fn spawn<T: Send + 'static>(
 /// Ends the process at once: nobody is answered any more.
 pub fn stop_process(during: &str, error: &dyn Display) -> ! {
     tracing::error!(during, %error, "the broker stops; nothing is acknowledged after this");
-    // Whoever read standard error may be gone. The standard macro would panic, and this thread would end alone.
-    let _ = writeln!(
-        io::stderr(),
+    telemetry::last_words(&format!(
         "casebroker: stopped while {during}: {error}\n\
          Everything acknowledged is in the journal. Look at the disk and its free space, then start again: the start \
-         checks all of it."
-    );
+         checks all of it.\n"
+    ));
     process::exit(EXIT_IO.into())
 }
 

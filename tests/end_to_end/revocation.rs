@@ -356,8 +356,11 @@ fn a_list_that_its_anchor_did_not_sign_refuses_a_strict_start() {
     }
 }
 
+/// Distribution point of a list, and for which certificates it speaks.
+type Point = (&'static str, Option<CrlScope>);
+
 /// Every pair of lists of one issuer of which one names the certificate, and the other, of another scope, names none.
-fn pairs_of_scopes() -> [[Option<(&'static str, Option<CrlScope>)>; 2]; 5] {
+fn pairs_of_scopes() -> [[Option<Point>; 2]; 5] {
     let (a, b) = ("http://crl.example/a", "http://crl.example/b");
     [
         [None, Some((a, None))],

@@ -58,7 +58,8 @@ async fn assert_cut(site: &Site, whole: u64, recorded: &[RecordedStatement], off
     let broker = site.start();
     broker.wait_logged(&[
         "an incomplete last write was cut off",
-        &format!("offset: {offset}"),
+        &format!("offset={offset}"),
+        "copy=",
     ]);
     let dea = broker.connect(&site.principal(DEA, "system")).await;
     assert_eq!(dea.statements(&site.log).await, whole);

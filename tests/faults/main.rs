@@ -8,6 +8,8 @@ mod disk;
 mod full;
 mod hang;
 mod lost;
+mod older;
+mod quiet;
 mod replaced;
 mod restart;
 mod state;

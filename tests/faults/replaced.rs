@@ -167,3 +167,23 @@ async fn a_kept_checkpoint_that_is_damaged_is_refused() {
     fs::write(site.kept_checkpoint(), good).unwrap();
     submit(&site, &["b"]).await;
 }
+
+#[tokio::test]
+async fn a_second_broker_is_refused_though_the_lock_file_was_removed_and_the_first_one_stops() {
+    let site = Site::new();
+    let first = site.start();
+    let dea = first.connect(&site.principal(DEA, "system")).await;
+    dea.submit(&cases::reporting_as(DEA, "a")).await.unwrap();
+    fs::remove_file(site.journal().join("LOCK")).unwrap();
+    refused(&site, &["journal", "is held by another broker"]);
+    // Whatever holds the name now could be another broker, so nothing more is acknowledged.
+    let answer = dea.submit(&cases::reporting_as(DEA, "b")).await;
+    assert!(answer.is_err(), "{answer:?}");
+    let stopped = first.wait_exit();
+    assert_eq!(stopped.status.code(), Some(74), "{}", stopped.stderr);
+    assert!(stopped.stderr.contains("lock file"), "{}", stopped.stderr);
+    let third = site.start();
+    let dea = third.connect(&site.principal(DEA, "system")).await;
+    dea.get(&cases::name(DEA, "a")).await.unwrap();
+    assert_eq!(dea.size().await.unwrap(), FIRST + 1);
+}

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 /// Everything that callers of two agencies can be told, byte for byte.
 async fn answers(broker: &Broker, site: &Site, statements: &[Said]) -> Vec<Vec<u8>> {
     let [dea, cbp] = officers(broker, site).await;
+    dea.caught_up().await;
     let mut answers = Vec::new();
     for caller in [&dea, &cbp] {
         answers.push(tasks(caller).await);

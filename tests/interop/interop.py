@@ -100,6 +100,14 @@ def converse(address, pki, buf):
         code, details = contract.refused("IntakeService", "Submit", contract.new("SubmitRequest", signed_statement=tampered))
         check("a changed signature is refused with its reason", code == grpc.StatusCode.INVALID_ARGUMENT and b"SIGNATURE_INVALID" in details, (code, details))
 
+        # More than the default limit of metadata would hold.
+        wrong = report("interop-wrong")
+        item = {"substance": {"casNumber": "1-1-1"}, "quantity": {"value": "many", "unit": "UNIT_POUND"}, "purityPercent": "all"}
+        wrong["report"]["report"]["items"] = [item] * 20
+        envelope = sign(contract.parse("Statement", wrong).SerializeToString(), pki / f"agencies/{AGENCY}/signer-2026a")
+        code, details = contract.refused("IntakeService", "Submit", contract.new("SubmitRequest", signed_statement=envelope))
+        check("sixty violations reach a stock client", code == grpc.StatusCode.INVALID_ARGUMENT and b"INVALID_FIELDS" in details and b"left out" in details, (code, details))
+
     request = json.dumps({"name": statement.case})
     curl = [buf, "curl", "--protocol", "grpc", "--cacert", ca, "--cert", cert, "--key", key, "-d"]
     case = json.loads(run([*curl, request, f"https://localhost:{port}/casebroker.v1.CaseService/GetCase"]))["case"]

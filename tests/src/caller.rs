@@ -10,8 +10,8 @@ use casebroker_proto::{
     v1::{
         Case, CaseFilter, FindOverlapsRequest, FindOverlapsResponse, GetCaseRequest,
         GetCheckpointRequest, GetReceiptRequest, GetReceiptResponse, ListCasesRequest,
-        ListCasesResponse, ListStatementsRequest, RecordedStatement, Statement, StatementRecord,
-        SubmitRequest, SubmitStreamRequest, SubmitStreamResponse,
+        ListCasesResponse, ListProjectionsRequest, ListStatementsRequest, RecordedStatement,
+        Statement, StatementRecord, SubmitRequest, SubmitStreamRequest, SubmitStreamResponse,
         access_service_client::AccessServiceClient, case_service_client::CaseServiceClient,
         intake_service_client::IntakeServiceClient, log_service_client::LogServiceClient,
         registry_service_client::RegistryServiceClient,
@@ -27,7 +27,7 @@ use tonic::{
 };
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{FIRST, pki::Principal, site::ORIGIN};
+use crate::{FIRST, pki::Principal, site::ORIGIN, wait};
 
 /// A connected principal.
 #[derive(Clone)]
@@ -211,6 +211,21 @@ impl Caller {
         let answer = self.log().get_checkpoint(request).await?.into_inner();
         let size = answer.checkpoint.lines().nth(1).map(str::parse);
         Ok(size.map_or(0, |size| size.expect("the second line is the size")))
+    }
+
+    /// Waits until table and text have followed everything that was recorded so far.
+    pub async fn caught_up(&self) {
+        let size = self.size().await.unwrap();
+        wait::until_async("the projections have followed the log", async || {
+            let request = ListProjectionsRequest::default();
+            let answer = self.statistics().list_projections(request).await.unwrap();
+            let projections = answer.into_inner().projections;
+            let mut positions = projections.iter().map(|p| (p.rebuilding, p.as_of_position));
+            positions
+                .all(|(rebuilding, position)| !rebuilding && position >= size)
+                .then_some(())
+        })
+        .await;
     }
 
     /// All cases, over all pages.

@@ -100,11 +100,20 @@ pub fn spiffe(agency: &str, role: &str, name: &str) -> String {
 }
 
 impl Authority {
-    /// A new one.
+    /// A new one, that signs certificates and no authorities.
     pub fn new(name: &str) -> Self {
+        Self::with(name, BasicConstraints::Constrained(0))
+    }
+
+    /// A new one that may sign authorities, of any depth.
+    pub fn unconstrained(name: &str) -> Self {
+        Self::with(name, BasicConstraints::Unconstrained)
+    }
+
+    fn with(name: &str, constraints: BasicConstraints) -> Self {
         let key = new_key(&PKCS_ECDSA_P256_SHA256);
         let mut params = params(name, (2020, 2100));
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.is_ca = IsCa::Ca(constraints);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let pem = params.self_signed(&key).unwrap().pem();
         let issuer = Issuer::new(params, key);

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     identity::Caller,
-    intake::{IntakeError, Submission},
+    intake::{IntakeError, OverlapFound, Submission},
     policy::Method,
     sequencer::{Coming, Proof, Recorded, SequencerError},
 };
@@ -109,8 +109,8 @@ impl IntakeService for Rooms {
 }
 
 impl Rooms {
-    /// Checks a statement, on its way to the queue. One about an overlap waits for what tells whether there is such a one, as the
-    /// sequencer does not wait; if that takes too long, the sequencer finds out that it cannot tell.
+    /// Checks a statement, on its way to the queue. Whether there is the overlap that one declares is found out here, on the readers'
+    /// threads.
     async fn admit(
         &self,
         caller: &Caller,
@@ -129,9 +129,33 @@ impl Rooms {
         }
         // No group waits for it meanwhile.
         drop(coming);
-        submission.knew_before = self.log.newest().size;
-        drop(self.table_reaches(submission.knew_before).await);
+        submission.overlap = self.find_overlap(caller, &submission).await;
         (Ok(submission), self.sequencer.announce())
+    }
+
+    /// Looks for the overlap that a declaration names, once the table has reached the end of the log as it is now.
+    async fn find_overlap(&self, caller: &Caller, submission: &Submission) -> OverlapFound {
+        let Some(Kind::OverlapDeclaration(declaration)) = &submission.statement.kind else {
+            return OverlapFound::NotAsked;
+        };
+        let wanted = self.log.newest().size;
+        let behind = OverlapFound::Behind {
+            position: self.table.position().min(wanted),
+            wanted,
+        };
+        if self.table_reaches(wanted).await.is_err() {
+            return behind;
+        }
+        let (case, id) = (submission.case.clone(), declaration.overlap.clone());
+        let found = self.read(caller.clone(), move |rooms| {
+            Ok(rooms.cases.knows_overlap(&case, &id)?)
+        });
+        match found.await {
+            Ok(true) => OverlapFound::Yes,
+            Ok(false) => OverlapFound::No,
+            // No reader was free in time, or the disk failed, which is in the log.
+            Err(_) => behind,
+        }
     }
 
     /// What was recorded with its receipt, and the tree size of the receipt's checkpoint.

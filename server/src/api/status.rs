@@ -22,40 +22,77 @@ use crate::{
 /// When to try again after the queue was full.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
-/// Most bytes of violations in a status. It travels in a trailer, a third longer as base64, and a client that is told more than
-/// 16 KiB of headers (the default of many) sees a broken stream in place of the refusal.
-const VIOLATION_BYTES: usize = 8 * 1024;
+/// Most bytes of message and details in the trailers. gRPC's C core, and so the stock clients of Python, Ruby and C++, takes 8 KiB of
+/// metadata by default and shows a broken call in place of a larger refusal.
+const TRAILER_BYTES: usize = 7_500;
+
+/// Most characters of a path and of a description in the message of a refusal.
+const MESSAGE_CHARACTERS: usize = 500;
 
 /// A refusal with its reason; what to do next is part of the message.
 pub(super) fn refuse(reason: Reason, message: &str) -> Status {
     build(reason, message, ErrorDetails::new(), &[])
 }
 
-/// Every broken field rule at once.
+/// Every broken field rule at once, as many as a trailer has room for; the last one says how many were left out.
 pub(super) fn invalid_fields(violations: &[Violation]) -> Status {
+    // No more than this many have room, however short they are.
+    let mut shown = violations.len().min(TRAILER_BYTES / 16);
+    loop {
+        let status = with_violations(violations, shown);
+        if shown == 0 || trailer_bytes(&status) <= TRAILER_BYTES {
+            return status;
+        }
+        shown = shown * 3 / 4;
+    }
+}
+
+/// The first so many violations.
+fn with_violations(violations: &[Violation], shown: usize) -> Status {
     let mut details = ErrorDetails::new();
-    let mut room = VIOLATION_BYTES;
-    for violation in violations {
-        let size = violation.field.len() + violation.description.len();
-        let Some(rest) = room.checked_sub(size) else {
-            let more = "there are more violations than these; an answer has room for no more";
-            details.add_bad_request_violation("", more);
-            break;
-        };
-        room = rest;
+    for violation in violations.iter().take(shown) {
         details.add_bad_request_violation(&violation.field, &violation.description);
     }
+    let left_out = violations.len().saturating_sub(shown);
+    if left_out > 0 {
+        let more = format!(
+            "{left_out} more violations are left out, as an answer has no room for them; mend these and send again"
+        );
+        details.add_bad_request_violation("", more);
+    }
     let message = match violations {
-        [only] => format!("{}: {}", only.field, only.description),
+        [only] => format!("{}: {}", cut(&only.field), cut(&only.description)),
         [first, rest @ ..] => format!(
-            "{}: {} (and {} more)",
-            first.field,
-            first.description,
+            "{}: {} (and {} more, {left_out} of them left out)",
+            cut(&first.field),
+            cut(&first.description),
             rest.len()
-        ),
+        )
+        .replace(", 0 of them left out", ""),
         [] => String::new(),
     };
     build(Reason::InvalidFields, &message, details, &[])
+}
+
+/// A text of which a message has room.
+fn cut(text: &str) -> &str {
+    let end = text.char_indices().nth(MESSAGE_CHARACTERS);
+    end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
+/// Bytes of message and details in the trailers: percent-encoded and base64 (gRPC over HTTP/2, "Responses").
+fn trailer_bytes(status: &Status) -> usize {
+    let message = status.message().bytes();
+    let message: usize = message
+        .map(|byte| {
+            if matches!(byte, b' '..=b'~') && byte != b'%' {
+                1
+            } else {
+                3
+            }
+        })
+        .sum();
+    message + status.details().len().div_ceil(3) * 4
 }
 
 /// One broken field rule of a request.
@@ -212,5 +249,55 @@ impl From<LogError> for Status {
             LogError::Range { .. } => refuse(Reason::PositionOutOfRange, &error.to_string()),
             _ => internal(&error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_fits_into_8_kib_of_trailers_and_says_how_much_was_left_out() {
+        for (count, text) in [
+            (1, "x".repeat(100_000)),
+            (60, "is `1-1-1`; a CAS number has its check digit".repeat(3)),
+            (60, "ist `ü`; 数量不是小数".repeat(10)),
+            (100_000, "is missing".into()),
+        ] {
+            let violations: Vec<_> = (0..count)
+                .map(|n| {
+                    Violation::new(
+                        format!("report.report.items[{n}].quantity.value"),
+                        text.clone(),
+                    )
+                })
+                .collect();
+            let status = invalid_fields(&violations);
+            assert!(trailer_bytes(&status) <= TRAILER_BYTES, "{count}");
+            let details = status.get_error_details();
+            let shown = &details.bad_request().unwrap().field_violations;
+            let left_out = count - (shown.len() - 1);
+            let last = &shown[shown.len() - 1].description;
+            assert!(
+                last.starts_with(&format!("{left_out} more violations")),
+                "{last}"
+            );
+        }
+        let few = invalid_fields(&[
+            Violation::new("case", "is required"),
+            Violation::new("kind", "is required"),
+        ]);
+        let shown = few
+            .get_error_details()
+            .bad_request()
+            .unwrap()
+            .field_violations
+            .len();
+        assert_eq!(shown, 2);
+        assert!(
+            few.message().starts_with("case: is required (and 1 more)"),
+            "{}",
+            few.message()
+        );
     }
 }

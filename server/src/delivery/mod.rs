@@ -23,6 +23,7 @@ mod reading_on;
 mod registry;
 mod subscribed;
 mod sync;
+mod use_clock;
 
 pub use ack_id::AckId;
 pub use consuming::Joined;

@@ -24,6 +24,7 @@ use super::{
     matcher::{MakePlan, Matcher},
     outbox::Outbox,
     subscribed::{Definition, Subscribed},
+    use_clock::UseClock,
 };
 use crate::{
     config,
@@ -65,6 +66,8 @@ pub enum DeliveryError {
 pub struct Given {
     /// Folder of the ledger.
     pub dir: PathBuf,
+    /// Size of the log.
+    pub log_size: u64,
     /// Limits.
     pub config: config::Delivery,
     /// The table that it follows.
@@ -84,6 +87,7 @@ pub struct Deliveries {
     pub(super) make_plan: MakePlan,
     pub(super) content: Content,
     ledger: Ledger,
+    clock: UseClock,
     by_name: RwLock<BTreeMap<SubscriptionName, Arc<Subscribed>>>,
     /// Those whose cursors moved since the ledger asked.
     moved: Arc<Mutex<Vec<Arc<Subscribed>>>>,
@@ -99,9 +103,18 @@ impl Deliveries {
         if let Some((copy, bytes)) = opened.cut {
             tracing::warn!(bytes, copy = %copy.display(), "the end of the subscriptions' ledger could not be read, as a crash leaves it: some may be delivered again");
         }
+        let (clock, offline) = UseClock::start(&given.dir)?;
+        clock.note_alive()?;
         let first_lease = first_lease();
         let mut by_name = BTreeMap::new();
-        for line in opened.lines {
+        for mut line in opened.lines {
+            if line.kept.set_back(given.log_size) {
+                tracing::warn!(
+                    name = line.subscription.name,
+                    log_size = given.log_size,
+                    "a subscription's cursor was beyond the end of the log, which is older than the ledger; it was set back to the end"
+                );
+            }
             let definition = match define(&line.subscription, known) {
                 Ok(definition) => definition,
                 Err(violations) => {
@@ -116,7 +129,8 @@ impl Deliveries {
             };
             let (settings, now) = (&definition.settings, Instant::now());
             let outbox = Outbox::restore(line.kept, first_lease, settings, now);
-            let subscribed = Subscribed::new(line.id, definition, outbox, line.last_use);
+            let last_use = clock.moved_on(line.last_use, offline);
+            let subscribed = Subscribed::new(line.id, definition, outbox, last_use);
             by_name.insert(subscribed.name.clone(), Arc::new(subscribed));
         }
         tracing::info!(subscriptions = by_name.len(), "subscriptions loaded");
@@ -153,6 +167,7 @@ impl Deliveries {
             matcher,
             make_plan,
             ledger,
+            clock,
             by_name: RwLock::new(by_name),
             moved,
             last_consumer: AtomicU64::new(0),
@@ -210,7 +225,8 @@ impl Deliveries {
                 }
             }
             let outbox = Outbox::new(next, first_lease(), definition.settings.ordered);
-            let subscribed = Subscribed::new(new_id(), definition, outbox, now());
+            let now = self.clock.now();
+            let subscribed = Subscribed::new(new_id(), definition, outbox, now);
             let subscribed = Arc::new(subscribed);
             by_name.insert(name, Arc::clone(&subscribed));
             subscribed
@@ -331,7 +347,7 @@ impl Deliveries {
 
     /// Notes that somebody used a subscription and that its cursor may have moved.
     pub(super) fn used(&self, subscribed: &Arc<Subscribed>) {
-        subscribed.used(now());
+        subscribed.used(self.clock.now());
         note_moved(&self.moved, subscribed);
     }
 
@@ -348,7 +364,10 @@ impl Deliveries {
                 () = self.stopping.cancelled() => return,
                 () = tokio::time::sleep(HOUSEKEEPING) => {}
             }
-            let now = now();
+            if let Err(error) = self.clock.note_alive() {
+                tracing::warn!(%error, "it could not be noted that the broker serves; the next start counts this time as disuse of no subscription");
+            }
+            let now = self.clock.now();
             for subscribed in self.all() {
                 let (has_consumers, has_caught_up) = {
                     let inner = subscribed.lock();
@@ -359,7 +378,10 @@ impl Deliveries {
                 if has_consumers {
                     self.used(&subscribed);
                 } else if idle > i64::try_from(most).unwrap_or(i64::MAX) {
-                    tracing::info!(name = %subscribed.name, "nobody has used this subscription; it ends");
+                    tracing::warn!(
+                        name = %subscribed.name, idle_s = idle, expire_after_s = most,
+                        "this subscription was not used for as long as it says; it is deleted with its cursor"
+                    );
                     drop(self.delete(&subscribed).await);
                 } else if has_caught_up && idle > LINGER {
                     self.matcher.leave(&subscribed);

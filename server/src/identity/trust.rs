@@ -1,6 +1,7 @@
 //! What one member's certificates are checked against: its anchors and its revocation lists, by rustls-webpki.
 
 use std::{
+    cell::Cell,
     path::Path,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -81,7 +82,7 @@ impl Trust {
         };
         let chains = anchors
             .iter()
-            .map(|certificate| Anchor::new(certificate))
+            .map(Anchor::new)
             .collect::<Result<_, _>>()
             .map_err(|problem| files::content(&anchor, problem))?;
         let connections = strict.build().map_err(refused(&list))?;
@@ -104,9 +105,14 @@ impl Trust {
         if self.is_named(end_entity, intermediates)? {
             return Err(CertificateError::Revoked.into());
         }
-        if self.refuses_expired() && self.has_expired_list(end_entity, intermediates, at)? {
-            let list = CertificateError::ExpiredRevocationList;
-            return Err(list.into());
+        if self.refuses_expired()
+            && let Some(next_update) = self.expired_list(end_entity, intermediates, at)?
+        {
+            let expired = CertificateError::ExpiredRevocationListContext {
+                time: at,
+                next_update,
+            };
+            return Err(expired.into());
         }
         self.with_some_anchor(intermediates, |anchor, intermediates| {
             anchor.check(end_entity, intermediates, at)?;
@@ -127,16 +133,24 @@ impl Trust {
         })
     }
 
-    fn has_expired_list(
+    /// When a list of an issuer of the chain, of any scope, was due anew, if that is over.
+    fn expired_list(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         at: UnixTime,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<UnixTime>, Error> {
+        let due = Cell::new(None);
         self.any_list(end_entity, intermediates, |crl, certificate| {
-            let due = u64::try_from(crl.next_update).unwrap_or(0);
-            crl.is_of_issuer_of(certificate) && due <= at.as_secs()
-        })
+            let next_update = u64::try_from(crl.next_update).unwrap_or(0);
+            let is_over = crl.is_of_issuer_of(certificate) && next_update <= at.as_secs();
+            if is_over {
+                let next_update = Duration::from_secs(next_update);
+                due.set(Some(UnixTime::since_unix_epoch(next_update)));
+            }
+            is_over
+        })?;
+        Ok(due.get())
     }
 
     fn any_list(

@@ -84,8 +84,27 @@ pub struct Submission {
     pub signed_statement: Bytes,
     /// The serialized statement, verified: tells whether a repeated request says the same.
     pub payload: Vec<u8>,
-    /// Who made it knew of nothing that was recorded from this position on.
-    pub knew_before: u64,
+    /// Whether there is the overlap that it declares.
+    pub overlap: OverlapFound,
+}
+
+/// What was found of the overlap that a declaration names, before it was queued: finding out may read many entries, and the sequencer's
+/// thread is everybody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OverlapFound {
+    /// The statement declares none.
+    NotAsked,
+    /// The case has it, and its owner is told of it.
+    Yes,
+    /// There is none, or its owner is not told of it.
+    No,
+    /// The table had not reached the end of the log in time.
+    Behind {
+        /// How far it was.
+        position: u64,
+        /// How far it should have been.
+        wanted: u64,
+    },
 }
 
 /// The checks, with what they need to know.
@@ -179,7 +198,7 @@ impl Intake {
             case,
             statement: Box::new(statement),
             signer: *envelope.thumbprint(),
-            knew_before: u64::MAX,
+            overlap: OverlapFound::NotAsked,
             signed_statement,
             payload: envelope.into_payload(),
         })

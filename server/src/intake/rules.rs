@@ -30,8 +30,8 @@ pub trait Known {
     fn position(&self, maker: &AgencyName, id: &RequestId) -> Result<Option<u64>, Self::Failure>;
     /// Whether there is such a case.
     fn exists(&self, case: &CaseName) -> Result<bool, Self::Failure>;
-    /// Refuses a declaration if a case has no overlap of that id of which its owner is told, or if that is not known now.
-    fn has_overlap(&self, case: &CaseName, id: &str) -> Result<Verdict, Self::Failure>;
+    /// Refuses a declaration if its case has no overlap of that id of which its owner is told, or if that is not known now.
+    fn has_overlap(&self, id: &str) -> Verdict;
 }
 
 /// A statement that wants to be recorded.
@@ -181,7 +181,7 @@ impl<K: Known> Question<'_, K> {
                 };
                 match may {
                     true => Ok(Ok(())),
-                    false => self.known.has_overlap(self.wanted.case, id),
+                    false => Ok(self.known.has_overlap(id)),
                 }
             }
         }

@@ -32,7 +32,7 @@ use crate::{
     intake::Submission,
     journal::Journal,
     policy::quotas::Quotas,
-    projections::{Membership, table::Sharing},
+    projections::Membership,
     state::{RequestId, Store},
     transparency::{Log, Signed},
     vital,
@@ -195,7 +195,6 @@ pub struct Given {
     pub state: Arc<Store>,
     pub registry: Arc<Registry>,
     pub membership: Arc<Membership>,
-    pub sharing: Arc<Sharing>,
     pub frontier: Frontier,
     pub last_time: Timestamp,
 }

@@ -25,9 +25,8 @@ use super::{
     stop_process,
 };
 use crate::{
-    intake::{Known, Submission, Verdict, Wanted, decide},
+    intake::{Known, OverlapFound, Submission, Verdict, Wanted, decide},
     journal::{Group, JournalReader, ReadLimit},
-    projections::{CaseReader, ReadError},
     state::{Applied, CaseRecord, RequestId, StateError},
     transparency::Signed,
 };
@@ -176,7 +175,7 @@ impl Tail {
             tail: self,
             draft,
             first_position,
-            knew_before: submission.knew_before,
+            overlap: submission.overlap,
         };
         let groups = self.given.membership.now();
         Ok(match decide(wanted, record.as_ref(), &*groups, &known)? {
@@ -283,7 +282,7 @@ struct AsOfNow<'a> {
     draft: &'a Draft,
     first_position: u64,
     /// As in the submission.
-    knew_before: u64,
+    overlap: OverlapFound,
 }
 
 impl Known for AsOfNow<'_> {
@@ -319,20 +318,19 @@ impl Known for AsOfNow<'_> {
         Ok(in_group || self.tail.given.state.case(case)?.is_some())
     }
 
-    fn has_overlap(&self, case: &CaseName, id: &str) -> Result<Verdict, StopReason> {
-        let given = &self.tail.given;
-        let (state, membership) = (Arc::clone(&given.state), Arc::clone(&given.membership));
-        let (reader, sharing) = (Arc::clone(&self.tail.reader), Arc::clone(&given.sharing));
-        // Read first, as it goes on meanwhile. What is in the same group is on nobody's screen yet.
-        let wanted = self.first_position.min(self.knew_before);
-        let position = sharing.position();
-        let cases = CaseReader::new(reader, state, membership, sharing);
-        Ok(match cases.knows_overlap(case, id)? {
-            true => Ok(()),
-            // Nobody waits here; who declares it has waited before.
-            false if position < wanted => Err(SequencerError::Behind { position, wanted }),
-            false => Err(SequencerError::NoOverlap(id.to_owned())),
-        })
+    fn has_overlap(&self, id: &str) -> Verdict {
+        match self.overlap {
+            OverlapFound::Yes => Ok(()),
+            OverlapFound::No => Err(SequencerError::NoOverlap(id.to_owned())),
+            OverlapFound::Behind { position, wanted } => {
+                Err(SequencerError::Behind { position, wanted })
+            }
+            // Admission asks for every declaration.
+            OverlapFound::NotAsked => Err(SequencerError::Behind {
+                position: 0,
+                wanted: self.first_position,
+            }),
+        }
     }
 }
 
@@ -343,20 +341,8 @@ enum StopReason {
     State(#[from] StateError),
     #[error(transparent)]
     Journal(#[from] crate::journal::JournalError),
-    #[error(transparent)]
-    Read(ReadError),
     #[error("the state names position {0}, which the journal does not have")]
     Missing(u64),
     #[error("the entry at position {0} cannot be decoded")]
     Undecodable(u64),
-}
-
-impl From<ReadError> for StopReason {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Journal(error) => Self::Journal(error),
-            ReadError::State(error) => Self::State(error),
-            error => Self::Read(error),
-        }
-    }
 }

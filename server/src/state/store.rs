@@ -72,13 +72,25 @@ impl Store {
         let path = dir.join("sled");
         let mut moved_aside = None;
         let mut found = None;
+        let distrust = match path.exists() {
+            true => session.distrust()?,
+            false => None,
+        };
+        // Before sled opens, as opening writes.
+        session.begin()?;
         if path.exists() {
-            match session.distrust()? {
+            match distrust {
                 None => match open_sled(&path, cache_bytes) {
                     Ok((db, applied)) => match foreign(&applied, root_at).map_err(file)? {
                         Some(why) => moved_aside = Some(why),
                         None => found = Some((db, applied.position)),
                     },
+                    // A store that somebody uses is not to be moved away from under them.
+                    Err(why) if why.contains(SLED_LOCKED) => {
+                        return Err(file(io::Error::other(format!(
+                            "another process has it open: {why}"
+                        ))));
+                    }
                     Err(why) => moved_aside = Some(why),
                 },
                 Some(why) => moved_aside = Some(why.into()),
@@ -96,7 +108,6 @@ impl Store {
                 (db, applied.position)
             }
         };
-        session.begin()?;
         let shared = Arc::new(Shared {
             db,
             overlay: RwLock::default(),
@@ -116,6 +127,16 @@ impl Store {
                 moved_aside,
             },
         ))
+    }
+
+    /// Until [`Self::trust`] the next opening builds it anew.
+    pub fn distrust_until_caught_up(&self) -> Result<(), StateError> {
+        self.session.condemn()
+    }
+
+    /// It is as the journal says.
+    pub fn trust(&self) -> Result<(), StateError> {
+        self.session.begin()
     }
 
     /// Says each time up to which position everything is found here.
@@ -291,6 +312,9 @@ impl std::fmt::Debug for Store {
             .finish_non_exhaustive()
     }
 }
+
+/// What sled 0.34.7 says if another process has the store open. The error has no kind of its own.
+const SLED_LOCKED: &str = "could not acquire lock";
 
 /// sled panics on some damaged files where it should answer an error; both mean the same here.
 pub(super) fn open_sled(path: &Path, cache_bytes: u64) -> Result<(sled::Db, Applied), String> {

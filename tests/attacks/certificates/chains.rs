@@ -2,13 +2,15 @@
 
 use casebroker_tests::{
     DEA,
-    pki::{Identity, spiffe},
+    pki::{Authority, Identity, spiffe},
+    site::replace,
+    wait,
 };
 use rcgen::{
     BasicConstraints, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 
-use super::{leaf, let_in, refused};
+use super::{come, leaf, let_in, refused};
 use crate::arena::Arena;
 
 /// An authority below another: its certificate, and what issues in its name.
@@ -47,10 +49,29 @@ pub(super) async fn chains(arena: &Arena, signer: &Identity) {
         })
     };
     let (one, first) = below(root, "first", IsCa::Ca(BasicConstraints::Unconstrained));
-    // RFC 5280, section 6.1.1, leaves it open whether an anchor's own limits count; rustls-webpki does not look at them.
-    let_in(
+    refused(
         arena,
         "a chain longer than the anchor's own path length",
+        "UnknownIssuer",
+        by(&first, &[&one]),
+    )
+    .await;
+    // All others below an anchor that allows any depth.
+    let wide = Authority::unconstrained("wide");
+    let anchor = arena.site.member_file(DEA, "anchor.pem");
+    let own_anchor = std::fs::read_to_string(&anchor).unwrap();
+    // The refusal is that of the last anchor.
+    replace(&anchor, &format!("{own_anchor}{}", wide.pem));
+    let root = wide.issuer();
+    let plain = by(root, &[]).expect("made");
+    wait::until_async("the other anchor is in force", async || {
+        come(arena, Some(&plain)).await.ok()
+    })
+    .await;
+    let (one, first) = below(root, "first", IsCa::Ca(BasicConstraints::Unconstrained));
+    let_in(
+        arena,
+        "a chain below an anchor that allows any depth",
         by(&first, &[&one]).expect("made"),
     )
     .await;
@@ -115,12 +136,12 @@ pub(super) async fn chains(arena: &Arena, signer: &Identity) {
         arena,
         "a leaf that is an authority",
         "CaUsedAsEndEntity",
-        Some(
-            arena
-                .site
-                .authority(DEA)
-                .sign(&authority, &PKCS_ECDSA_P256_SHA256),
-        ),
+        Some(wide.sign(&authority, &PKCS_ECDSA_P256_SHA256)),
     )
+    .await;
+    replace(&anchor, &own_anchor);
+    wait::until_async("the other anchor is in force no more", async || {
+        come(arena, Some(&plain)).await.err()
+    })
     .await;
 }

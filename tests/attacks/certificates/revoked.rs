@@ -15,7 +15,7 @@ use super::{come, refused};
 use crate::arena::Arena;
 
 /// What the broker says of files that it does not take.
-const KEPT: &str = "reload refused";
+const KEPT: &str = "its last good state stays in force";
 
 pub(super) async fn revoked(arena: &Arena) {
     let issue = |role| {

@@ -95,6 +95,23 @@ pub struct Kept {
     pub moved_at: u64,
 }
 
+impl Kept {
+    /// Forgets what is said of positions that a log of this size does not have, so that what is recorded there is delivered. Whether
+    /// there was anything.
+    pub fn set_back(&mut self, log_size: u64) -> bool {
+        let before = self.clone();
+        self.next = self.next.min(log_size);
+        self.open.retain(|open| open.position < log_size);
+        self.dead.retain(|(position, _)| *position < log_size);
+        self.dropped.retain(|position| *position < log_size);
+        self.passed.retain(|(from, _)| *from < log_size);
+        for (_, to) in &mut self.passed {
+            *to = (*to).min(log_size);
+        }
+        *self != before
+    }
+}
+
 /// An open position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptOpen {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,10 +27,19 @@ const LOCK_EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    /// Locked; the lock goes with the descriptor, so also when the process is killed. `None` for looking only.
-    _lock: Option<File>,
+    /// `None` for looking only.
+    locks: Option<Locks>,
     /// Nobody held it before: there was no lock file.
     is_new: bool,
+}
+
+/// Locks of a directory (flock(2)). They go with the descriptors, so also when the process is killed.
+#[derive(Debug)]
+struct Locks {
+    /// The directory itself: it stays locked when the lock file is removed.
+    _directory: File,
+    /// The lock file, which also says who holds it.
+    file: File,
 }
 
 /// What is in the directory.
@@ -91,7 +100,11 @@ pub fn holder(dir: &Path) -> Result<Option<String>, JournalError> {
         Err(source) => return Err(unreadable(&path, source)),
     };
     // Shared, and let go at once: this only asks.
-    match lock.try_lock_shared() {
+    let directory = File::open(dir).map_err(|source| unreadable(dir, source))?;
+    match lock
+        .try_lock_shared()
+        .and_then(|()| directory.try_lock_shared())
+    {
         Ok(()) => Ok(None),
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
@@ -133,6 +146,16 @@ impl Directory {
     pub fn take(path: &Path) -> Result<Self, JournalError> {
         durable::create_dir(path).map_err(|source| fatal("creating", path, source))?;
         let lock_path = path.join(LOCK);
+        let directory = File::open(path).map_err(|source| unreadable(path, source))?;
+        if !wait_for(&directory).map_err(|source| unreadable(path, source))? {
+            return Err(JournalError::Locked {
+                dir: path.to_owned(),
+                holder: fs::read_to_string(&lock_path)
+                    .map_or("a process that is not known".into(), |text| {
+                        text.trim().to_owned()
+                    }),
+            });
+        }
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         let (mut lock, is_new) = match options.clone().create_new(true).open(&lock_path) {
@@ -158,9 +181,33 @@ impl Directory {
             .map_err(|source| fatal("writing", &lock_path, source))?;
         Ok(Self {
             path: path.to_owned(),
-            _lock: Some(lock),
+            locks: Some(Locks {
+                _directory: directory,
+                file: lock,
+            }),
             is_new,
         })
+    }
+
+    /// Fails if the lock file under its name is not the one that is locked: then another broker could hold the journal, too.
+    ///
+    /// # Errors
+    /// [`JournalError::Fatal`].
+    pub fn check_locked(&self) -> Result<(), JournalError> {
+        let Some(locks) = &self.locks else {
+            return Ok(());
+        };
+        let path = self.path.join(LOCK);
+        let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let outcome = fs::metadata(&path).and_then(|named| {
+            match inode(named) == inode(locks.file.metadata()?) {
+                true => Ok(()),
+                false => Err(io::Error::other(
+                    "it is another file than the one that was locked",
+                )),
+            }
+        });
+        outcome.map_err(|source| fatal("looking at the lock file", &path, source))
     }
 
     /// Whether nobody held it before.
@@ -193,7 +240,7 @@ impl Directory {
         }
         Ok(Self {
             path: path.to_owned(),
-            _lock: None,
+            locks: None,
             is_new: false,
         })
     }
@@ -252,6 +299,7 @@ impl Directory {
                 origin: origin.to_owned(),
             };
             let (header, seed) = header.encode();
+            lock_segment(&draft.file)?;
             draft.file.write_all_at(&header, 0)?;
             draft.file.sync_all()?;
             let from = self.path.join(DRAFT);
@@ -349,6 +397,17 @@ pub fn unreadable(path: &Path, source: io::Error) -> JournalError {
     JournalError::Unreadable {
         path: path.to_owned(),
         source,
+    }
+}
+
+/// Locks the file of the segment that is written: two names of one directory tree lead to one inode.
+pub fn lock_segment(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::WouldBlock) => {
+            Err(io::Error::other("another process writes this segment"))
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 
-use super::directory::{Directory, Listing, Tail, segment_name, unreadable};
+use super::directory::{Directory, Listing, Tail, fatal, lock_segment, segment_name, unreadable};
 use super::format::{
     ENTRY_PREFIX_BYTES, FORMAT_VERSION, GROUP_HEADER_BYTES, GroupFault, GroupHeader, HeaderFault,
     SEGMENT_HEADER_BYTES, SegmentHeader, decode_group,
@@ -71,6 +71,8 @@ pub fn recover(
         mut recovery,
         unproven,
     } = walked;
+    let path = directory.segment_path(found.tail.first_position);
+    lock_segment(&found.tail.file).map_err(|source| fatal("locking", &path, source))?;
     recovery.cut = torn::cut(directory, &found.tail, torn)?;
     settle(
         directory,
@@ -105,6 +107,7 @@ pub fn look(
         segment: segment_name(found.tail.first_position),
         offset: found.tail.offset,
         bytes,
+        copy: None,
     });
     if !live {
         recovery.removed = listing.leftovers;

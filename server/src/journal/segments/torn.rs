@@ -1,14 +1,22 @@
 //! The end of the journal: telling the one write that may be incomplete from damage, and cutting it off.
 
-use std::io;
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    os::unix::fs::FileExt as _,
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use super::directory::{Directory, Tail, fatal, segment_name, unreadable, write_zeros};
+use super::directory::{Directory, Tail, fatal, is_full, segment_name, unreadable, write_zeros};
 use super::format::{GROUP_HEADER_BYTES, GROUP_MAGIC, GroupHeader};
 use super::window::Window;
-use crate::journal::JournalError;
+use crate::{durable, journal::JournalError};
 
 const CHUNK_BYTES: usize = 1 << 20;
 static ZEROS: [u8; 4096] = [0; 4096];
+/// Most copies of incomplete writes that are kept beside the journal's directory.
+const MAX_COPIES: usize = 8;
 
 /// An incomplete write that was cut off: its bytes are zeros now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +27,8 @@ pub struct Cut {
     pub offset: u64,
     /// From there to the last byte that was not zero; 0 if only the file was shorter than made.
     pub bytes: u64,
+    /// File that holds a copy of them; `None` if nothing was cut or written.
+    pub copy: Option<PathBuf>,
 }
 
 /// What follows the last whole group of a segment.
@@ -81,6 +91,10 @@ pub fn cut(
         return Ok(None);
     }
     let bytes = torn.unwrap_or(0);
+    let copy = match bytes {
+        0 => None,
+        _ => Some(keep_copy(directory, tail, bytes)?),
+    };
     write_zeros(&tail.file, tail.offset, tail.offset + bytes)
         .and_then(|()| write_zeros(&tail.file, len, tail.file_bytes))
         .and_then(|()| tail.file.sync_all())
@@ -89,7 +103,59 @@ pub fn cut(
         segment: segment_name(tail.first_position),
         offset: tail.offset,
         bytes,
+        copy,
     }))
+}
+
+/// Copies what is about to be cut to a file beside the journal's directory, and removes the oldest copies.
+fn keep_copy(directory: &Directory, tail: &Tail, bytes: u64) -> Result<PathBuf, JournalError> {
+    let dir = directory.path();
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!("{name}-cut-");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_millis());
+    let path = dir.with_file_name(format!("{prefix}{now:013}"));
+    let copy = || {
+        let mut file = File::create_new(&path)?;
+        let mut buffer = vec![0; CHUNK_BYTES];
+        let end = tail.offset + bytes;
+        let mut at = tail.offset;
+        while at < end {
+            let length = usize::try_from(end - at)
+                .unwrap_or(CHUNK_BYTES)
+                .min(CHUNK_BYTES);
+            let chunk = buffer.get_mut(..length).unwrap_or_default();
+            tail.file.read_exact_at(chunk, at)?;
+            file.write_all(chunk)?;
+            at += length as u64;
+        }
+        file.sync_all()?;
+        let mut older: Vec<PathBuf> = fs::read_dir(durable::parent(dir))?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                name.starts_with(&prefix)
+            })
+            .collect();
+        // The time is in the name.
+        older.sort();
+        let keep = older.len().saturating_sub(MAX_COPIES);
+        older.iter().take(keep).try_for_each(fs::remove_file)?;
+        durable::sync_dir(durable::parent(dir))
+    };
+    match copy() {
+        Ok(()) => Ok(path),
+        Err(source) if is_full(&source) => Err(JournalError::Full {
+            path,
+            needed_bytes: bytes,
+            source,
+        }),
+        Err(source) => Err(fatal(
+            "keeping a copy of the incomplete last write in",
+            &path,
+            source,
+        )),
+    }
 }
 
 /// Whether a header of a later group lies anywhere after `offset`. The seed keeps the contents of

@@ -77,6 +77,7 @@ impl Writer {
                 ),
             });
         }
+        self.directory.check_locked()?;
         encode_group(group, self.tail.seed, &mut self.buffer)?;
         if self.tail.offset + self.buffer.len() as u64 > self.tail.file_bytes {
             self.begin_segment(self.buffer.len() as u64)?;
